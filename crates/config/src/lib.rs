@@ -1,0 +1,1 @@
+//! Kong's declarative configuration and settings as written: parse, validate, resolve references.

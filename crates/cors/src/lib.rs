@@ -1,0 +1,1 @@
+//! Cross-origin resource sharing as a tower layer and as Kong's cors plugin.

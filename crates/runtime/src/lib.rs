@@ -1,0 +1,1 @@
+//! Configuration compiled to plans, carried over and swapped atomically under running traffic.

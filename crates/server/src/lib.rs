@@ -1,0 +1,1 @@
+//! Listeners, workers and connections: from an accepted socket to the gateway's stack.

@@ -1,0 +1,1 @@
+//! Proxying to upstream services: pooled connections, retries, timeouts, forwarding headers.

@@ -1,0 +1,2 @@
+//! The `towergate` binary.
+fn main() {}
