@@ -1,0 +1,241 @@
+//! Consumers and their credentials: one hash look-up, however many there are.
+
+use std::{any::Any, collections::HashMap, hash::BuildHasher, sync::Arc, time::SystemTime};
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+/// Someone who uses the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Consumer {
+    /// Its id.
+    pub id: Uuid,
+    /// Its user name.
+    pub username: Option<String>,
+    /// Its id in a system of the operator's.
+    pub custom_id: Option<String>,
+    /// The consumer groups it is in, by id.
+    pub groups: Vec<Uuid>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Its place in the directory it was added to.
+    pub(crate) place: u32,
+}
+
+impl Consumer {
+    /// A consumer with this user name and the id derived from it (UUIDv5 in the OID namespace).
+    pub fn named(username: impl Into<String>) -> Self {
+        let username = username.into();
+        let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, username.as_bytes());
+        Self { id, username: Some(username), ..Self::default() }
+    }
+}
+
+/// One credential of a consumer. What proves it is the plugin's own business.
+#[derive(Clone)]
+pub struct Credential {
+    /// Its id.
+    pub id: Uuid,
+    /// Its kind and its place among the directory's credentials of that kind.
+    pub(crate) place: Place,
+    /// Whose it is: a place among the directory's consumers.
+    pub(crate) consumer: u32,
+    /// What it is found by: the API key, the user name, the token's key.
+    key: Box<str>,
+    /// What else the plugin of its kind keeps with it.
+    pub secret: Option<Arc<dyn Any + Send + Sync>>,
+    /// When it ends to be valid, in seconds since 1970.
+    expires: Option<u64>,
+}
+
+impl Credential {
+    /// What it is found by.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Whether it is no longer valid at `now`.
+    pub fn is_expired(&self, now: SystemTime) -> bool {
+        self.expires.is_some_and(|at| now.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|now| now.as_secs() >= at))
+    }
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credential").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Where a credential stands in its directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) kind: &'static str,
+    pub(crate) row: u32,
+}
+
+/// All consumers and credentials of one configuration. Immutable: a reload makes a new one.
+#[derive(Debug, Default)]
+pub struct Directory {
+    consumers: Vec<Consumer>,
+    by_id: HashMap<Uuid, u32>,
+    by_username: HashMap<Box<str>, u32>,
+    kinds: HashMap<&'static str, Kind>,
+}
+
+/// The credentials of one kind; the table holds indexes into the rows, so that a key is stored once.
+#[derive(Debug, Default)]
+struct Kind {
+    rows: Vec<Credential>,
+    by_key: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Directory {
+    /// Starts an empty directory.
+    pub fn builder() -> DirectoryBuilder {
+        DirectoryBuilder::default()
+    }
+
+    /// The credential of this kind (`key-auth`, `jwt`, …) with this key. The final comparison
+    /// takes the same time wherever the keys differ.
+    pub fn credential(&self, kind: &str, key: &str) -> Option<&Credential> {
+        let kind = self.kinds.get(kind)?;
+        let row = |index: &u32| kind.rows.get(*index as usize);
+        let same = |index: &u32| row(index).is_some_and(|row| row.key.as_bytes().ct_eq(key.as_bytes()).into());
+        kind.by_key.find(kind.hasher.hash_one(key), same).and_then(row)
+    }
+
+    /// Whose a credential of this directory is.
+    pub fn owner(&self, credential: &Credential) -> Option<&Consumer> {
+        self.consumers.get(credential.consumer as usize)
+    }
+
+    /// The consumer with this id.
+    pub fn consumer(&self, id: Uuid) -> Option<&Consumer> {
+        self.by_id.get(&id).and_then(|index| self.consumers.get(*index as usize))
+    }
+
+    /// The consumer with this id or user name (how `anonymous` names one).
+    pub fn consumer_named(&self, id_or_username: &str) -> Option<&Consumer> {
+        let by_id = Uuid::try_parse(id_or_username).ok().and_then(|id| self.consumer(id));
+        by_id.or_else(|| self.by_username.get(id_or_username).and_then(|index| self.consumers.get(*index as usize)))
+    }
+
+    pub(crate) fn consumer_at(&self, place: u32) -> Option<&Consumer> {
+        self.consumers.get(place as usize)
+    }
+
+    pub(crate) fn credential_at(&self, place: Place) -> Option<&Credential> {
+        self.kinds.get(place.kind)?.rows.get(place.row as usize)
+    }
+
+    /// All consumers, in the order they were added.
+    pub fn consumers(&self) -> &[Consumer] {
+        &self.consumers
+    }
+}
+
+/// Gathers consumers and credentials.
+#[derive(Debug, Default)]
+pub struct DirectoryBuilder {
+    directory: Directory,
+}
+
+impl DirectoryBuilder {
+    /// Adds a consumer; a later one with the same id or user name wins.
+    #[must_use]
+    pub fn consumer(mut self, consumer: Consumer) -> Self {
+        self.add_consumer(consumer);
+        self
+    }
+
+    /// Adds a consumer; a later one with the same id or user name wins.
+    pub fn add_consumer(&mut self, mut consumer: Consumer) {
+        let directory = &mut self.directory;
+        let index = directory.consumers.len() as u32;
+        consumer.place = index;
+        directory.by_id.insert(consumer.id, index);
+        if let Some(username) = &consumer.username {
+            directory.by_username.insert(username.as_str().into(), index);
+        }
+        directory.consumers.push(consumer);
+    }
+
+    /// Adds a credential of the named kind for a consumer that was added before.
+    ///
+    /// `expires` is in seconds since 1970. Answers whether the consumer is known and the key is
+    /// new among its kind; if not, nothing is added.
+    pub fn add_credential(
+        &mut self,
+        name: &'static str,
+        id: Uuid,
+        consumer: Uuid,
+        key: &str,
+        secret: Option<Arc<dyn Any + Send + Sync>>,
+        expires: Option<u64>,
+    ) -> bool {
+        let Some(consumer) = self.directory.by_id.get(&consumer).copied() else { return false };
+        if self.directory.credential(name, key).is_some() {
+            return false;
+        }
+        let Kind { rows, by_key, hasher } = self.directory.kinds.entry(name).or_default();
+        let row = rows.len() as u32;
+        let hash = hasher.hash_one(key);
+        rows.push(Credential { id, place: Place { kind: name, row }, consumer, key: key.into(), secret, expires });
+        let rehash = |index: &u32| hasher.hash_one(rows.get(*index as usize).map_or("", |row| &row.key));
+        by_key.insert_unique(hash, row, rehash);
+        true
+    }
+
+    /// The finished directory.
+    pub fn build(mut self) -> Directory {
+        for kind in self.directory.kinds.values_mut() {
+            kind.rows.shrink_to_fit();
+        }
+        self.directory
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn finds_a_credential_and_its_owner_by_key() {
+        let alice = Consumer::named("alice");
+        let mut builder = Directory::builder().consumer(alice.clone()).consumer(Consumer::named("bob"));
+        for n in 0..1000 {
+            assert!(builder.add_credential("key-auth", Uuid::new_v4(), alice.id, &format!("key-{n}"), None, None));
+        }
+        assert!(!builder.add_credential("key-auth", Uuid::new_v4(), alice.id, "key-7", None, None), "a key is unique");
+        assert!(!builder.add_credential("key-auth", Uuid::new_v4(), Uuid::new_v4(), "x", None, None), "owner unknown");
+        let directory = builder.build();
+        let found = directory.credential("key-auth", "key-999").unwrap();
+        assert_eq!(directory.owner(found).map(|c| c.id), Some(alice.id));
+        assert!(directory.credential("key-auth", "key-1000").is_none());
+        assert!(directory.credential("jwt", "key-1").is_none());
+    }
+
+    #[test]
+    fn finds_a_consumer_by_id_or_username() {
+        let alice = Consumer::named("alice");
+        let directory = Directory::builder().consumer(alice.clone()).build();
+        assert_eq!(directory.consumer_named("alice").map(|c| c.id), Some(alice.id));
+        assert_eq!(directory.consumer_named(&alice.id.to_string()).map(|c| c.id), Some(alice.id));
+        assert!(directory.consumer_named("eve").is_none());
+    }
+
+    #[test]
+    fn a_credential_ends_at_its_second() {
+        let alice = Consumer::named("alice");
+        let mut builder = Directory::builder().consumer(alice.clone());
+        builder.add_credential("key-auth", Uuid::nil(), alice.id, "k", None, Some(100));
+        let directory = builder.build();
+        let credential = directory.credential("key-auth", "k").unwrap();
+        assert!(!credential.is_expired(SystemTime::UNIX_EPOCH + Duration::from_secs(99)));
+        assert!(credential.is_expired(SystemTime::UNIX_EPOCH + Duration::from_secs(100)));
+    }
+}

@@ -1,0 +1,82 @@
+//! A decision on the head of a request.
+
+use std::{fmt, future::Future, pin::Pin};
+
+use bytes::Bytes;
+use http::{request, response};
+
+use crate::{context::Context, reply::Reply};
+
+/// A decision on the head of a request, and a look at the head of its response.
+///
+/// Guards of one route run in Kong's PRIORITY order until one refuses; then [`respond`](Self::respond)
+/// runs for *all* of them, in the same order, whoever made the response.
+pub trait Guard: Send + Sync + 'static {
+    /// Whether the request may go on. May change its headers and target.
+    fn check(&self, cx: &Context, head: &mut request::Parts) -> Verdict;
+
+    /// Called instead of going on after [`Verdict::Buffer`], with the whole body, or `None` if it
+    /// was larger than the limit. May replace it.
+    fn check_body(&self, _cx: &Context, _head: &mut request::Parts, _body: Option<&mut Bytes>) -> Verdict {
+        Verdict::Pass
+    }
+
+    /// Sees the head of the response, refusals and the unmatched route's 404 included. `check` has
+    /// not run before if the request was refused by an earlier guard or matched no route.
+    fn respond(&self, _cx: &Context, _head: &mut response::Parts) {}
+}
+
+/// What a guard decided.
+pub enum Verdict {
+    /// The request goes on.
+    Pass,
+    /// It is answered so instead.
+    Refuse(Reply),
+    /// Decided when this future is done (a store must be asked).
+    Wait(Pin<Box<dyn Future<Output = Outcome> + Send>>),
+    /// The guard must see the body first, if it is not larger than so many bytes.
+    Buffer(usize),
+}
+
+/// What a guard decided after waiting.
+pub enum Outcome {
+    /// The request goes on.
+    Pass,
+    /// The request goes on, after this was done to it.
+    PassWith(Box<dyn FnOnce(&Context, &mut request::Parts) + Send>),
+    /// It is answered so instead.
+    Refuse(Reply),
+}
+
+impl Verdict {
+    /// Decides when `future` is done.
+    pub fn wait(future: impl Future<Output = Outcome> + Send + 'static) -> Self {
+        Self::Wait(Box::pin(future))
+    }
+
+    /// Whether the request goes on at once.
+    pub fn is_pass(&self) -> bool {
+        matches!(self, Self::Pass)
+    }
+}
+
+impl fmt::Debug for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pass => f.write_str("Pass"),
+            Self::Refuse(reply) => f.debug_tuple("Refuse").field(reply).finish(),
+            Self::Wait(_) => f.write_str("Wait"),
+            Self::Buffer(limit) => f.debug_tuple("Buffer").field(limit).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pass => f.write_str("Pass"),
+            Self::PassWith(_) => f.write_str("PassWith"),
+            Self::Refuse(reply) => f.debug_tuple("Refuse").field(reply).finish(),
+        }
+    }
+}

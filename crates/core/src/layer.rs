@@ -1,0 +1,328 @@
+//! The one service that applies guards.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response, StatusCode, request, response};
+use http_body::Body as HttpBody;
+use http_body_util::BodyExt;
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{
+    body::{GuardBody, Kind},
+    context::Context,
+    guard::{Guard, Outcome, Verdict},
+    reply::{Pages, Reply},
+};
+
+/// Which guards apply to a request.
+pub trait Guards: Clone + Send + Sync + 'static {
+    /// How many turns there are.
+    fn turns(&self, cx: &Context) -> usize;
+    /// The guard of this turn, as chosen by what was known of the request before it.
+    fn guard<'a>(&'a self, cx: &'a Context, turn: usize) -> Option<&'a dyn Guard>;
+}
+
+/// One guard for every request: a layer embedded in a service of one's own.
+#[derive(Debug)]
+pub struct One<G>(Arc<G>);
+
+impl<G> Clone for One<G> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<G: Guard> Guards for One<G> {
+    fn turns(&self, _: &Context) -> usize {
+        1
+    }
+
+    fn guard<'a>(&'a self, _: &'a Context, _: usize) -> Option<&'a dyn Guard> {
+        Some(&*self.0)
+    }
+}
+
+/// The guards of the request's plan: the gateway.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FromPlan;
+
+impl Guards for FromPlan {
+    fn turns(&self, cx: &Context) -> usize {
+        cx.plan().map_or(0, |plan| plan.guards.len())
+    }
+
+    fn guard<'a>(&'a self, cx: &'a Context, turn: usize) -> Option<&'a dyn Guard> {
+        cx.plan()?.guards.get(turn)?.pick(cx.consumer_before(turn))
+    }
+}
+
+/// Applies guards to the requests of a service.
+///
+/// A refusal is answered with its [`Reply`]; the inner service's error type is kept.
+#[derive(Debug, Clone)]
+pub struct GuardLayer<Q> {
+    guards: Q,
+}
+
+impl<G: Guard> GuardLayer<One<G>> {
+    /// Applies this guard to every request.
+    pub fn new(guard: G) -> Self {
+        Self { guards: One(Arc::new(guard)) }
+    }
+}
+
+impl GuardLayer<FromPlan> {
+    /// Applies the guards of each request's plan.
+    pub fn from_plan() -> Self {
+        Self { guards: FromPlan }
+    }
+}
+
+impl<S, Q: Clone> Layer<S> for GuardLayer<Q> {
+    type Service = GuardService<S, Q>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        GuardService { inner, guards: self.guards.clone() }
+    }
+}
+
+/// The service of a [`GuardLayer`].
+#[derive(Debug, Clone)]
+pub struct GuardService<S, Q> {
+    inner: S,
+    guards: Q,
+}
+
+impl<S, Q, B, R> Service<Request<B>> for GuardService<S, Q>
+where
+    S: Service<Request<GuardBody<B>>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    Q: Guards,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Send,
+    R: Send + 'static,
+{
+    type Response = Response<GuardBody<R>>;
+    type Error = S::Error;
+    type Future = GuardFuture<S::Future, Q, R, S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (mut head, body) = request.into_parts();
+        let cx = Context::of(&mut head);
+        let guards = self.guards.clone();
+        if let Some(reply) = cx.take_refusal() {
+            return GuardFuture::refused(reply, cx, guards);
+        }
+        match run(&guards, &cx, &mut head, 0) {
+            Stop::Refused(reply) => GuardFuture::refused(reply, cx, guards),
+            Stop::Passed => {
+                let future = self.inner.call(Request::from_parts(head, GuardBody::inner(body)));
+                GuardFuture { state: State::Inner { future }, cx, guards }
+            }
+            stop @ (Stop::Waiting(..) | Stop::Buffering(..)) => {
+                // The instance that was made ready serves this call; a fresh clone takes its place.
+                let clone = self.inner.clone();
+                let inner = std::mem::replace(&mut self.inner, clone);
+                let request = Request::from_parts(head, GuardBody::inner(body));
+                let future = Box::pin(finish(inner, guards.clone(), cx.clone(), request, stop));
+                GuardFuture { state: State::Slow { future }, cx, guards }
+            }
+        }
+    }
+}
+
+/// Where a run through the guards came to a stop.
+enum Stop {
+    Passed,
+    Refused(Reply),
+    Waiting(usize, Pin<Box<dyn Future<Output = Outcome> + Send>>),
+    Buffering(usize, usize),
+}
+
+/// Asks the guards in turn, beginning with `from`.
+fn run(guards: &impl Guards, cx: &Context, head: &mut request::Parts, from: usize) -> Stop {
+    for turn in from..guards.turns(cx) {
+        cx.begin_turn(turn);
+        let Some(guard) = guards.guard(cx, turn) else { continue };
+        match guard.check(cx, head) {
+            Verdict::Pass => {}
+            verdict => return stop(verdict, turn),
+        }
+    }
+    Stop::Passed
+}
+
+fn stop(verdict: Verdict, turn: usize) -> Stop {
+    match verdict {
+        Verdict::Pass => Stop::Passed,
+        Verdict::Refuse(reply) => Stop::Refused(reply),
+        Verdict::Wait(future) => Stop::Waiting(turn, future),
+        Verdict::Buffer(limit) => Stop::Buffering(turn, limit),
+    }
+}
+
+/// The rest of a request's way when a guard had to wait or see the body: `Err` is a refusal.
+async fn finish<S, Q, B, R>(
+    mut inner: S,
+    guards: Q,
+    cx: Arc<Context>,
+    request: Request<GuardBody<B>>,
+    mut stop: Stop,
+) -> Result<Result<Response<R>, S::Error>, Reply>
+where
+    S: Service<Request<GuardBody<B>>, Response = Response<R>>,
+    Q: Guards,
+    B: HttpBody<Data = Bytes>,
+{
+    let (mut head, mut body) = request.into_parts();
+    loop {
+        let turn = match stop {
+            Stop::Passed => return Ok(inner.call(Request::from_parts(head, body)).await),
+            Stop::Refused(reply) => return Err(reply),
+            Stop::Waiting(turn, future) => {
+                match future.await {
+                    Outcome::Pass => {}
+                    Outcome::PassWith(change) => change(&cx, &mut head),
+                    Outcome::Refuse(reply) => return Err(reply),
+                }
+                turn
+            }
+            Stop::Buffering(turn, limit) => {
+                let verdict;
+                (body, verdict) = show_body(&guards, &cx, &mut head, body, turn, limit).await?;
+                if !verdict.is_pass() {
+                    stop = self::stop(verdict, turn);
+                    continue;
+                }
+                turn
+            }
+        };
+        stop = run(&guards, &cx, &mut head, turn.saturating_add(1));
+    }
+}
+
+/// Reads up to `limit` bytes of the body and shows them to the guard of this turn.
+async fn show_body<B: HttpBody<Data = Bytes>>(
+    guards: &impl Guards,
+    cx: &Context,
+    head: &mut request::Parts,
+    body: GuardBody<B>,
+    turn: usize,
+    limit: usize,
+) -> Result<(GuardBody<B>, Verdict), Reply> {
+    let guard = guards.guard(cx, turn);
+    let (mut whole, rest) = gather(body, limit).await?;
+    let Some(rest) = rest else {
+        let verdict = guard.map_or(Verdict::Pass, |guard| guard.check_body(cx, head, Some(&mut whole)));
+        return Ok((GuardBody::bytes(whole), verdict));
+    };
+    let verdict = guard.map_or(Verdict::Pass, |guard| guard.check_body(cx, head, None));
+    Ok((GuardBody::resumed(whole, rest), verdict))
+}
+
+/// The bytes of a body up to about `limit`, and what is left of it if there is more.
+async fn gather<B: HttpBody<Data = Bytes>>(
+    body: GuardBody<B>,
+    limit: usize,
+) -> Result<(Bytes, Option<Pin<Box<B>>>), Reply> {
+    let (mut read, mut rest) = match body.into_kind() {
+        Kind::Bytes { bytes } => return Ok((bytes.unwrap_or_default(), None)),
+        Kind::Inner { body } => (BytesMut::new(), Box::pin(body)),
+        Kind::Resumed { read, rest } => (read.map_or_else(BytesMut::new, BytesMut::from), rest),
+    };
+    while read.len() <= limit {
+        let Some(frame) = rest.frame().await else { return Ok((read.freeze(), None)) };
+        if let Ok(data) = frame.map_err(|_| Reply::fault(StatusCode::BAD_REQUEST))?.into_data() {
+            read.extend_from_slice(&data);
+        }
+    }
+    Ok((read.freeze(), Some(rest)))
+}
+
+pin_project! {
+    /// The future of a [`GuardService`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct GuardFuture<F, Q, R, E> {
+        #[pin]
+        state: State<F, R, E>,
+        cx: Arc<Context>,
+        guards: Q,
+    }
+}
+
+/// A slow way's answer: the service's, or a refusal.
+type Slow<R, E> = Pin<Box<dyn Future<Output = Result<Result<Response<R>, E>, Reply>> + Send>>;
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<F, R, E> {
+        Inner { #[pin] future: F },
+        Refused { reply: Option<Reply> },
+        Slow { future: Slow<R, E> },
+    }
+}
+
+impl<F, Q, R, E> GuardFuture<F, Q, R, E> {
+    fn refused(reply: Reply, cx: Arc<Context>, guards: Q) -> Self {
+        Self { state: State::Refused { reply: Some(reply) }, cx, guards }
+    }
+}
+
+impl<F, Q, R, E> Future for GuardFuture<F, Q, R, E>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    Q: Guards,
+{
+    type Output = Result<Response<GuardBody<R>>, E>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = match this.state.project() {
+            StateProjection::Inner { future } => Ok(ready!(future.poll(task))),
+            StateProjection::Slow { future } => ready!(future.as_mut().poll(task)),
+            StateProjection::Refused { reply } => match reply.take() {
+                Some(reply) => Err(reply),
+                // Polled again after it was done; a future may then do anything but panic.
+                None => return Poll::Pending,
+            },
+        };
+        let response = match answer {
+            Ok(Ok(response)) => response.map(GuardBody::inner),
+            Ok(Err(error)) => return Poll::Ready(Err(error)),
+            Err(reply) => refusal(reply, this.cx).map(GuardBody::bytes),
+        };
+        let (mut head, body) = response.into_parts();
+        respond(this.guards, this.cx, &mut head);
+        Poll::Ready(Ok(Response::from_parts(head, body)))
+    }
+}
+
+fn refusal(reply: Reply, cx: &Context) -> Response<Bytes> {
+    match cx.plan() {
+        Some(plan) => reply.render(&cx.asker, &cx.request_id, &plan.pages),
+        None => reply.render(&cx.asker, &cx.request_id, &Pages::default()),
+    }
+}
+
+/// Shows the head of the response to all guards, in the order of their turns.
+fn respond(guards: &impl Guards, cx: &Context, head: &mut response::Parts) {
+    cx.write_response_headers(&mut head.headers);
+    for turn in 0..guards.turns(cx) {
+        if let Some(guard) = guards.guard(cx, turn) {
+            guard.respond(cx, head);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What is done with the requests of one route.
+
+use std::{any::Any, collections::HashMap, fmt, sync::Arc};
+
+use uuid::Uuid;
+
+use crate::{
+    directory::{Consumer, Directory},
+    guard::Guard,
+    reply::Pages,
+    route::{Route, Service},
+};
+
+/// The policy of a wrapping plugin, whatever its type.
+pub type Policy = dyn Any + Send + Sync;
+
+/// What is done with the requests of one route (or, without a route, with those that match none):
+/// the policies that apply, each with its consumers' own.
+#[derive(Clone, Default)]
+pub struct Plan {
+    /// The route; `None` for requests that match none.
+    pub route: Option<Arc<Route>>,
+    /// The route's service; `None` for a route without.
+    pub service: Option<Arc<Service>>,
+    /// The guards in their order.
+    pub guards: Vec<Choice<dyn Guard>>,
+    /// The policies of the wrapping plugins, each at its slot.
+    pub wraps: Vec<Option<Choice<Policy>>>,
+    /// The consumers and credentials.
+    pub directory: Arc<Directory>,
+    /// How the gateway writes its own answers.
+    pub pages: Arc<Pages>,
+    /// What the proxying service needs to reach the service, made by it.
+    pub destination: Option<Arc<Policy>>,
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.guards.iter().map(|choice| choice.name).collect();
+        f.debug_struct("Plan").field("route", &self.route).field("guards", &names).finish_non_exhaustive()
+    }
+}
+
+/// The configurations of one plugin that may apply on one route, most specific first: exactly one
+/// is chosen, at the plugin's turn, because the consumer is learnt midway.
+pub struct Choice<P: ?Sized> {
+    /// The plugin's name.
+    pub name: &'static str,
+    levels: Vec<Level<P>>,
+}
+
+/// One level of precedence.
+pub enum Level<P: ?Sized> {
+    /// For these consumers.
+    Consumer(Arc<HashMap<Uuid, Arc<P>>>),
+    /// For the members of these consumer groups.
+    Group(Arc<HashMap<Uuid, Arc<P>>>),
+    /// For everybody.
+    Everybody(Arc<P>),
+}
+
+impl<P: ?Sized> Choice<P> {
+    /// The configurations of a plugin, most specific level first.
+    pub fn new(name: &'static str, levels: Vec<Level<P>>) -> Self {
+        Self { name, levels }
+    }
+
+    /// The one that applies to requests of this consumer.
+    pub fn pick(&self, consumer: Option<&Consumer>) -> Option<&P> {
+        self.levels.iter().find_map(|level| match level {
+            Level::Everybody(policy) => Some(&**policy),
+            Level::Consumer(policies) => policies.get(&consumer?.id).map(|policy| &**policy),
+            Level::Group(policies) => consumer?.groups.iter().find_map(|group| policies.get(group)).map(|p| &**p),
+        })
+    }
+
+    /// All levels, most specific first.
+    pub fn levels(&self) -> &[Level<P>] {
+        &self.levels
+    }
+}
+
+// Written out because deriving would ask for `P: Clone`.
+impl<P: ?Sized> Clone for Choice<P> {
+    fn clone(&self) -> Self {
+        Self { name: self.name, levels: self.levels.clone() }
+    }
+}
+
+impl<P: ?Sized> Clone for Level<P> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Consumer(policies) => Self::Consumer(policies.clone()),
+            Self::Group(policies) => Self::Group(policies.clone()),
+            Self::Everybody(policy) => Self::Everybody(policy.clone()),
+        }
+    }
+}
+
+impl<P: ?Sized> fmt::Debug for Choice<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Choice").field("name", &self.name).field("levels", &self.levels.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_specific_level_that_fits_is_chosen() {
+        let (alice, mut bob) = (Consumer::named("alice"), Consumer::named("bob"));
+        let gold = Uuid::new_v4();
+        bob.groups = vec![Uuid::new_v4(), gold];
+        let choice = Choice::new(
+            "x",
+            vec![
+                Level::Consumer(Arc::new(HashMap::from([(alice.id, Arc::new("alice's"))]))),
+                Level::Group(Arc::new(HashMap::from([(gold, Arc::new("gold"))]))),
+                Level::Everybody(Arc::new("all")),
+            ],
+        );
+        assert_eq!(choice.pick(Some(&alice)), Some(&"alice's"));
+        assert_eq!(choice.pick(Some(&bob)), Some(&"gold"));
+        assert_eq!(choice.pick(Some(&Consumer::named("eve"))), Some(&"all"));
+        assert_eq!(choice.pick(None), Some(&"all"));
+    }
+
+    #[test]
+    fn without_a_level_that_fits_there_is_no_policy() {
+        let levels = vec![Level::Consumer(Arc::new(HashMap::from([(Uuid::nil(), Arc::new(1))])))];
+        assert_eq!(Choice::new("x", levels).pick(None), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! Routes and services as a request meets them: resolved, with defaults filled in.
+
+use std::{sync::Arc, time::Duration};
+
+use uuid::Uuid;
+
+/// A protocol of a route or service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Protocol {
+    Http,
+    Https,
+    Grpc,
+    Grpcs,
+    Tcp,
+    Tls,
+    TlsPassthrough,
+    Udp,
+}
+
+impl Protocol {
+    /// As written in configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Grpc => "grpc",
+            Self::Grpcs => "grpcs",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::TlsPassthrough => "tls_passthrough",
+            Self::Udp => "udp",
+        }
+    }
+
+    /// The port left out of a `Host` header.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Https | Self::Grpcs => 443,
+            _ => 80,
+        }
+    }
+
+    /// Whether it is spoken over TLS.
+    pub fn is_tls(self) -> bool {
+        matches!(self, Self::Https | Self::Grpcs | Self::Tls)
+    }
+
+    /// Whether it is gRPC.
+    pub fn is_grpc(self) -> bool {
+        matches!(self, Self::Grpc | Self::Grpcs)
+    }
+}
+
+/// A route: which requests it takes is the router's business, this is how it treats them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: Option<String>,
+    /// The protocols it accepts.
+    pub protocols: Vec<Protocol>,
+    /// Whether the matched path prefix is taken off before proxying.
+    pub strip_path: bool,
+    /// Whether the client's `Host` goes upstream as it came.
+    pub preserve_host: bool,
+    /// Whether the request's body is read whole before it is sent on (a condition for retries).
+    pub request_buffering: bool,
+    /// Whether the response may be gathered before it is sent on.
+    pub response_buffering: bool,
+    /// The status of the answer to cleartext requests on a TLS-only route: 426, 301, 302, 307 or 308.
+    pub https_redirect_status_code: u16,
+    /// Its tags.
+    pub tags: Vec<String>,
+}
+
+/// A service: where the requests of its routes go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: Option<String>,
+    /// How to speak to it.
+    pub protocol: Protocol,
+    /// A host name, an address, or the name of an upstream.
+    pub host: String,
+    /// The port, unless an upstream's target brings its own.
+    pub port: u16,
+    /// Put before the request's path; starts with `/`.
+    pub path: Option<String>,
+    /// How often a failed attempt is repeated (so `retries + 1` attempts at most).
+    pub retries: u32,
+    /// The longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// The longest pause between two writes to the upstream.
+    pub write_timeout: Duration,
+    /// The longest pause between two reads from the upstream.
+    pub read_timeout: Duration,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// The upstream entity that `host` names, if it names one.
+    pub balancing: Option<Arc<Balancing>>,
+}
+
+/// An upstream entity: several targets behind one name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Balancing {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Replaces the target's name in `Host`.
+    pub host_header: Option<String>,
+    /// Its targets, in the order of configuration.
+    pub targets: Vec<Target>,
+}
+
+/// One target of an upstream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// Host name or address (IPv6 without brackets).
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Its share of the traffic relative to its neighbours; 0 takes none.
+    pub weight: u16,
+}

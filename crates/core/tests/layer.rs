@@ -1,0 +1,215 @@
+//! What reaches the inner service through a guard layer, and what comes back.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, request, response};
+use http_body_util::{BodyExt, Full};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use towergate_core::{
+    Accounts, Choice, Client, Consumer, Context, Directory, Guard, GuardBody, GuardLayer, Level, Outcome, Plan, Reply,
+    Route, Timing, Verdict,
+};
+use uuid::Uuid;
+
+/// Leaves its mark on requests and responses, and decides as told.
+struct Mark(&'static str, fn() -> Verdict);
+
+impl Guard for Mark {
+    fn check(&self, _: &Context, head: &mut request::Parts) -> Verdict {
+        head.headers.append("x-seen", HeaderValue::from_static(self.0));
+        (self.1)()
+    }
+
+    fn check_body(&self, _: &Context, head: &mut request::Parts, body: Option<&mut Bytes>) -> Verdict {
+        let seen = body.map_or("too large".into(), |body| String::from_utf8_lossy(body).into_owned());
+        head.headers.append("x-body", seen.parse().unwrap());
+        Verdict::Pass
+    }
+
+    fn respond(&self, _: &Context, head: &mut response::Parts) {
+        head.headers.append("x-answered", HeaderValue::from_static(self.0));
+    }
+}
+
+fn pass() -> Verdict {
+    Verdict::Pass
+}
+
+fn refuse() -> Verdict {
+    Verdict::Refuse(Reply::error(StatusCode::UNAUTHORIZED, "No"))
+}
+
+fn everybody(name: &'static str, guard: impl Guard) -> Choice<dyn Guard> {
+    Choice::new(name, vec![Level::Everybody(Arc::new(guard))])
+}
+
+fn route() -> Route {
+    Route {
+        id: Uuid::nil(),
+        name: None,
+        protocols: vec![],
+        strip_path: true,
+        preserve_host: false,
+        request_buffering: true,
+        response_buffering: true,
+        https_redirect_status_code: 426,
+        tags: vec![],
+    }
+}
+
+fn plan(guards: Vec<Choice<dyn Guard>>) -> Plan {
+    Plan { route: Some(Arc::new(route())), guards, ..Plan::default() }
+}
+
+/// What the inner service saw, if it was called.
+#[derive(Default, Clone)]
+struct Inner(Arc<Mutex<Option<(Vec<String>, String)>>>);
+
+impl Inner {
+    fn service(
+        &self,
+    ) -> impl Service<
+        Request<GuardBody<Full<Bytes>>>,
+        Response = Response<Full<Bytes>>,
+        Error = Infallible,
+        Future: Send + 'static,
+    > + Clone
+    + Send
+    + 'static {
+        let seen = self.0.clone();
+        service_fn(move |request: Request<GuardBody<Full<Bytes>>>| {
+            let seen = seen.clone();
+            async move {
+                let names = request.headers().iter().filter(|(name, _)| name.as_str().starts_with("x-"));
+                let names = names.map(|(_, value)| value.to_str().unwrap().to_owned()).collect();
+                let body = request.into_body().collect().await.unwrap().to_bytes();
+                *seen.lock().unwrap() = Some((names, String::from_utf8(body.to_vec()).unwrap()));
+                Ok(Response::new(Full::from("inner")))
+            }
+        })
+    }
+}
+
+async fn send(
+    plan: Plan,
+    refusal: Option<Reply>,
+    body: &'static str,
+) -> (Option<(Vec<String>, String)>, StatusCode, Vec<String>) {
+    let inner = Inner::default();
+    let (mut head, body) = Request::new(Full::from(body)).into_parts();
+    let cx = Context::new(Client::default(), &head, Timing::start(), Some(Arc::new(plan)));
+    if let Some(reply) = refusal {
+        cx.refuse(reply);
+    }
+    head.extensions.insert(Arc::new(cx));
+    let service = GuardLayer::from_plan().layer(inner.service());
+    let response = service.oneshot(Request::from_parts(head, body)).await.unwrap();
+    let answered = response.headers().get_all("x-answered").iter().map(|v| v.to_str().unwrap().to_owned()).collect();
+    (inner.0.lock().unwrap().take(), response.status(), answered)
+}
+
+#[tokio::test]
+async fn guards_run_in_order_and_see_the_response_in_the_same_order() {
+    let plan = plan(vec![everybody("a", Mark("a", pass)), everybody("b", Mark("b", pass))]);
+    let (inner, status, answered) = send(plan, None, "body").await;
+    assert_eq!(inner, Some((vec!["a".into(), "b".into()], "body".into())));
+    assert_eq!((status, answered), (StatusCode::OK, vec!["a".into(), "b".into()]));
+}
+
+#[tokio::test]
+async fn a_refusal_ends_the_request_but_every_guard_sees_the_response() {
+    let guards =
+        vec![everybody("a", Mark("a", pass)), everybody("b", Mark("b", refuse)), everybody("c", Mark("c", pass))];
+    let (inner, status, answered) = send(plan(guards), None, "").await;
+    assert_eq!(inner, None);
+    assert_eq!((status, answered), (StatusCode::UNAUTHORIZED, vec!["a".into(), "b".into(), "c".into()]));
+}
+
+#[tokio::test]
+async fn what_was_refused_before_the_guards_is_not_checked_but_seen() {
+    let (inner, status, answered) =
+        send(plan(vec![everybody("a", Mark("a", pass))]), Some(Reply::error(StatusCode::NOT_FOUND, "no Route")), "")
+            .await;
+    assert_eq!((inner, status, answered), (None, StatusCode::NOT_FOUND, vec!["a".into()]));
+}
+
+#[tokio::test]
+async fn a_guard_may_wait() {
+    let waits = || {
+        Verdict::wait(async {
+            tokio::task::yield_now().await;
+            Outcome::PassWith(Box::new(|_, head| {
+                head.headers.append("x-seen", HeaderValue::from_static("after waiting"));
+            }))
+        })
+    };
+    let guards = vec![everybody("a", Mark("a", waits)), everybody("b", Mark("b", pass))];
+    let (inner, status, _) = send(plan(guards), None, "body").await;
+    assert_eq!(inner, Some((vec!["a".into(), "after waiting".into(), "b".into()], "body".into())));
+    assert_eq!(status, StatusCode::OK);
+
+    let refuses = || Verdict::wait(async { Outcome::Refuse(Reply::exit(StatusCode::TOO_MANY_REQUESTS, "later")) });
+    let guards = vec![everybody("a", Mark("a", refuses)), everybody("b", Mark("b", pass))];
+    let (inner, status, answered) = send(plan(guards), None, "").await;
+    assert_eq!((inner, status, answered.len()), (None, StatusCode::TOO_MANY_REQUESTS, 2));
+}
+
+#[tokio::test]
+async fn a_guard_may_see_the_body_which_reaches_the_service_whole() {
+    let guards = || vec![everybody("a", Mark("a", || Verdict::Buffer(8))), everybody("b", Mark("b", pass))];
+    let (inner, _, _) = send(plan(guards()), None, "12345678").await;
+    assert_eq!(inner, Some((vec!["a".into(), "b".into(), "12345678".into()], "12345678".into())));
+    let (inner, _, _) = send(plan(guards()), None, "123456789").await;
+    assert_eq!(inner, Some((vec!["a".into(), "b".into(), "too large".into()], "123456789".into())));
+}
+
+/// Authenticates everybody as the consumer of key `k`.
+struct Authenticate;
+
+impl Guard for Authenticate {
+    fn check(&self, cx: &Context, _: &mut request::Parts) -> Verdict {
+        let accounts = Accounts::default();
+        let credential = accounts.directory(cx).and_then(|directory| directory.credential("key-auth", "k"));
+        accounts.authenticate(cx, credential.unwrap());
+        Verdict::Pass
+    }
+}
+
+#[tokio::test]
+async fn a_consumers_policy_counts_from_the_turn_after_authentication() {
+    let alice = Consumer::named("alice");
+    let mut directory = Directory::builder().consumer(alice.clone());
+    directory.add_credential("key-auth", Uuid::nil(), alice.id, "k", None, None);
+    let overridden = |all, own| {
+        let own: Arc<dyn Guard> = Arc::new(Mark(own, pass));
+        let own = Level::Consumer(Arc::new(HashMap::from([(alice.id, own)])));
+        Choice::new("x", vec![own, Level::Everybody(Arc::new(Mark(all, pass)) as Arc<dyn Guard>)])
+    };
+    let mut plan =
+        plan(vec![overridden("a", "a of alice"), everybody("auth", Authenticate), overridden("b", "b of alice")]);
+    plan.directory = Arc::new(directory.build());
+    let (inner, _, answered) = send(plan, None, "").await;
+    assert_eq!(inner.unwrap().0, ["a", "b of alice"], "the consumer is not known before its turn");
+    assert_eq!(answered, ["a", "b of alice"], "the policy that checked is the one that sees the response");
+}
+
+#[tokio::test]
+async fn embedded_a_layer_needs_no_gateway() {
+    struct Id;
+    impl Guard for Id {
+        fn check(&self, cx: &Context, _: &mut request::Parts) -> Verdict {
+            cx.set_response_header(HeaderName::from_static("x-id"), HeaderValue::from_static("1"));
+            Verdict::Pass
+        }
+    }
+    let inner = Inner::default();
+    let service = GuardLayer::new(Id).layer(inner.service());
+    let response = service.oneshot(Request::new(Full::from("body"))).await.unwrap();
+    assert_eq!(response.headers()["x-id"], "1");
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "inner");
+}
