@@ -38,12 +38,15 @@ pub enum Verdict {
     Buffer(usize),
 }
 
+/// Something to be done to a request.
+pub type Change = Box<dyn FnOnce(&Context, &mut request::Parts) + Send>;
+
 /// What a guard decided after waiting.
 pub enum Outcome {
     /// The request goes on.
     Pass,
     /// The request goes on, after this was done to it.
-    PassWith(Box<dyn FnOnce(&Context, &mut request::Parts) + Send>),
+    PassWith(Change),
     /// It is answered so instead.
     Refuse(Reply),
 }

@@ -62,7 +62,7 @@ pub use body::{Body, BoxError, GuardBody};
 pub use client::{Client, Scheme};
 pub use context::{Context, Matched};
 pub use directory::{Consumer, Credential, Directory, DirectoryBuilder};
-pub use guard::{Guard, Outcome, Verdict};
+pub use guard::{Change, Guard, Outcome, Verdict};
 pub use identity::{Accounts, Identity};
 pub use layer::{FromPlan, GuardFuture, GuardLayer, GuardService, Guards, One};
 pub use negotiate::{Asker, Form};
