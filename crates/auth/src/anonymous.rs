@@ -1,0 +1,42 @@
+//! What becomes of a request that does not prove who it is from, and when to ask at all.
+//!
+//! The rule is the same for every way of authentication: without `anonymous` each must succeed;
+//! with it one success is enough, and without any the request goes on as the anonymous consumer.
+
+use http::{HeaderMap, StatusCode};
+use towergate_core::{Accounts, Context, Reply, Verdict};
+
+use crate::identity;
+
+/// The consumer that requests without proof go on as, if there is one: its id or user name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Anonymous(Option<String>);
+
+impl Anonymous {
+    pub(crate) fn new(id_or_username: Option<String>) -> Self {
+        Self(id_or_username)
+    }
+
+    /// Whether an earlier way has proven enough, so that this one is not tried.
+    pub(crate) fn is_settled(&self, cx: &Context) -> bool {
+        self.0.is_some() && cx.credential().is_some()
+    }
+
+    /// Decides on a request that failed: it goes on as the anonymous consumer, or is refused.
+    pub(crate) fn fail(
+        &self,
+        cx: &Context,
+        accounts: &Accounts,
+        headers: &mut HeaderMap,
+        refusal: impl FnOnce() -> Reply,
+    ) -> Verdict {
+        let Some(name) = &self.0 else { return Verdict::Refuse(refusal()) };
+        let Some(consumer) = accounts.directory(cx).and_then(|directory| directory.consumer_named(name)) else {
+            let message = format!("anonymous consumer {name} is configured but doesn't exist");
+            return Verdict::Refuse(Reply::error(StatusCode::INTERNAL_SERVER_ERROR, message));
+        };
+        identity::write_anonymous(headers, consumer);
+        accounts.admit_anonymous(cx, consumer);
+        Verdict::Pass
+    }
+}

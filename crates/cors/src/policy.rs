@@ -1,0 +1,207 @@
+//! What it does to a request and its response.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request, response};
+use towergate_core::{Context, Env, Guard, Plugin, PluginError, Reply, Verdict};
+
+use crate::{
+    config::{CorsConfig, METHODS},
+    note::{self, Note},
+    origins::{Allowed, Origins},
+};
+
+const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
+const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
+const TRUE: HeaderValue = HeaderValue::from_static("true");
+const ORIGIN: HeaderValue = HeaderValue::from_static("Origin");
+
+/// Tells browsers which pages may read responses: the policy.
+#[derive(Debug, Clone)]
+pub struct Cors {
+    pub(crate) origins: Origins,
+    pub(crate) headers: Option<HeaderValue>,
+    pub(crate) exposed_headers: Option<HeaderValue>,
+    pub(crate) methods: HeaderValue,
+    pub(crate) max_age: Option<HeaderValue>,
+    pub(crate) credentials: bool,
+    pub(crate) private_network: bool,
+    pub(crate) preflight_continue: bool,
+    pub(crate) allow_origin_absent: bool,
+}
+
+impl Default for Cors {
+    /// Kong's defaults: any origin, no credentials.
+    fn default() -> Self {
+        Self {
+            origins: Origins::Any,
+            headers: None,
+            exposed_headers: None,
+            methods: HeaderValue::from_static("GET,HEAD,PUT,PATCH,POST,DELETE,OPTIONS,TRACE,CONNECT"),
+            max_age: None,
+            credentials: false,
+            private_network: false,
+            preflight_continue: false,
+            allow_origin_absent: true,
+        }
+    }
+}
+
+impl Plugin for Cors {
+    const NAME: &'static str = "cors";
+    const PRIORITY: i32 = 2000;
+    const CONSUMER_SCOPE: bool = false;
+
+    type Config = CorsConfig;
+
+    fn new(config: CorsConfig, _: &Env) -> Result<Self, PluginError> {
+        let origins = Origins::new(&config.origins.unwrap_or_default())
+            .map_err(|(index, message)| PluginError::new(format!("origins[{index}]"), message))?;
+        let methods = config.methods.unwrap_or_else(|| METHODS.map(str::to_owned).to_vec());
+        let max_age = config.max_age.map(|seconds| value("max_age", &seconds.to_string())).transpose()?;
+        Ok(Self {
+            origins,
+            headers: list("headers", config.headers)?,
+            exposed_headers: list("exposed_headers", config.exposed_headers)?,
+            methods: value("methods", &methods.join(","))?,
+            max_age,
+            credentials: config.credentials,
+            private_network: config.private_network,
+            preflight_continue: config.preflight_continue,
+            allow_origin_absent: config.allow_origin_absent,
+        })
+    }
+}
+
+fn list(field: &str, names: Option<Vec<String>>) -> Result<Option<HeaderValue>, PluginError> {
+    names.filter(|names| !names.is_empty()).map(|names| value(field, &names.join(","))).transpose()
+}
+
+fn value(field: &str, text: &str) -> Result<HeaderValue, PluginError> {
+    HeaderValue::from_bytes(text.as_bytes())
+        .map_err(|_| PluginError::new(field, "must not hold control characters, because it becomes a header"))
+}
+
+impl Guard for Cors {
+    fn check(&self, cx: &Context, head: &mut request::Parts) -> Verdict {
+        let origin = head.headers.get(header::ORIGIN).filter(|origin| !origin.is_empty());
+        if head.method == Method::OPTIONS
+            && let Some(origin) = origin
+            && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        {
+            if !self.preflight_continue {
+                return Verdict::Refuse(self.preflight(origin, &head.headers));
+            }
+            note::leave_alone(cx);
+        } else if self.asks_origin() {
+            note::origin(cx, origin);
+        }
+        Verdict::Pass
+    }
+
+    fn respond(&self, _: &Context, head: &mut response::Parts) {
+        let Note::From(origin) = note::take(&mut head.headers) else { return };
+        if origin.is_none() && !self.allow_origin_absent {
+            return;
+        }
+        let headers = &mut head.headers;
+        let grant = self.grant(origin.as_ref());
+        match grant.origin {
+            Some(origin) => _ = headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin),
+            None => _ = headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN),
+        }
+        if grant.credentials {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
+        }
+        if grant.vary {
+            headers.append(header::VARY, ORIGIN);
+        }
+        if let Some(names) = &self.exposed_headers {
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, names.clone());
+        }
+    }
+}
+
+/// What a response says about who may read it.
+struct Grant {
+    origin: Option<HeaderValue>,
+    credentials: bool,
+    vary: bool,
+}
+
+impl Cors {
+    /// Whether `respond` must know the request's origin.
+    fn asks_origin(&self) -> bool {
+        matches!(self.origins, Origins::Listed { .. })
+            || (self.credentials && !self.origins.vary())
+            || !self.allow_origin_absent
+    }
+
+    fn grant(&self, origin: Option<&HeaderValue>) -> Grant {
+        let vary = self.origins.vary();
+        match (self.origins.allow(origin), origin) {
+            // Browsers do not take `*` together with credentials.
+            (Allowed::Any, Some(origin)) if self.credentials => {
+                Grant { origin: Some(origin.clone()), credentials: true, vary: true }
+            }
+            (Allowed::Any, _) => Grant { origin: Some(HeaderValue::from_static("*")), credentials: false, vary },
+            (Allowed::Origin(origin), _) => Grant { origin: Some(origin), credentials: self.credentials, vary },
+            (Allowed::None, _) => Grant { origin: None, credentials: self.credentials, vary },
+        }
+    }
+
+    /// The answer to a preflight.
+    fn preflight(&self, origin: &HeaderValue, asked: &HeaderMap) -> Reply {
+        let grant = self.grant(Some(origin));
+        let asks_private_network = || asked.get(REQUEST_PRIVATE_NETWORK).is_some_and(|value| value == "true");
+        let headers = self.headers.as_ref().or_else(|| asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS));
+        let answers = [
+            (header::VARY, grant.vary.then_some(ORIGIN)),
+            (header::ACCESS_CONTROL_ALLOW_ORIGIN, grant.origin),
+            (header::ACCESS_CONTROL_ALLOW_CREDENTIALS, grant.credentials.then_some(TRUE)),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, headers.cloned()),
+            (header::ACCESS_CONTROL_ALLOW_METHODS, Some(self.methods.clone())),
+            (header::ACCESS_CONTROL_MAX_AGE, self.max_age.clone()),
+            (ALLOW_PRIVATE_NETWORK, (self.private_network && asks_private_network()).then_some(TRUE)),
+        ];
+        let reply = note::done(Reply::empty(StatusCode::OK));
+        answers.into_iter().fold(reply, |reply, (name, value)| match value {
+            Some(value) => reply.with_header(name, value),
+            None => reply,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_those_of_the_configuration() {
+        let configured = Cors::new(CorsConfig::default(), &Env::default()).unwrap();
+        assert_eq!(format!("{configured:?}"), format!("{:?}", Cors::default()));
+    }
+
+    #[test]
+    fn seconds_are_written_as_kong_writes_them() {
+        for (seconds, expected) in [(3600.0, "3600"), (0.5, "0.5"), (0.0, "0")] {
+            let cors = Cors::new(CorsConfig { max_age: Some(seconds), ..Default::default() }, &Env::default()).unwrap();
+            assert_eq!(cors.max_age.unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let cases = [
+            (
+                CorsConfig { origins: Some(vec!["a".into(), "[".into()]), ..Default::default() },
+                "origins[1]: '[' is not a valid regex",
+            ),
+            (
+                CorsConfig { headers: Some(vec!["a\r\nb".into()]), ..Default::default() },
+                "headers: must not hold control characters, because it becomes a header",
+            ),
+        ];
+        for (config, expected) in cases {
+            assert_eq!(Cors::new(config, &Env::default()).unwrap_err().to_string(), expected);
+        }
+    }
+}
