@@ -1,1 +1,77 @@
-//! The gateway as a library.
+//! The gateway as a library: the `towergate` binary, and gateways with plugins of one's own.
+//!
+//! [`plugins!`] makes a set of plugins from a list of types; [`run`] is the whole command line over
+//! such a set. A gateway with one more plugin is a `main` of three lines:
+//!
+//! ```no_run
+//! towergate_gateway::plugins! {
+//!     /// The usual plugins; a guard of one's own would stand in its place by PRIORITY.
+//!     pub struct Mine {
+//!         outer: [],
+//!         guard: [towergate_correlation::CorrelationId, towergate_cors::Cors, towergate_auth::KeyAuth],
+//!         inner: [],
+//!     }
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     towergate_gateway::run(Mine)
+//! }
+//! ```
+
+mod check;
+mod cli;
+mod demo;
+mod log;
+mod plugins;
+mod prefix;
+mod signals;
+mod sources;
+mod start;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command};
+
+pub use plugins::{Bundled, PluginSet};
+
+/// What [`plugins!`] expands to needs these.
+#[doc(hidden)]
+pub mod macros {
+    pub use tower::ServiceBuilder;
+    pub use towergate_core::{GuardLayer, Slot, Wrap};
+    pub use towergate_runtime::{Band, Registry};
+    pub use towergate_server::Stack;
+    pub use towergate_upstream::Proxy;
+}
+
+/// Runs the command line of a gateway with these plugins; answers the exit code: 0 if all went
+/// well, 1 after an error, which is told on stderr.
+pub fn run(plugins: impl PluginSet) -> ExitCode {
+    let Cli { command, verbose } = Cli::parse();
+    let done = match command {
+        Command::Start(source) => start::start(plugins, &source, verbose),
+        Command::Check(source) => check::check(&plugins, &source),
+        Command::Demo => start::demo(plugins, verbose),
+        Command::Version { all } => {
+            version(all);
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "what the command is for")]
+fn version(all: bool) {
+    println!("towergate {}", env!("CARGO_PKG_VERSION"));
+    if all {
+        println!("compatible with Kong {}", towergate_admin::KONG_VERSION);
+    }
+}

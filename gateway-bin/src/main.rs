@@ -1,2 +1,9 @@
 //! The `towergate` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+use towergate_gateway::Bundled;
+
+fn main() -> ExitCode {
+    towergate_gateway::run(Bundled)
+}

@@ -1,12 +1,7 @@
 //! The list of plugins: the one place where they meet.
 
-use std::{convert::Infallible, future::Future};
-
-use http::{Request, Response};
-use http_body::Body as HttpBody;
-use tower::Service;
-use towergate_core::{Body, BoxError};
 use towergate_runtime::Registry;
+use towergate_server::Stack;
 use towergate_upstream::Proxy;
 
 /// A set of plugins: what configuration may name, and the stack that runs it. Both are made by
@@ -17,36 +12,6 @@ pub trait PluginSet: Send + Sync + 'static {
 
     /// The stack around the proxying service, outermost band first.
     fn stack(&self, proxy: Proxy) -> impl Stack;
-}
-
-/// A complete stack, as a worker runs it.
-pub trait Stack:
-    Service<
-        Request<Body>,
-        Response = Response<Self::ResponseBody>,
-        Error = Infallible,
-        Future: Future<Output = Result<Response<Self::ResponseBody>, Infallible>> + Send + 'static,
-    > + Clone
-    + Send
-    + 'static
-{
-    /// The body of its responses.
-    type ResponseBody: HttpBody<Data = bytes::Bytes, Error: Into<BoxError>> + Send + 'static;
-}
-
-impl<S, B> Stack for S
-where
-    S: Service<
-            Request<Body>,
-            Response = Response<B>,
-            Error = Infallible,
-            Future: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
-        > + Clone
-        + Send
-        + 'static,
-    B: HttpBody<Data = bytes::Bytes, Error: Into<BoxError>> + Send + 'static,
-{
-    type ResponseBody = B;
 }
 
 /// Declares a set of plugins by listing their types, each band in the order in which it runs.
@@ -80,7 +45,7 @@ macro_rules! plugins {
                 registry
             }
 
-            fn stack(&self, proxy: $crate::macros::Proxy) -> impl $crate::Stack {
+            fn stack(&self, proxy: $crate::macros::Proxy) -> impl $crate::macros::Stack {
                 // Slots are counted in the order of the registry's wrapping plugins.
                 #[allow(unused_mut, unused_variables)]
                 let mut slots = 0usize..;

@@ -1,0 +1,69 @@
+//! What all answers of the Admin API have in common.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::Admin;
+
+/// An answer of this status and JSON.
+pub(crate) fn answer(status: StatusCode, body: Value) -> Response {
+    (status, Json(body)).into_response()
+}
+
+/// `{"message":"…"}` with this status.
+pub(crate) fn message(status: StatusCode, message: &str) -> Response {
+    answer(status, json!({ "message": message }))
+}
+
+pub(crate) async fn not_found() -> Response {
+    message(StatusCode::NOT_FOUND, "Not found")
+}
+
+pub(crate) async fn method_not_allowed() -> Response {
+    message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
+}
+
+pub(crate) async fn options_of_get() -> Response {
+    options("GET, HEAD, OPTIONS")
+}
+
+pub(crate) async fn options_of_config() -> Response {
+    options("GET, HEAD, OPTIONS, POST")
+}
+
+fn options(methods: &'static str) -> Response {
+    let methods = HeaderValue::from_static(methods);
+    let headers = [
+        (header::ALLOW, methods.clone()),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, methods),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Content-Type")),
+    ];
+    (StatusCode::NO_CONTENT, headers).into_response()
+}
+
+/// Adds what every answer carries.
+pub(crate) async fn stamp(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let mut response = next.run(request).await;
+    let latency = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let headers = response.headers_mut();
+    if let Some(content_type) = headers.get_mut(header::CONTENT_TYPE).filter(|value| *value == "application/json") {
+        *content_type = HeaderValue::from_static("application/json; charset=utf-8");
+    }
+    if let Ok(token) = HeaderValue::from_str(&admin.settings.server_token) {
+        headers.insert(header::SERVER, token);
+    }
+    headers.insert(HeaderName::from_static("x-kong-admin-latency"), HeaderValue::from(latency));
+    let allowed = origin.unwrap_or(HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+    response
+}

@@ -1,0 +1,81 @@
+//! `/config`: the configuration in force, and its replacement.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Query, Request, State},
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use towergate_runtime::LoadError;
+
+use crate::{
+    Admin,
+    answer::{answer, message},
+    document,
+};
+
+/// What the query of `POST /config` may ask.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Options {
+    check_hash: Option<String>,
+    flatten_errors: Option<String>,
+}
+
+impl Options {
+    fn is_on(flag: Option<&String>) -> bool {
+        flag.is_some_and(|value| matches!(value.as_str(), "1" | "true"))
+    }
+}
+
+pub(crate) async fn show(State(admin): State<Arc<Admin>>) -> Response {
+    answer(StatusCode::OK, json!({ "config": admin.control.current().config.to_yaml() }))
+}
+
+pub(crate) async fn replace(
+    State(admin): State<Arc<Admin>>,
+    Query(options): Query<Options>,
+    request: Request,
+) -> Response {
+    let source = match document::read(request).await {
+        Ok(source) => source,
+        Err(response) => return response,
+    };
+    let check_hash = Options::is_on(options.check_hash.as_ref());
+    // Reading a large configuration takes long enough to keep other callers waiting.
+    let loading = tokio::task::spawn_blocking(move || {
+        let sources = vec![source];
+        if check_hash && towergate_config::hash(&sources) == admin.control.current().config.hash {
+            return StatusCode::NOT_MODIFIED.into_response();
+        }
+        match admin.control.load(sources) {
+            Ok(warnings) => {
+                for warning in warnings {
+                    tracing::warn!("{warning}");
+                }
+                answer(StatusCode::CREATED, admin.control.current().config.entities_json())
+            }
+            Err(error) => refusal(&error, Options::is_on(options.flatten_errors.as_ref())),
+        }
+    });
+    match loading.await {
+        Ok(response) => response,
+        Err(_) => message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred"),
+    }
+}
+
+/// Kong's error object for an invalid declarative configuration.
+fn refusal(error: &LoadError, flatten: bool) -> Response {
+    let mut body = json!({
+        "code": 14,
+        "name": "invalid declarative configuration",
+        "message": error.message(),
+        "fields": error.fields(),
+    });
+    if let (true, Value::Object(body)) = (flatten, &mut body) {
+        body.insert("flattened_errors".into(), error.flattened_errors());
+    }
+    answer(StatusCode::BAD_REQUEST, body)
+}

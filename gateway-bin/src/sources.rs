@@ -1,0 +1,54 @@
+//! Where settings and declarative configuration are read from.
+
+use std::path::{Path, PathBuf};
+
+use towergate_config::{Environment, Settings, Source, read};
+
+use crate::cli;
+
+/// The settings, and the files and folders of the declarative configuration.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    /// The settings.
+    pub(crate) settings: Settings,
+    /// Files and folders, read again on a reload; empty without any.
+    pub(crate) files: Vec<PathBuf>,
+}
+
+impl Sources {
+    /// Reads the settings that the command line points to.
+    ///
+    /// # Errors
+    /// All problems of the settings, or the file that cannot be read.
+    pub(crate) fn read(source: &cli::Source, environment: &Environment) -> Result<Self, String> {
+        let (confs, files): (Vec<_>, Vec<_>) = source.files.iter().cloned().partition(|file| is_conf(file));
+        let conf = source.conf.as_ref().or(confs.first());
+        let file = Settings::read_file(conf.map(PathBuf::as_path)).map_err(|error| error.to_string())?;
+        let mut settings = Settings::load(file.as_ref(), environment).map_err(|problems| problems.to_string())?;
+        if let Some(prefix) = &source.prefix {
+            settings.move_prefix(prefix);
+        }
+        let files = if files.is_empty() { settings.declarative_config.clone() } else { files };
+        Ok(Self { settings, files })
+    }
+
+    /// The declarative configuration: the files, else the text in the settings, else none.
+    ///
+    /// # Errors
+    /// The file or folder that cannot be read, and why.
+    pub(crate) fn declarative(&self) -> Result<Option<Vec<Source>>, String> {
+        if !self.files.is_empty() {
+            let mut sources = Vec::new();
+            for file in &self.files {
+                sources.extend(read(file).map_err(|error| error.to_string())?);
+            }
+            return Ok(Some(sources));
+        }
+        let text = self.settings.declarative_config_string.as_ref();
+        Ok(text.map(|text| vec![Source::new("declarative_config_string", text)]))
+    }
+}
+
+fn is_conf(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "conf")
+}

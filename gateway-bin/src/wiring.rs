@@ -1,0 +1,135 @@
+//! From settings to what each part of the gateway takes.
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    net::{SocketAddr, ToSocketAddrs},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use http::HeaderName;
+use towergate_config::{
+    Config, Settings,
+    settings::{Listener, ResponseHeaders},
+};
+use towergate_core::{Form, Pages, Policy, Service};
+use towergate_runtime::{CompileProblem, LoadError, Registry, compile};
+use towergate_server::{Limits, Listen, RealIp, ServerConfig, Timeouts, Tokens};
+use towergate_upstream::{Destinations, ProxySettings};
+
+/// The upstream crate's destinations, as the compiler asks for them.
+pub(crate) struct Reach(pub(crate) Destinations);
+
+impl towergate_runtime::Destinations for Reach {
+    fn destination(&mut self, service: &Service) -> Arc<Policy> {
+        self.0.destination(service)
+    }
+}
+
+/// Compiles a configuration to see whether it can be; nothing is kept.
+///
+/// # Errors
+/// All problems that only show then.
+pub(crate) fn try_compile(config: Config, registry: &Registry) -> Result<(), LoadError> {
+    let mut reach = Reach(Destinations::new(ProxySettings::default()));
+    let compiled: Result<_, Vec<CompileProblem>> =
+        compile(Arc::new(config), registry, &mut reach, &Arc::new(Pages::default()), None);
+    compiled.map(|_| ()).map_err(LoadError::from)
+}
+
+/// What the server takes.
+pub(crate) fn server(settings: &Settings) -> ServerConfig {
+    let real_ip = RealIp {
+        // Proxy protocol comes later and is told then; the header is checked with the settings.
+        header: settings.real_ip_header.parse().unwrap_or(HeaderName::from_static("x-real-ip")),
+        recursive: settings.real_ip_recursive,
+    };
+    ServerConfig {
+        trusted_ips: settings.trusted_ips.clone(),
+        real_ip,
+        tokens: tokens(&settings.headers),
+        server_token: settings.server_token.clone(),
+        allow_debug_header: settings.allow_debug_header,
+        port_maps: settings.port_maps.iter().copied().collect::<HashMap<_, _>>(),
+        timeouts: Timeouts {
+            keep_alive: settings.keepalive_timeout,
+            header: settings.client_header_timeout,
+            body: settings.client_body_timeout,
+            send: settings.send_timeout,
+        },
+        limits: Limits {
+            keep_alive_requests: settings.keepalive_requests,
+            body: settings.client_max_body_size,
+            ..Limits::default()
+        },
+    }
+}
+
+fn tokens(headers: &ResponseHeaders) -> Tokens {
+    Tokens {
+        server: headers.server,
+        via: headers.via,
+        proxy_latency: headers.proxy_latency,
+        upstream_latency: headers.upstream_latency,
+        response_latency: headers.response_latency,
+        admin_latency: headers.admin_latency,
+        upstream_status: headers.upstream_status,
+        request_id: headers.request_id,
+    }
+}
+
+/// What the proxying service takes.
+pub(crate) fn proxy(settings: &Settings) -> ProxySettings {
+    ProxySettings {
+        via_token: settings.server_token.clone(),
+        headers_upstream_request_id: settings.headers_upstream.request_id,
+        pool_size: settings.keepalive.pool_size,
+        max_requests: settings.keepalive.max_requests.unwrap_or(0),
+        idle_timeout: settings.keepalive.idle_timeout.unwrap_or(Duration::ZERO),
+    }
+}
+
+/// How the gateway writes its own answers.
+///
+/// # Errors
+/// A template that cannot be read.
+pub(crate) fn pages(settings: &Settings) -> Result<Pages, String> {
+    let templates = &settings.error_templates;
+    let defaults = Pages::default();
+    Ok(Pages {
+        default_form: Form::of_media_type(&settings.error_default_type),
+        html: template(templates.html.as_deref(), defaults.html)?,
+        json: template(templates.json.as_deref(), defaults.json)?,
+        plain: template(templates.plain.as_deref(), defaults.plain)?,
+        xml: template(templates.xml.as_deref(), defaults.xml)?,
+    })
+}
+
+fn template(file: Option<&Path>, default: Cow<'static, str>) -> Result<Cow<'static, str>, String> {
+    let Some(file) = file else { return Ok(default) };
+    std::fs::read_to_string(file)
+        .map(Cow::Owned)
+        .map_err(|error| format!("cannot read the error template {}: {error}", file.display()))
+}
+
+/// The addresses of the listeners that can be opened; TLS ones come later, as the settings warn.
+///
+/// # Errors
+/// A host name that means no address.
+pub(crate) fn listens(listeners: &[Listener]) -> Result<Vec<Listen>, String> {
+    listeners.iter().filter(|listener| !listener.ssl).map(listen).collect()
+}
+
+fn listen(listener: &Listener) -> Result<Listen, String> {
+    let resolved = || (listener.host.as_str(), listener.port).to_socket_addrs().ok()?.next();
+    let known = listener.ip().map(|ip| SocketAddr::new(ip, listener.port));
+    let address = known.or_else(resolved).ok_or_else(|| {
+        format!("cannot listen on {}: the name means no address of this machine", listener.address())
+    })?;
+    let mut listen = Listen::on(address);
+    listen.backlog = listener.backlog.and_then(|backlog| backlog.try_into().ok()).unwrap_or(listen.backlog);
+    listen.ipv6_only = listener.ipv6only.unwrap_or(listen.ipv6_only);
+    Ok(listen)
+}
