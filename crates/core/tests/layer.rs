@@ -1,4 +1,5 @@
 //! What reaches the inner service through a guard layer, and what comes back.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::{
     collections::HashMap,
@@ -66,9 +67,12 @@ fn plan(guards: Vec<Choice<dyn Guard>>) -> Plan {
     Plan { route: Some(Arc::new(route())), guards, ..Plan::default() }
 }
 
+/// The `x-` headers and the body that the inner service saw.
+type Seen = (Vec<String>, String);
+
 /// What the inner service saw, if it was called.
 #[derive(Default, Clone)]
-struct Inner(Arc<Mutex<Option<(Vec<String>, String)>>>);
+struct Inner(Arc<Mutex<Option<Seen>>>);
 
 impl Inner {
     fn service(
@@ -95,11 +99,7 @@ impl Inner {
     }
 }
 
-async fn send(
-    plan: Plan,
-    refusal: Option<Reply>,
-    body: &'static str,
-) -> (Option<(Vec<String>, String)>, StatusCode, Vec<String>) {
+async fn send(plan: Plan, refusal: Option<Reply>, body: &'static str) -> (Option<Seen>, StatusCode, Vec<String>) {
     let inner = Inner::default();
     let (mut head, body) = Request::new(Full::from(body)).into_parts();
     let cx = Context::new(Client::default(), &head, Timing::start(), Some(Arc::new(plan)));

@@ -1,1 +1,5 @@
-//! From a request to its route, by Kong's priority rules, in time that does not grow with the number of routes.
+//! From a request to its route.
+
+/// The router.
+#[derive(Debug)]
+pub struct Router;

@@ -1,0 +1,51 @@
+# `make test` is enough to know: it installs what the tests need, then checks and runs everything.
+
+SHELL := /bin/bash
+CARGO ?= cargo
+
+# A linker for Rust, and kill(1) for the tests that signal the gateway.
+PACKAGES := gcc libc6-dev procps
+
+.PHONY: test packages fmt clippy doc check-features unit bench run
+
+test: packages fmt clippy doc check-features unit
+
+packages:
+	@missing=""; \
+	for package in $(PACKAGES); do \
+		dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+		echo "installing$$missing"; \
+		$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+
+fmt:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+# A concern's crate must compile alone, without the features its neighbours switch on.
+check-features:
+	for crate in core schema config router lb upstream auth cors correlation; do \
+		$(CARGO) check --quiet --locked -p towergate-$$crate || exit 1; \
+	done
+
+# The last line sums up what the test runner printed.
+unit:
+	@mkdir -p target
+	@set -o pipefail; $(CARGO) test --workspace --locked --no-fail-fast 2>&1 | tee target/test.log; status=$$?; \
+	awk '/^test result:/ { passed += $$4; failed += $$6; skipped += $$8 } \
+		END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' target/test.log; \
+	exit $$status
+
+bench:
+	$(CARGO) bench -p towergate-benches
+
+run:
+	$(CARGO) run --release -- demo

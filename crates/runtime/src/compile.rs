@@ -1,0 +1,197 @@
+//! From a configuration to what workers run: pure, all problems at once.
+
+use std::{collections::HashMap, sync::Arc};
+
+use serde_json::Value;
+use towergate_config::{Config, entities};
+use towergate_core::{Env, Guard, Pages, Plan, Policy};
+use towergate_router::Router;
+use uuid::Uuid;
+
+use crate::{
+    directory,
+    problem::CompileProblem,
+    registry::{Band, Built, BuiltPolicy, PluginKind, Registry},
+    resolve,
+    scope::{Scope, Scopes},
+    table::Table,
+};
+
+/// Makes what the proxying service needs to reach a service; it is kept in the service's plans.
+pub trait Destinations {
+    /// What is needed to reach this service. Asked once per service and configuration.
+    fn destination(&mut self, service: &towergate_core::Service) -> Arc<Policy>;
+}
+
+/// A configuration, compiled: what runs, or ran, or may run next.
+#[derive(Debug)]
+pub struct Runtime {
+    /// The configuration as written.
+    pub config: Arc<Config>,
+    /// What the workers' tables are copies of.
+    pub table: Table,
+    pub(crate) policies: Policies,
+}
+
+/// The policies of one configuration by the id of their plugin entity.
+#[derive(Debug, Default)]
+pub(crate) struct Policies {
+    kept: HashMap<Uuid, Kept>,
+}
+
+pub(crate) struct Kept {
+    entity: entities::Plugin,
+    pub(crate) built: Built,
+    pub(crate) carried_over: bool,
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kept").field("name", &self.entity.name).field("carried_over", &self.carried_over).finish()
+    }
+}
+
+impl Policies {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Uuid, &Kept)> {
+        self.kept.iter().map(|(id, kept)| (*id, kept))
+    }
+}
+
+/// Compiles a configuration.
+///
+/// Nothing is started and nothing running is touched. Policies of `previous` whose plugin entity
+/// is unchanged are carried over, with their state.
+///
+/// # Errors
+/// Every problem that only shows when policies and routes are made.
+pub fn compile(
+    config: Arc<Config>,
+    registry: &Registry,
+    destinations: &mut dyn Destinations,
+    pages: &Arc<Pages>,
+    previous: Option<&Runtime>,
+) -> Result<Runtime, Vec<CompileProblem>> {
+    let mut problems = Vec::new();
+    let policies = policies(&config, registry, previous, &mut problems);
+    let served = resolve::served(&config);
+    let router = router(&served, &mut problems);
+    let (Some(router), true) = (router, problems.is_empty()) else { return Err(problems) };
+    let stages = Stages::new(registry, &policies);
+    let directory = Arc::new(directory::build(&config));
+    let base = Plan { directory, pages: pages.clone(), ..Plan::default() };
+    let mut services = HashMap::new();
+    let plans = served.iter().map(|served| {
+        let mut plan = Plan { route: Some(Arc::new(resolve::route(served.route))), ..base.clone() };
+        if let Some(service) = served.service {
+            let (service, destination) = services.entry(service.id).or_insert_with(|| {
+                let service = Arc::new(resolve::service(service, &config));
+                let destination = destinations.destination(&service);
+                (service, destination)
+            });
+            plan.service = Some(service.clone());
+            plan.destination = Some(destination.clone());
+        }
+        stages.apply(&mut plan, Some(served.route.id), served.service.map(|service| service.id));
+        Arc::new(plan)
+    });
+    let plans = plans.collect();
+    let mut unrouted = base;
+    stages.apply(&mut unrouted, None, None);
+    let table = Table { router: Arc::new(router), plans, unrouted: Arc::new(unrouted) };
+    Ok(Runtime { config, table, policies })
+}
+
+fn router(served: &[resolve::Served<'_>], problems: &mut Vec<CompileProblem>) -> Option<Router> {
+    match Router::new(served.iter().map(|served| resolve::rule(served.route)).collect()) {
+        Ok(router) => Some(router),
+        Err(errors) => {
+            problems.extend(errors.into_iter().filter_map(|error| {
+                let route = served.get(error.rule)?.route;
+                Some(CompileProblem::new("routes", route.id, route.name.as_deref(), &error.field, error.message))
+            }));
+            None
+        }
+    }
+}
+
+/// The policies of all plugins that are switched on.
+fn policies(
+    config: &Config,
+    registry: &Registry,
+    previous: Option<&Runtime>,
+    problems: &mut Vec<CompileProblem>,
+) -> Policies {
+    let mut kept = HashMap::new();
+    for entity in config.plugins.iter().filter(|entity| entity.enabled && serves_http(entity)) {
+        let carried = previous.and_then(|previous| previous.policies.kept.get(&entity.id)).filter(|k| k.entity == *entity);
+        if let Some(Kept { built, .. }) = carried {
+            kept.insert(entity.id, Kept { entity: entity.clone(), built: built.clone(), carried_over: true });
+            continue;
+        }
+        let Some(kind) = registry.kind(&entity.name) else { continue };
+        match build(kind, entity) {
+            Ok(built) => {
+                kept.insert(entity.id, Kept { entity: entity.clone(), built, carried_over: false });
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Policies { kept }
+}
+
+/// Kong tells protocols apart by subsystem only: a plugin for `https` runs on `http` too.
+fn serves_http(entity: &entities::Plugin) -> bool {
+    entity.protocols.iter().any(|protocol| matches!(protocol.as_str(), "http" | "https" | "grpc" | "grpcs"))
+}
+
+fn build(kind: &PluginKind, entity: &entities::Plugin) -> Result<Built, CompileProblem> {
+    let mut env = Env::new(entity.id);
+    env.route = entity.route;
+    env.service = entity.service;
+    env.consumer = entity.consumer;
+    kind.build(Value::Object(entity.config.clone()), &env).map_err(|error| {
+        let field = match error.field() {
+            "" => "config".to_owned(),
+            field => format!("config.{field}"),
+        };
+        CompileProblem::new("plugins", entity.id, Some(&entity.name), &field, error.message().to_owned())
+    })
+}
+
+/// The configurations of each plugin of the registry, by band, ready to be chosen from.
+struct Stages {
+    guards: Vec<Scopes<dyn Guard>>,
+    wraps: Vec<Scopes<Policy>>,
+}
+
+impl Stages {
+    fn new(registry: &Registry, policies: &Policies) -> Self {
+        let mut stages = Self { guards: Vec::new(), wraps: Vec::new() };
+        for kind in registry.kinds() {
+            let of_kind = policies.kept.values().filter(|kept| kept.entity.name == kind.name);
+            if kind.band == Band::Guard {
+                let guards = of_kind.filter_map(|kept| match &kept.built.policy {
+                    BuiltPolicy::Guard(guard) => Some((scope(&kept.entity), guard.clone())),
+                    BuiltPolicy::Wrap(_) => None,
+                });
+                stages.guards.push(Scopes::new(kind.name, guards));
+            } else {
+                let wraps = of_kind.filter_map(|kept| match &kept.built.policy {
+                    BuiltPolicy::Wrap(policy) => Some((scope(&kept.entity), policy.clone())),
+                    BuiltPolicy::Guard(_) => None,
+                });
+                stages.wraps.push(Scopes::new(kind.name, wraps));
+            }
+        }
+        stages
+    }
+
+    fn apply(&self, plan: &mut Plan, route: Option<Uuid>, service: Option<Uuid>) {
+        plan.guards = self.guards.iter().filter_map(|scopes| scopes.choice(route, service)).collect();
+        plan.wraps = self.wraps.iter().map(|scopes| scopes.choice(route, service)).collect();
+    }
+}
+
+fn scope(entity: &entities::Plugin) -> Scope {
+    Scope { route: entity.route, service: entity.service, consumer: entity.consumer, group: entity.consumer_group }
+}

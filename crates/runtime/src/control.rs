@@ -1,0 +1,110 @@
+//! The configuration in force, and the one way to change it.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use towergate_config::Config;
+use towergate_core::Pages;
+
+use crate::{
+    compile::{Destinations, Runtime, compile},
+    problem::CompileProblem,
+    registry::Registry,
+    table::Table,
+    tasks::{Followed, Tasks},
+    watch::{Publisher, Watched},
+};
+
+/// The configuration in force, and the one way to change it.
+///
+/// Workers read their tables through the watchers it hands out and never touch it.
+pub struct Control {
+    registry: Registry,
+    pages: Arc<Pages>,
+    state: Mutex<State>,
+}
+
+struct State {
+    current: Arc<Runtime>,
+    destinations: Box<dyn Destinations + Send>,
+    publisher: Publisher<Table>,
+    tasks: Tasks,
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control").field("current", &self.lock().current).finish_non_exhaustive()
+    }
+}
+
+impl Control {
+    /// Puts a first configuration in force for so many workers; answers their watchers, too.
+    ///
+    /// Background tasks of plugins run on the runtime of `handle`.
+    ///
+    /// # Errors
+    /// All problems of the configuration.
+    pub fn start(
+        registry: Registry,
+        pages: Pages,
+        mut destinations: Box<dyn Destinations + Send>,
+        handle: tokio::runtime::Handle,
+        config: Config,
+        workers: usize,
+    ) -> Result<(Self, Vec<Watched<Table>>), Vec<CompileProblem>> {
+        let pages = Arc::new(pages);
+        let current = Arc::new(compile(Arc::new(config), &registry, &mut *destinations, &pages, None)?);
+        let (publisher, watched) = Publisher::new((0..workers).map(|_| current.table.copy()));
+        let mut tasks = Tasks::new(handle);
+        follow(&mut tasks, &current);
+        let state = Mutex::new(State { current, destinations, publisher, tasks });
+        Ok((Self { registry, pages, state }, watched))
+    }
+
+    /// Puts another configuration in force: compiled first, then seen by every worker at its next
+    /// request. What the configuration has in common with the one before keeps its state.
+    ///
+    /// # Errors
+    /// All problems of the configuration; the one before stays in force then.
+    pub fn apply(&self, config: Config) -> Result<(), Vec<CompileProblem>> {
+        let mut state = self.lock();
+        let State { current, destinations, publisher, tasks } = &mut *state;
+        let next = compile(Arc::new(config), &self.registry, &mut **destinations, &self.pages, Some(current))?;
+        let next = Arc::new(next);
+        publisher.publish((0..publisher.watchers()).map(|_| next.table.copy()).collect::<Vec<_>>());
+        follow(tasks, &next);
+        *current = next;
+        publisher.sweep();
+        Ok(())
+    }
+
+    /// Drops what no worker uses any more of earlier configurations; answers how many tables wait still.
+    pub fn sweep(&self) -> usize {
+        self.lock().publisher.sweep()
+    }
+
+    /// The configuration in force.
+    pub fn current(&self) -> Arc<Runtime> {
+        self.lock().current.clone()
+    }
+
+    /// What configuration may name.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn follow(tasks: &mut Tasks, runtime: &Runtime) {
+    let policies = runtime.policies.iter();
+    tasks.follow(policies.map(|(id, kept)| Followed {
+        id,
+        carried_over: kept.carried_over,
+        start: &*kept.built.background,
+    }));
+}

@@ -1,0 +1,146 @@
+//! Which plugins configuration may name, and how each becomes a policy.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use towergate_config::{Catalog, PluginLookup, PluginSchema};
+use towergate_core::{Env, Guard, Plugin, PluginError, Policy, Task, Wrap};
+use towergate_schema::RecordSchema;
+
+/// Where in the stack a plugin stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Band {
+    /// Outside the guards: sees every response.
+    Outer,
+    /// A guard.
+    Guard,
+    /// Inside the guards: sees only what all of them let through.
+    Inner,
+}
+
+/// A plugin that configuration may name.
+#[derive(Debug)]
+pub struct PluginKind {
+    /// Its name.
+    pub name: &'static str,
+    /// Its PRIORITY: higher runs earlier.
+    pub priority: i32,
+    /// Where in the stack it stands.
+    pub band: Band,
+    /// What its configuration may say, and where it may be scoped.
+    pub schema: PluginSchema,
+    build: fn(Value, &Env) -> Result<Built, PluginError>,
+}
+
+impl PluginKind {
+    /// The policy of this (valid, completed) configuration.
+    ///
+    /// # Errors
+    /// What the plugin itself finds wrong with it.
+    pub fn build(&self, config: Value, env: &Env) -> Result<Built, PluginError> {
+        (self.build)(config, env)
+    }
+}
+
+/// A policy made of a configuration.
+#[derive(Clone)]
+pub struct Built {
+    pub(crate) policy: BuiltPolicy,
+    pub(crate) background: Arc<dyn Fn() -> Option<Task> + Send + Sync>,
+}
+
+#[derive(Clone)]
+pub(crate) enum BuiltPolicy {
+    Guard(Arc<dyn Guard>),
+    Wrap(Arc<Policy>),
+}
+
+/// All plugins of a gateway: the order within a band is the order in which they run.
+#[derive(Debug, Default)]
+pub struct Registry {
+    kinds: Vec<PluginKind>,
+}
+
+/// Kong's bundled plugins that this version does not build yet. Configuration may hold them
+/// switched off, so that a complete file can be kept; switched on, they are refused.
+const NOT_YET: &[&str] = &[
+    "acl", "acme", "ai-prompt-decorator", "ai-prompt-guard", "ai-prompt-template", "ai-proxy", "ai-request-transformer",
+    "ai-response-transformer", "aws-lambda", "azure-functions", "basic-auth", "bot-detection", "circuit-breaker",
+    "datadog", "file-log", "grpc-gateway", "grpc-web", "hmac-auth", "http-log", "ip-restriction", "jwt", "ldap-auth",
+    "loggly", "oauth2", "opentelemetry", "post-function", "pre-function", "prometheus", "proxy-cache", "rate-limiting",
+    "rate-limiting-advanced", "redirect", "request-size-limiting", "request-termination", "request-transformer",
+    "response-ratelimiting", "response-transformer", "session", "standard-webhooks", "statsd", "syslog", "tcp-log",
+    "udp-log", "zipkin",
+];
+
+impl Registry {
+    /// Adds a guard.
+    pub fn add_guard<P>(&mut self)
+    where
+        P: Plugin + Guard,
+        P::Config: DeserializeOwned + RecordSchema,
+    {
+        self.add::<P>(Band::Guard, |config, env| {
+            let policy = Arc::new(made::<P>(config, env)?);
+            let beside = policy.clone();
+            Ok(Built { policy: BuiltPolicy::Guard(policy), background: Arc::new(move || beside.background()) })
+        });
+    }
+
+    /// Adds a wrapping plugin outside or inside the guards.
+    pub fn add_wrap<P>(&mut self, band: Band)
+    where
+        P: Wrap,
+        P::Config: DeserializeOwned + RecordSchema,
+    {
+        self.add::<P>(band, |config, env| {
+            let policy = Arc::new(made::<P>(config, env)?);
+            let beside = policy.clone();
+            Ok(Built { policy: BuiltPolicy::Wrap(policy), background: Arc::new(move || beside.background()) })
+        });
+    }
+
+    fn add<P>(&mut self, band: Band, build: fn(Value, &Env) -> Result<Built, PluginError>)
+    where
+        P: Plugin,
+        P::Config: RecordSchema,
+    {
+        let schema = PluginSchema {
+            record: P::Config::record(),
+            no_consumer: !P::CONSUMER_SCOPE,
+            no_service: !P::SERVICE_SCOPE,
+            no_route: !P::ROUTE_SCOPE,
+        };
+        self.kinds.push(PluginKind { name: P::NAME, priority: P::PRIORITY, band, schema, build });
+    }
+
+    /// All plugins, in the order of their bands and within them.
+    pub fn kinds(&self) -> &[PluginKind] {
+        &self.kinds
+    }
+
+    /// The plugin of this name.
+    pub fn kind(&self, name: &str) -> Option<&PluginKind> {
+        self.kinds.iter().find(|kind| kind.name == name)
+    }
+}
+
+fn made<P>(config: Value, env: &Env) -> Result<P, PluginError>
+where
+    P: Plugin,
+    P::Config: DeserializeOwned,
+{
+    let config = serde_json::from_value(config).map_err(|error| PluginError::new("", error.to_string()))?;
+    P::new(config, env)
+}
+
+impl Catalog for Registry {
+    fn plugin(&self, name: &str) -> PluginLookup<'_> {
+        match self.kind(name) {
+            Some(kind) => PluginLookup::Known(&kind.schema),
+            None if NOT_YET.contains(&name) => PluginLookup::NotYet,
+            None => PluginLookup::Unknown,
+        }
+    }
+}

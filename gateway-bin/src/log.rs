@@ -1,0 +1,140 @@
+//! The gateway's own log: nginx's line format, to stderr and to the error log.
+
+use std::{
+    fmt::{self, Write as _},
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    path::Path,
+    process,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
+use towergate_config::settings::{Log, LogLevel};
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+    level_filters::LevelFilter,
+};
+use tracing_subscriber::{
+    fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter, format::Writer},
+    registry::LookupSpan,
+};
+
+/// Logs from now on to stderr and, beside it, to the error log, what is at least this severe.
+///
+/// # Errors
+/// When the error log cannot be written to.
+pub(crate) fn start(level: LogLevel, error_log: &Log) -> io::Result<()> {
+    let file = match error_log {
+        Log::File(path) if !is_terminal_stream(path) => Some(open(path)?),
+        Log::File(_) | Log::Off => None,
+    };
+    let tee = Tee { file: file.map(|file| Arc::new(Mutex::new(file))) };
+    let subscriber =
+        tracing_subscriber::fmt().event_format(Lines).with_writer(tee).with_max_level(filter(level)).finish();
+    // Refused when a log was started before (two gateways in one process): the first one goes on.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+    Ok(())
+}
+
+fn is_terminal_stream(path: &Path) -> bool {
+    path == Path::new("/dev/stderr") || path == Path::new("/dev/stdout")
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Info | LogLevel::Notice => LevelFilter::INFO,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Error | LogLevel::Crit | LogLevel::Alert | LogLevel::Emerg => LevelFilter::ERROR,
+    }
+}
+
+/// Writes each line to stderr and to the error log.
+#[derive(Clone)]
+struct Tee {
+    file: Option<Arc<Mutex<File>>>,
+}
+
+impl Write for Tee {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if let Some(file) = &self.file {
+            file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line)?;
+        }
+        io::stderr().write_all(line)?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl<'a> MakeWriter<'a> for Tee {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// `2026/11/23 22:46:01 [notice] 4711#0: message, field: value`: what operators' tools read.
+struct Lines;
+
+const STAMP: &[BorrowedFormatItem<'_>] = format_description!("[year]/[month]/[day] [hour]:[minute]:[second]");
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let now = OffsetDateTime::now_utc().format(STAMP).map_err(|_| fmt::Error)?;
+        let mut line = Line::default();
+        event.record(&mut line);
+        writeln!(out, "{now} [{}] {}#0: {}{}", severity(event), process::id(), line.message, line.fields)
+    }
+}
+
+fn severity(event: &Event<'_>) -> &'static str {
+    match *event.metadata().level() {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "notice",
+        Level::DEBUG | Level::TRACE => "debug",
+    }
+}
+
+#[derive(Default)]
+struct Line {
+    message: String,
+    fields: String,
+}
+
+impl Line {
+    fn add(&mut self, field: &Field, value: impl fmt::Display) {
+        // Writing to a string does not fail.
+        let _ = match field.name() {
+            "message" => write!(self.message, "{value}"),
+            name => write!(self.fields, ", {name}: {value}"),
+        };
+    }
+}
+
+impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, value.escape_debug());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add(field, format_args!("{value:?}"));
+    }
+}

@@ -1,0 +1,118 @@
+//! What the outside asks of a running gateway: by signals, and by changing its files.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+};
+
+/// What the outside asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// Let requests in flight finish, then end (SIGTERM, SIGINT, SIGQUIT).
+    Stop,
+    /// Read the declarative configuration again (SIGHUP).
+    Reload,
+    /// The files of the declarative configuration changed.
+    FilesChanged,
+}
+
+/// Where asks come from.
+pub(crate) struct Asks {
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+    hangup: Signal,
+    changes: mpsc::Receiver<()>,
+    // Watches until it is dropped; keeps the channel open.
+    _watcher: Option<RecommendedWatcher>,
+    _sender: mpsc::Sender<()>,
+}
+
+/// Editors and orchestrators change a file in several steps: reading waits until it has been quiet
+/// for so long.
+const QUIET: Duration = Duration::from_millis(50);
+
+impl Asks {
+    /// Listens to signals and to changes of these files and folders. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When signals cannot be listened to. Files that cannot be watched are only told in the log.
+    pub(crate) fn new(files: &[PathBuf]) -> io::Result<Self> {
+        let (sender, changes) = mpsc::channel(1);
+        let watcher = match watch(files, sender.clone()) {
+            Ok(watcher) => watcher,
+            Err(error) => {
+                tracing::warn!(%error, "cannot watch the declarative configuration; a change needs SIGHUP");
+                None
+            }
+        };
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            hangup: signal(SignalKind::hangup())?,
+            changes,
+            _watcher: watcher,
+            _sender: sender,
+        })
+    }
+
+    /// The next ask.
+    pub(crate) async fn next(&mut self) -> Ask {
+        tokio::select! {
+            _ = self.terminate.recv() => Ask::Stop,
+            _ = self.interrupt.recv() => Ask::Stop,
+            _ = self.quit.recv() => Ask::Stop,
+            _ = self.hangup.recv() => Ask::Reload,
+            _ = self.changes.recv() => {
+                while tokio::time::timeout(QUIET, self.changes.recv()).await.is_ok() {}
+                Ask::FilesChanged
+            }
+        }
+    }
+}
+
+/// Watches files by the folder they stand in, so that one replaced by renaming is still seen. Links
+/// are not followed, so that a link that changes is seen, too.
+fn watch(files: &[PathBuf], sender: mpsc::Sender<()>) -> notify::Result<Option<RecommendedWatcher>> {
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let watched: Vec<_> = files.iter().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone())).collect();
+    let concerned = watched.clone();
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let changed = event.is_ok_and(|event| {
+            !event.kind.is_access() && event.paths.iter().any(|path| concerned.iter().any(|file| concerns(path, file)))
+        });
+        if changed {
+            // A full channel means that a change is already waiting to be read.
+            let _ = sender.try_send(());
+        }
+    })?;
+    for file in &watched {
+        let (folder, mode) = match (file.is_dir(), file.parent()) {
+            (true, _) => (file.as_path(), RecursiveMode::Recursive),
+            (false, Some(parent)) => (parent, RecursiveMode::NonRecursive),
+            (false, None) => (file.as_path(), RecursiveMode::NonRecursive),
+        };
+        watcher.watch(folder, mode)?;
+    }
+    Ok(Some(watcher))
+}
+
+/// Whether a change at `path` is one of the watched file or of a file in the watched folder.
+fn concerns(path: &Path, watched: &Path) -> bool {
+    path == watched || path.starts_with(watched) || (is_kubernetes_swap(path) && path.parent() == watched.parent())
+}
+
+/// A mounted ConfigMap changes by swapping the link `..data` beside the file.
+fn is_kubernetes_swap(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == "..data")
+}
