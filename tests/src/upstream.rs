@@ -341,7 +341,11 @@ fn description(request: &Received) -> Vec<u8> {
         "headers": request.headers.iter().collect::<Vec<_>>(),
         "body_bytes": request.body.len(),
     });
-    crate::Reply::ok(body.to_string())
+    let mut bytes = crate::Reply::ok(body.to_string())
         .header("Content-Type", "application/json")
-        .bytes()
+        .bytes();
+    if request.method == "HEAD" {
+        bytes.truncate(bytes.len() - body.to_string().len());
+    }
+    bytes
 }

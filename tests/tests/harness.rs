@@ -40,6 +40,19 @@ fn a_connection_is_kept_for_the_next_request() {
 }
 
 #[test]
+fn the_echo_of_head_has_a_length_and_no_body() {
+    let upstream = Upstream::echo();
+    let mut connection = Connection::open(upstream.address());
+    for _ in 0..2 {
+        let answer = connection.request(&Request::new("HEAD", "/"));
+        assert_eq!(
+            (answer.status, answer.header("Content-Length") > Some("0")),
+            (200, true)
+        );
+    }
+}
+
+#[test]
 fn bodies_are_read_by_length_by_chunks_and_to_the_end() {
     let head = Reply::new(200).head_only();
     let chunked = head.clone().header("Transfer-Encoding", "chunked").bytes();
