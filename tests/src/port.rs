@@ -16,7 +16,7 @@ const COUNT: u32 = 20_000;
 #[derive(Debug)]
 pub struct Port {
     number: u16,
-    _reservation: Option<TcpListener>,
+    reservation: Option<TcpListener>,
 }
 
 impl Port {
@@ -25,6 +25,12 @@ impl Port {
         (0..COUNT)
             .find_map(|_| Self::reserve(candidate()))
             .expect("no free port on 127.0.0.1")
+    }
+
+    /// Gives the reservation up, for a listener on *all* addresses; until it listens, another test might take the port.
+    pub fn unreserved(mut self) -> Self {
+        self.reservation = None;
+        self
     }
 
     /// The port number.
@@ -47,7 +53,7 @@ impl Port {
         TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
         Some(Self {
             number,
-            _reservation: reservation,
+            reservation,
         })
     }
 }

@@ -72,6 +72,13 @@ impl Setup {
         self
     }
 
+    /// Lets the Admin API listen on all addresses of this machine.
+    pub fn admin_on_all_addresses(mut self) -> Self {
+        self.admin = Arc::new(Port::free().unreserved());
+        let listen = format!("0.0.0.0:{}", self.admin.number());
+        self.setting("admin_listen", &listen)
+    }
+
     /// Starts the gateway and waits until it is ready.
     ///
     /// # Panics
