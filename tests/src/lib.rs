@@ -1,1 +1,44 @@
-//! Harness.
+//! The harness of the whole-gateway tests.
+//!
+//! A test starts the real `towergate` binary ([`Gateway`]) in front of scripted upstreams ([`Upstream`]), speaks to it byte by
+//! byte ([`Connection`], [`Request`]) and compares what came back ([`Answer`]) and what arrived ([`Received`]) with what Kong
+//! documents. Everything here panics with a message for a person when the unexpected happens; only a transfer that breaks is a
+//! value ([`Broken`]), because tests ask for it.
+//!
+//! Nothing sleeps for luck: [`eventually`] waits for a condition, with a limit.
+
+mod answer;
+mod binary;
+mod black_hole;
+mod client;
+mod document;
+mod framing;
+mod gateway;
+mod head;
+mod headers;
+mod port;
+mod request;
+mod script;
+mod setup;
+mod upstream;
+mod wait;
+
+pub use answer::{Answer, Broken};
+pub use binary::binary;
+pub use black_hole::BlackHole;
+pub use client::Connection;
+pub use document::{proxying, proxying_to};
+pub use gateway::{Exit, Gateway};
+pub use headers::Headers;
+pub use port::Port;
+pub use request::Request;
+pub use script::{Gate, LAST_CHUNK, Reply, Script, chunk};
+pub use setup::{Failure, Setup, run};
+pub use upstream::{Received, Upstream};
+pub use wait::{SOON, eventually, eventually_some};
+
+/// What the gateway calls itself in `Server` and `Via`, where Kong says `kong/<version>`.
+pub const PRODUCT: &str = concat!("towergate/", env!("CARGO_PKG_VERSION"));
+
+/// The Kong version whose dialect the Admin API speaks.
+pub const KONG_VERSION: &str = "3.9.3";

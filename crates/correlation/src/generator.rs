@@ -11,10 +11,11 @@ use std::{
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use towergate_core::Context;
+use towergate_schema::Schema;
 use uuid::Uuid;
 
 /// How an id is made when the client sent none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, Schema)]
 pub enum Generator {
     /// A random UUID (version 4) for each request.
     #[serde(rename = "uuid")]
