@@ -62,6 +62,8 @@ fn decode(text: &[u8]) -> Cow<'_, [u8]> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -104,6 +106,17 @@ mod tests {
             let mut uri: Uri = before.parse().unwrap();
             remove_from(&mut uri, "apikey");
             assert_eq!(uri.to_string(), after, "{before}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_removed_is_gone_and_the_rest_is_found(arguments in "([abk=&%+6B]{0,6}&?){0,4}") {
+            let left = without(arguments.as_bytes(), "k");
+            prop_assert_eq!(left.is_none(), value(arguments.as_bytes(), "k").is_absent());
+            let left = left.unwrap_or_else(|| arguments.clone().into());
+            prop_assert!(value(&left, "k").is_absent());
+            prop_assert_eq!(value(&left, "a"), value(arguments.as_bytes(), "a"));
         }
     }
 }

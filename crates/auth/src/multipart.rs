@@ -50,7 +50,8 @@ impl Part<'_> {
 
 fn parts<'a>(body: &'a [u8], boundary: &str) -> impl Iterator<Item = Part<'a>> {
     let delimiter = [b"--", boundary.as_bytes()].concat();
-    let starts: Vec<usize> = find_all(body, &delimiter);
+    let is_line = |at: &usize| body.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with(b"\r\n"));
+    let starts: Vec<usize> = find_all(body, &delimiter).into_iter().filter(is_line).collect();
     let ends: Vec<usize> = starts.iter().skip(1).copied().collect();
     starts.into_iter().zip(ends).filter_map(move |(start, end)| {
         let inside = body.get(start.checked_add(delimiter.len())?..end)?;
@@ -75,6 +76,8 @@ fn parameter<'a>(value: &'a str, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const BODY: &str = concat!(
@@ -92,6 +95,8 @@ mod tests {
         assert_eq!(value(BODY.as_bytes(), "other", "a"), Value::Absent);
         let twice = BODY.replace("name=\"a\"", "name=\"apikey\"");
         assert_eq!(value(twice.as_bytes(), "b", "apikey"), Value::Many);
+        let inside = BODY.replace("\r\nk\r\n", "\r\nk--b\r\n");
+        assert_eq!(value(inside.as_bytes(), "b", "apikey"), text("k--b"), "only at the beginning of a line");
         for broken in ["", "--b", "--b--", "--b\r\n--b", "--b\r\n\r\n--b", "--b\r\nx\r\n\r\n--b--"] {
             assert_eq!(value(broken.as_bytes(), "b", "apikey"), Value::Absent, "{broken:?}");
         }
@@ -119,6 +124,20 @@ mod tests {
         ];
         for (content_type, expected) in cases {
             assert_eq!(boundary(content_type), expected);
+        }
+    }
+
+    proptest! {
+        /// Bodies of whole and broken pieces.
+        #[test]
+        fn what_was_removed_is_gone(pieces in proptest::collection::vec(0_usize..6, 0..20)) {
+            let piece = |index| ["--b", "\r\n", "--", "Content-Disposition: form-data; name=k", "\r\n\r\n", "k"][index];
+            let body: String = pieces.into_iter().map(piece).collect();
+            let left = without(body.as_bytes(), "b", "k");
+            prop_assert_eq!(left.is_none(), value(body.as_bytes(), "b", "k").is_absent());
+            if let Some(left) = left {
+                prop_assert!(value(&left, "b", "k").is_absent(), "{:?}", body);
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
 //! What reaches the inner service through key-auth, and what comes back.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::{
     convert::Infallible,
@@ -56,6 +57,9 @@ impl Seen {
 
 type Answer = (StatusCode, HeaderMap, String);
 
+/// Names and values of headers.
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 async fn send<L>(layer: &L, request: Request<Full<Bytes>>) -> (Option<Seen>, Answer)
 where
     L: Layer<Inner>,
@@ -100,11 +104,11 @@ impl Service<Request<GuardBody<Full<Bytes>>>> for Inner {
     }
 }
 
-fn request(uri: &str, headers: &[(&str, &str)]) -> Request<Full<Bytes>> {
+fn request(uri: &str, headers: Headers<'_>) -> Request<Full<Bytes>> {
     with_body(uri, headers, "")
 }
 
-fn with_body(uri: &str, headers: &[(&str, &str)], body: &str) -> Request<Full<Bytes>> {
+fn with_body(uri: &str, headers: Headers<'_>, body: &str) -> Request<Full<Bytes>> {
     let mut request = Request::builder().uri(uri);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -125,7 +129,7 @@ fn configured(change: impl FnOnce(&mut KeyAuthConfig)) -> KeyAuthLayer {
 
 #[tokio::test]
 async fn refusals_say_why() {
-    let cases: [(&str, &[(&str, &str)], &str); 9] = [
+    let cases: [(&str, Headers<'_>, &str); 9] = [
         ("/", &[], "No API key found in request"),
         ("/", &[("apikey", "")], "No API key found in request"),
         ("/?apikey=", &[], "No API key found in request"),

@@ -18,7 +18,8 @@ fn defaults_are_kongs() {
     let typed: CorrelationIdConfig = serde_json::from_value(config).unwrap();
     assert_eq!(typed, CorrelationIdConfig::default());
     assert_eq!((CorrelationId::NAME, CorrelationId::PRIORITY), ("correlation-id", 100_001));
-    assert!(CorrelationId::CONSUMER_SCOPE && CorrelationId::SERVICE_SCOPE && CorrelationId::ROUTE_SCOPE);
+    let scopes = [CorrelationId::CONSUMER_SCOPE, CorrelationId::SERVICE_SCOPE, CorrelationId::ROUTE_SCOPE];
+    assert_eq!(scopes, [true; 3]);
 }
 
 #[test]

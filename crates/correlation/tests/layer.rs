@@ -1,4 +1,5 @@
 //! What reaches the inner service through correlation-id, and what comes back.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::{convert::Infallible, sync::Arc};
 

@@ -1,4 +1,5 @@
 //! The layer in a service written with axum.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! What reaches the inner service through cors, and what comes back.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::{
     convert::Infallible,
@@ -17,6 +18,9 @@ use towergate_core::{
 use towergate_cors::{Cors, CorsConfig};
 
 type Bytes = bytes::Bytes;
+
+/// Names and values of headers.
+type Headers<'a> = &'a [(&'a str, &'a str)];
 
 const LISTED: &[&str] = &["https://a.test", r"https://.*\.b\.test"];
 
@@ -51,7 +55,7 @@ enum End {
 }
 
 /// Sends a request through the gateway's layer: was it proxied, and what came back?
-async fn send(config: CorsConfig, method: Method, headers: &[(&str, &str)], end: End) -> (bool, Response<String>) {
+async fn send(config: CorsConfig, method: Method, headers: Headers<'_>, end: End) -> (bool, Response<String>) {
     let everybody = |guard: Arc<dyn Guard>| Choice::new("x", vec![Level::Everybody(guard)]);
     let mut guards = vec![everybody(Arc::new(Cors::new(config, &Env::default()).unwrap()))];
     if end == End::Refused {
@@ -97,7 +101,7 @@ fn lines(headers: &HeaderMap) -> Vec<String> {
     lines
 }
 
-async fn preflight(config: CorsConfig, more: &[(&str, &str)], origin: &str) -> Vec<String> {
+async fn preflight(config: CorsConfig, more: Headers<'_>, origin: &str) -> Vec<String> {
     let headers = [&[("origin", origin), ("access-control-request-method", "PUT")], more].concat();
     let (proxied, response) = send(config, Method::OPTIONS, &headers, End::Upstream(&[])).await;
     assert!(!proxied);
@@ -106,7 +110,7 @@ async fn preflight(config: CorsConfig, more: &[(&str, &str)], origin: &str) -> V
 }
 
 /// Everything about who may read that came back for a simple request.
-async fn simple(config: CorsConfig, headers: &[(&str, &str)], end: End) -> Vec<String> {
+async fn simple(config: CorsConfig, headers: Headers<'_>, end: End) -> Vec<String> {
     let (_, response) = send(config, Method::GET, headers, end).await;
     let mut lines = lines(response.headers());
     lines.retain(|line| !line.starts_with("content-"));
@@ -203,7 +207,7 @@ async fn responses_tell_who_may_read_them() {
     let (a, other) = (("origin", "https://a.test:443"), ("origin", "https://other.test"));
     let vary = "vary: Origin";
     let credentials = "access-control-allow-credentials: true";
-    let cases: [(_, &[(&str, &str)], &[&str]); 12] = [
+    let cases: [(_, Headers<'_>, &[&str]); 12] = [
         (config(|_| {}), &[], &["access-control-allow-origin: *"]),
         (config(|_| {}), &[a], &["access-control-allow-origin: *"]),
         (config(|c| c.origins = origins(&["*"])), &[a], &["access-control-allow-origin: *"]),

@@ -1,4 +1,5 @@
 //! The example does what its README says.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::time::Duration;
 

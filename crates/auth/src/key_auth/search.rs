@@ -124,9 +124,12 @@ mod tests {
     use super::*;
     use crate::fields::Encoding;
 
+    /// Names and values of headers.
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+
     const ALL: Places = Places { header: true, query: true, body: true };
 
-    fn head(uri: &str, headers: &[(&str, &str)]) -> Parts {
+    fn head(uri: &str, headers: Headers<'_>) -> Parts {
         let mut request = Request::builder().uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -142,7 +145,7 @@ mod tests {
     fn names_come_first_then_header_query_and_body() {
         let names = ["apikey", "X_Key"].map(|name| KeyName::new(name).unwrap());
         let form = Fields::parse(Encoding::Form, &Bytes::from_static(b"apikey=body&X_Key=body2")).unwrap();
-        let cases: [(&str, &[(&str, &str)], Found<'_>); 12] = [
+        let cases: [(&str, Headers<'_>, Found<'_>); 12] = [
             ("/?apikey=query", &[("apikey", "header")], key(0, "header")),
             ("/?apikey=query", &[], key(0, "query")),
             ("/", &[("x_key", "other")], key(0, "body")),
