@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
 
 use crate::{
     client::Client,
@@ -54,10 +54,17 @@ pub struct Context {
     pub host: String,
     /// The form in which the client wants to be answered.
     pub asker: Asker,
+    /// The page that a browser asks for, if it says so (`Origin`).
+    pub origin: Option<HeaderValue>,
+    /// Whether this is a browser asking beforehand what it may do: `OPTIONS` with an origin and
+    /// with `Access-Control-Request-Method`.
+    pub preflight: bool,
     plan: Option<Arc<Plan>>,
     refusal: Mutex<Option<Reply>>,
     identities: Identities,
     turn: AtomicUsize,
+    checked: AtomicUsize,
+    refused_headers: OnceLock<HeaderMap>,
     correlation_id: OnceLock<HeaderValue>,
     response_headers: Mutex<Vec<(HeaderName, HeaderValue)>>,
     proxied: AtomicBool,
@@ -67,6 +74,10 @@ pub struct Context {
 impl Context {
     /// A context for a request on this plan. `head` tells how the client wants to be answered.
     pub fn new(client: Client, head: &Parts, timing: Timing, plan: Option<Arc<Plan>>) -> Self {
+        let origin = head.headers.get(header::ORIGIN).filter(|origin| !origin.is_empty()).cloned();
+        let preflight = origin.is_some()
+            && head.method == Method::OPTIONS
+            && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         Self {
             client,
             request_id: RequestId::random(),
@@ -74,10 +85,14 @@ impl Context {
             matched: Matched::default(),
             host: String::new(),
             asker: Asker::of(head),
+            origin,
+            preflight,
             plan,
             refusal: Mutex::new(None),
             identities: Identities::default(),
             turn: AtomicUsize::new(0),
+            checked: AtomicUsize::new(0),
+            refused_headers: OnceLock::new(),
             correlation_id: OnceLock::new(),
             response_headers: Mutex::new(Vec::new()),
             proxied: AtomicBool::new(false),
@@ -145,8 +160,29 @@ impl Context {
         self.identity()?.credential(self.directory())
     }
 
-    pub(crate) fn begin_turn(&self, turn: usize) {
+    pub(crate) fn begin_check(&self, turn: usize) {
         self.turn.store(turn, Ordering::Relaxed);
+        self.checked.store(turn.saturating_add(1), Ordering::Relaxed);
+    }
+
+    pub(crate) fn begin_respond(&self, turn: usize) {
+        self.turn.store(turn, Ordering::Relaxed);
+    }
+
+    /// Whether the guard that sees the response now has checked the request before. It has not if
+    /// an earlier guard refused, or nothing matched.
+    pub fn has_checked(&self) -> bool {
+        self.turn.load(Ordering::Relaxed) < self.checked.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn keep_refused(&self, headers: HeaderMap) {
+        let _ = self.refused_headers.set(headers);
+    }
+
+    /// The headers of a request that was refused, by a guard or before; `None` for one that went
+    /// on, whose headers went with it.
+    pub fn refused_headers(&self) -> Option<&HeaderMap> {
+        self.refused_headers.get()
     }
 
     /// The consumer as it was known when the guard of this turn was looked up.

@@ -22,7 +22,8 @@ pub trait Guard: Send + Sync + 'static {
     }
 
     /// Sees the head of the response, refusals and the unmatched route's 404 included. `check` has
-    /// not run before if the request was refused by an earlier guard or matched no route.
+    /// not run before if the request was refused by an earlier guard or matched no route: ask
+    /// [`Context::has_checked`].
     fn respond(&self, _cx: &Context, _head: &mut response::Parts) {}
 }
 

@@ -124,10 +124,14 @@ where
         let cx = Context::of(&mut head);
         let guards = self.guards.clone();
         if let Some(reply) = cx.take_refusal() {
+            cx.keep_refused(head.headers);
             return GuardFuture::refused(reply, cx, guards);
         }
         match run(&guards, &cx, &mut head, 0) {
-            Stop::Refused(reply) => GuardFuture::refused(reply, cx, guards),
+            Stop::Refused(reply) => {
+                cx.keep_refused(head.headers);
+                GuardFuture::refused(reply, cx, guards)
+            }
             Stop::Passed => {
                 let future = self.inner.call(Request::from_parts(head, GuardBody::inner(body)));
                 GuardFuture { state: State::Inner { future }, cx, guards }
@@ -155,7 +159,7 @@ enum Stop {
 /// Asks the guards in turn, beginning with `from`.
 fn run(guards: &impl Guards, cx: &Context, head: &mut request::Parts, from: usize) -> Stop {
     for turn in from..guards.turns(cx) {
-        cx.begin_turn(turn);
+        cx.begin_check(turn);
         let Some(guard) = guards.guard(cx, turn) else { continue };
         match guard.check(cx, head) {
             Verdict::Pass => {}
@@ -191,12 +195,18 @@ where
     loop {
         let turn = match stop {
             Stop::Passed => return Ok(inner.call(Request::from_parts(head, body)).await),
-            Stop::Refused(reply) => return Err(reply),
+            Stop::Refused(reply) => {
+                cx.keep_refused(head.headers);
+                return Err(reply);
+            }
             Stop::Waiting(turn, future) => {
                 match future.await {
                     Outcome::Pass => {}
                     Outcome::PassWith(change) => change(&cx, &mut head),
-                    Outcome::Refuse(reply) => return Err(reply),
+                    Outcome::Refuse(reply) => {
+                        stop = Stop::Refused(reply);
+                        continue;
+                    }
                 }
                 turn
             }
@@ -322,6 +332,7 @@ fn respond(guards: &impl Guards, cx: &Context, head: &mut response::Parts) {
     cx.write_response_headers(&mut head.headers);
     for turn in 0..guards.turns(cx) {
         if let Some(guard) = guards.guard(cx, turn) {
+            cx.begin_respond(turn);
             guard.respond(cx, head);
         }
     }

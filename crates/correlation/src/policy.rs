@@ -59,7 +59,9 @@ impl Guard for CorrelationId {
             return;
         }
         if cx.correlation_id().is_none() {
-            cx.correlate(self.generator.id(cx));
+            // Refused before this guard's turn: what the client sent still counts.
+            let sent = cx.refused_headers().and_then(|headers| headers.get(&self.header)).filter(|id| !id.is_empty());
+            cx.correlate(sent.cloned().unwrap_or_else(|| self.generator.id(cx)));
         }
         if let Some(id) = cx.correlation_id() {
             head.headers.insert(self.header.clone(), id.clone());

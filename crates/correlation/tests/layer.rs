@@ -73,7 +73,7 @@ async fn refusals_inside_carry_the_id() {
 }
 
 /// A request in the gateway; `refused` before any guard, as when no route matches.
-async fn in_gateway(echo: bool, refused: bool) -> Response<GuardBody<Full<Bytes>>> {
+async fn in_gateway(sent: &[&str], echo: bool, refused: bool) -> Response<GuardBody<Full<Bytes>>> {
     let config = CorrelationIdConfig {
         header_name: Some("X-Request-ID".into()),
         generator: Generator::Tracker,
@@ -81,7 +81,7 @@ async fn in_gateway(echo: bool, refused: bool) -> Response<GuardBody<Full<Bytes>
     };
     let guard: Arc<dyn Guard> = Arc::new(CorrelationId::new(config, &Env::default()).unwrap());
     let guards = vec![Choice::new(CorrelationId::NAME, vec![Level::Everybody(guard)])];
-    let (mut head, body) = request(&[]).into_parts();
+    let (mut head, body) = request(sent).into_parts();
     let client = Client {
         local: Some("[2001:db8::1]:8000".parse().unwrap()),
         connection: 4,
@@ -98,15 +98,16 @@ async fn in_gateway(echo: bool, refused: bool) -> Response<GuardBody<Full<Bytes>
 
 #[tokio::test]
 async fn in_the_gateway_it_knows_the_connection() {
-    let response = in_gateway(true, false).await;
+    let response = in_gateway(&[], true, false).await;
     let id = response.headers()[HEADER].to_str().unwrap();
     assert!(id.starts_with(&format!("2001:db8::1-8000-{}-4-2-", std::process::id())), "{id}");
 }
 
 #[tokio::test]
 async fn the_unmatched_route_gets_an_id_made_for_it() {
-    let response = in_gateway(true, true).await;
+    let response = in_gateway(&[], true, true).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
     assert!(response.headers()[HEADER].to_str().unwrap().contains("-8000-"));
-    assert!(!in_gateway(false, true).await.headers().contains_key(HEADER));
+    assert!(!in_gateway(&[], false, true).await.headers().contains_key(HEADER));
+    assert_eq!(in_gateway(&["mine"], true, true).await.headers()[HEADER], "mine", "what the client sent is kept");
 }

@@ -65,7 +65,6 @@
 
 mod config;
 mod layer;
-mod note;
 mod origins;
 mod policy;
 

@@ -1,11 +1,10 @@
 //! What it does to a request and its response.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request, response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request, response};
 use towergate_core::{Context, Env, Guard, Plugin, PluginError, Reply, Verdict};
 
 use crate::{
     config::{CorsConfig, METHODS},
-    note::{self, Note},
     origins::{Allowed, Origins},
 };
 
@@ -82,28 +81,23 @@ fn value(field: &str, text: &str) -> Result<HeaderValue, PluginError> {
 
 impl Guard for Cors {
     fn check(&self, cx: &Context, head: &mut request::Parts) -> Verdict {
-        let origin = head.headers.get(header::ORIGIN).filter(|origin| !origin.is_empty());
-        if head.method == Method::OPTIONS
-            && let Some(origin) = origin
-            && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-        {
-            if !self.preflight_continue {
-                return Verdict::Refuse(self.preflight(origin, &head.headers));
-            }
-            note::leave_alone(cx);
-        } else if self.asks_origin() {
-            note::origin(cx, origin);
+        if let (true, false, Some(origin)) = (cx.preflight, self.preflight_continue, &cx.origin) {
+            return Verdict::Refuse(self.preflight(origin, &head.headers));
         }
         Verdict::Pass
     }
 
-    fn respond(&self, _: &Context, head: &mut response::Parts) {
-        let Note::From(origin) = note::take(&mut head.headers) else { return };
+    fn respond(&self, cx: &Context, head: &mut response::Parts) {
+        let origin = cx.origin.as_ref();
+        // A preflight has been answered, or was passed on for the upstream to answer.
+        if cx.preflight && cx.has_checked() {
+            return;
+        }
         if origin.is_none() && !self.allow_origin_absent {
             return;
         }
         let headers = &mut head.headers;
-        let grant = self.grant(origin.as_ref());
+        let grant = self.grant(origin);
         match grant.origin {
             Some(origin) => _ = headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin),
             None => _ = headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN),
@@ -128,13 +122,6 @@ struct Grant {
 }
 
 impl Cors {
-    /// Whether `respond` must know the request's origin.
-    fn asks_origin(&self) -> bool {
-        matches!(self.origins, Origins::Listed { .. })
-            || (self.credentials && !self.origins.vary())
-            || !self.allow_origin_absent
-    }
-
     fn grant(&self, origin: Option<&HeaderValue>) -> Grant {
         let vary = self.origins.vary();
         match (self.origins.allow(origin), origin) {
@@ -162,7 +149,7 @@ impl Cors {
             (header::ACCESS_CONTROL_MAX_AGE, self.max_age.clone()),
             (ALLOW_PRIVATE_NETWORK, (self.private_network && asks_private_network()).then_some(TRUE)),
         ];
-        let reply = note::done(Reply::empty(StatusCode::OK));
+        let reply = Reply::empty(StatusCode::OK);
         answers.into_iter().fold(reply, |reply, (name, value)| match value {
             Some(value) => reply.with_header(name, value),
             None => reply,
