@@ -91,7 +91,7 @@ fn table(routes: &[TestRoute]) -> Table {
     let mark: Arc<dyn Guard> = Arc::new(Mark);
     let guards = vec![Choice::new("mark", vec![Level::Everybody(mark)])];
     Table {
-        router: Arc::new(Router::new(&rules).unwrap()),
+        router: Arc::new(Router::new(rules).unwrap()),
         plans: routes.iter().map(TestRoute::plan).collect(),
         unrouted: Arc::new(Plan { guards, ..Plan::default() }),
     }
@@ -160,7 +160,8 @@ async fn tell(
         }
         Err(error) => json!(error.to_string()),
     };
-    let headers: Vec<_> = head.headers.iter().map(|(name, value)| json!([name.as_str(), value.to_str().ok()])).collect();
+    let headers: Vec<_> =
+        head.headers.iter().map(|(name, value)| json!([name.as_str(), value.to_str().ok()])).collect();
     let facts = json!({
         "worker": worker,
         "route": cx.route().and_then(|route| route.name.clone()),

@@ -146,8 +146,9 @@ fn headers_listed_in_connection_never_reach_the_stack() {
     let request = "GET /a HTTP/1.1\r\nHost: a\r\nX-Secret: 1\r\nX-Other: 2\r\nConnection: X-Secret, Host\r\n\r\n";
     let facts = gateway.connect().send(request).answer().json();
     let headers = facts["headers"].as_array().unwrap();
-    let names: Vec<_> = headers.iter().map(|header| header[0].as_str().unwrap()).collect();
-    assert_eq!(names, ["host", "x-other", "connection"]);
+    let mut names: Vec<_> = headers.iter().map(|header| header[0].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["connection", "host", "x-other"]);
 }
 
 #[test]
@@ -319,9 +320,12 @@ fn a_body_may_be_as_long_as_allowed() {
     let mut client = gateway.connect();
     client.send("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789");
     assert_eq!(client.answer().json()["body"], 10);
-    client.send("POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n");
+    client
+        .send("POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n");
     assert_eq!(client.answer().json()["body"], 10);
-    client.send("POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n012345\r\n5\r\n67890\r\n0\r\n\r\n");
+    client.send(
+        "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n012345\r\n5\r\n67890\r\n0\r\n\r\n",
+    );
     let answer = client.answer();
     assert_eq!((answer.status, answer.body.lines().next()), (413, Some("Payload too large")));
     assert_eq!(answer.header("x-plugin"), Some("kept"));
