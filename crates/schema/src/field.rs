@@ -179,6 +179,7 @@ impl Field {
     #[must_use]
     pub const fn required(mut self) -> Self {
         self.required = true;
+        self.nullable = false;
         self
     }
 
@@ -406,10 +407,16 @@ impl Field {
         self
     }
 
-    /// Takes type, rules and flags of a ready-made field, see [`crate::typedefs`]; whether it can be null stays.
+    /// Takes type, rules and flags of a ready-made field, see [`crate::typedefs`]. Whether it can be null stays, and a
+    /// whole number still has to fit.
     #[must_use]
     pub fn like(self, other: Self) -> Self {
+        let kind = match (self.kind, other.kind) {
+            (Kind::Integer(own), Kind::Integer(_)) => Kind::Integer(own),
+            (_, kind) => kind,
+        };
         Self {
+            kind,
             nullable: self.nullable,
             required: (self.required || other.required) && !self.nullable,
             default: self.default.or(other.default),

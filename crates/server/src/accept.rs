@@ -1,0 +1,125 @@
+//! From a listening socket to connections that are served.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::{
+    activity::Activity,
+    connection::Connection,
+    stats::Counters,
+    stream::Stream,
+    worker::{Stack, Worker},
+};
+
+/// Makes sockets into connections.
+#[derive(Clone)]
+pub(crate) struct Acceptor<S> {
+    worker: Arc<Worker>,
+    stack: S,
+    http: http1::Builder,
+}
+
+impl<S: Stack> Acceptor<S> {
+    pub(crate) fn new(worker: Arc<Worker>, stack: S) -> Self {
+        let limits = &worker.config.limits;
+        let mut http = http1::Builder::new();
+        // Time is kept by the worker's look at all connections (see `activity`), not by a timer each.
+        http.header_read_timeout(None).max_header_size(limits.head).max_headers(limits.header_lines);
+        Self { worker, stack, http }
+    }
+
+    /// Serves a connection in a task of its own.
+    fn serve(&self, socket: TcpStream, peer: std::net::SocketAddr) {
+        let counters = &self.worker.counters;
+        let number = Counters::count(&counters.accepted);
+        let local = socket.local_addr().ok();
+        // Small answers must not wait for acknowledgements.
+        let _ = socket.set_nodelay(true);
+        let activity = Arc::new(Activity::default());
+        let stream = TokioIo::new(Stream::new(socket, activity.clone()));
+        let service = Connection::new(self.worker.clone(), self.stack.clone(), activity.clone(), number, peer, local);
+        let http = self.http.serve_connection(stream, service);
+        let entry = Entry { worker: self.worker.clone(), number };
+        let task = tokio::spawn(serve(http, activity.clone(), entry));
+        counters.register.add(number, activity, task.abort_handle());
+    }
+}
+
+/// Accepts connections for ever.
+pub(crate) async fn accept<S: Stack>(socket: std::net::TcpListener, acceptor: Acceptor<S>) {
+    let address = socket.local_addr().ok();
+    let listener = match TcpListener::from_std(socket) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(?address, %error, "Cannot watch a listening socket; it is closed"),
+    };
+    let mut failures = 0u32;
+    loop {
+        match listener.accept().await {
+            Ok((socket, peer)) => {
+                failures = 0;
+                acceptor.serve(socket, peer);
+            }
+            Err(error) if is_the_clients(&error) => {}
+            Err(error) => {
+                // Out of file descriptors or memory. Others will end and give some back.
+                if failures == 0 {
+                    tracing::error!(?address, %error, "Cannot accept connections for now; trying again");
+                }
+                failures = failures.saturating_add(1);
+                tokio::time::sleep(pause(failures)).await;
+            }
+        }
+    }
+}
+
+/// Whether only this one connection is concerned.
+fn is_the_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | TimedOut | WouldBlock)
+}
+
+/// 10 ms, 20 ms, 40 ms … at most a second.
+fn pause(failures: u32) -> Duration {
+    let factor = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
+    Duration::from_millis(10).saturating_mul(factor).min(Duration::from_secs(1))
+}
+
+/// Takes the connection out of the register when its task ends, however it ends.
+struct Entry {
+    worker: Arc<Worker>,
+    number: u64,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.worker.counters.register.remove(self.number);
+    }
+}
+
+/// A connection's task: hyper's, which is told to close when that is asked for.
+async fn serve<S: Stack>(
+    http: http1::Connection<TokioIo<Stream>, Connection<S>>,
+    activity: Arc<Activity>,
+    _entry: Entry,
+) {
+    let mut http = pin!(http);
+    let mut is_told = false;
+    // What went wrong on a connection is its client's affair.
+    let _ = poll_fn(|cx| {
+        activity.waken_by(cx.waker());
+        if activity.is_retiring() && !std::mem::replace(&mut is_told, true) {
+            http.as_mut().graceful_shutdown();
+        }
+        http.as_mut().poll(cx)
+    })
+    .await;
+}

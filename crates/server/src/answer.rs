@@ -1,0 +1,168 @@
+//! A request on its way through the stack, and its response on the way back.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as Task, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+use towergate_core::{Body, Context};
+
+use crate::{activity::Activity, framing, request_body::Note, worker::Worker};
+
+pin_project! {
+    /// The future of one request.
+    #[must_use = "futures do nothing unless polled"]
+    pub(crate) struct Answer<S, F> {
+        #[pin]
+        state: State<S, F>,
+        facts: Option<Facts>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, F> {
+        // The stack is not ready yet.
+        Waiting { stack: S, request: Option<Request<Body>> },
+        Called { #[pin] future: F },
+    }
+}
+
+/// What is needed to finish the response of a request.
+pub(crate) struct Facts {
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) cx: Arc<Context>,
+    pub(crate) method: Method,
+    /// Whether the client wants to know the names of route and service.
+    pub(crate) is_debug: bool,
+    /// Whether the connection is to be closed after this request.
+    pub(crate) is_last: bool,
+    /// Where the request's body tells what is wrong with it; `None` without a body.
+    pub(crate) note: Option<Note>,
+    pub(crate) serving: Serving,
+}
+
+/// The connection serves a request for as long as this lives.
+pub(crate) struct Serving(pub(crate) Arc<Activity>);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl<S, F> Answer<S, F> {
+    pub(crate) fn new(stack: S, request: Request<Body>, facts: Facts) -> Self {
+        Self { state: State::Waiting { stack, request: Some(request) }, facts: Some(facts) }
+    }
+}
+
+impl<S, RB> Future for Answer<S, S::Future>
+where
+    S: Service<Request<Body>, Response = Response<RB>, Error = Infallible>,
+    RB: HttpBody<Data = Bytes>,
+{
+    type Output = Result<Response<ResponseBody<RB>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let StateProjection::Waiting { stack, request } = this.state.as_mut().project() {
+            ready!(stack.poll_ready(task))?;
+            // Polled again after it was done; a future may then do anything but panic.
+            let Some(request) = request.take() else { return Poll::Pending };
+            let future = stack.call(request);
+            this.state.set(State::Called { future });
+        }
+        let StateProjection::Called { future } = this.state.project() else { return Poll::Pending };
+        let response = ready!(future.poll(task))?;
+        let Some(facts) = this.facts.take() else { return Poll::Pending };
+        Poll::Ready(Ok(facts.finish(response)))
+    }
+}
+
+impl Facts {
+    /// Gives a response what every response has: framing that holds, and our headers.
+    fn finish<RB: HttpBody<Data = Bytes>>(self, response: Response<RB>) -> Response<ResponseBody<RB>> {
+        let (mut head, body) = response.into_parts();
+        let kind = match self.fault_of_body(head.status) {
+            Some(status) => Kind::Own { bytes: self.blame(status, &mut head.status, &mut head.headers) },
+            None => Kind::Stack { body },
+        };
+        let body = ResponseBody { kind, _serving: self.serving };
+        framing::settle(&mut head.headers, head.status, &self.method, &body);
+        self.worker.stamp.put(&mut head.headers, head.status, &self.cx, self.is_debug);
+        if self.is_last {
+            head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Response::from_parts(head, body)
+    }
+
+    /// The status that tells better what was wrong, if the request failed because of its body:
+    /// those who read it only know that it broke.
+    fn fault_of_body(&self, status: StatusCode) -> Option<StatusCode> {
+        let better = self.note.as_ref()?.get()?.status();
+        let is_vague = status == StatusCode::BAD_REQUEST || status == StatusCode::BAD_GATEWAY;
+        (is_vague && better != status && !self.cx.is_proxied()).then_some(better)
+    }
+
+    /// Answers with this status instead; headers that plugins have set stay.
+    fn blame(&self, better: StatusCode, status: &mut StatusCode, headers: &mut HeaderMap) -> Option<Bytes> {
+        let reply = towergate_core::Reply::fault(better);
+        let pages = self.cx.plan().map(|plan| plan.pages.clone()).unwrap_or_default();
+        let (head, body) = reply.render(&self.cx.asker, &self.cx.request_id, &pages).into_parts();
+        *status = head.status;
+        headers.extend(head.headers);
+        Some(body)
+    }
+}
+
+pin_project! {
+    /// A response's body; while it lasts, its connection serves a request.
+    pub(crate) struct ResponseBody<RB> {
+        #[pin]
+        kind: Kind<RB>,
+        _serving: Serving,
+    }
+}
+
+pin_project! {
+    #[project = KindProjection]
+    enum Kind<RB> {
+        Stack { #[pin] body: RB },
+        Own { bytes: Option<Bytes> },
+    }
+}
+
+impl<RB: HttpBody<Data = Bytes>> HttpBody for ResponseBody<RB> {
+    type Data = Bytes;
+    type Error = RB::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Result<Frame<Bytes>, RB::Error>>> {
+        match self.project().kind.project() {
+            KindProjection::Stack { body } => body.poll_frame(task),
+            KindProjection::Own { bytes } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Stack { body } => body.is_end_stream(),
+            Kind::Own { bytes } => bytes.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Stack { body } => body.size_hint(),
+            Kind::Own { bytes } => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What an operator may set about the proxy's listeners, connections and answers.
+
+use std::{collections::HashMap, time::Duration};
+
+use http::HeaderName;
+use ipnet::IpNet;
+
+/// Settings of the proxy side, typed; the binary fills it from `kong.conf` and `KONG_*`.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Peers whose `X-Forwarded-*` and real-IP headers are believed (`trusted_ips`). Default: none.
+    pub trusted_ips: Vec<IpNet>,
+    /// Where a trusted peer says who the client is.
+    pub real_ip: RealIp,
+    /// Which headers of our own a response gets (`headers`).
+    pub tokens: Tokens,
+    /// The product token in `Server` and `Via` (`server_token`). Default `towergate/<version>`.
+    pub server_token: String,
+    /// Whether `Kong-Debug` is answered with the names of route and service (`allow_debug_header`).
+    pub allow_debug_header: bool,
+    /// Ports as clients see them, by the port we listen on (`port_maps`).
+    pub port_maps: HashMap<u16, u16>,
+    /// How long is waited for a client.
+    pub timeouts: Timeouts,
+    /// How much a client may send.
+    pub limits: Limits,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            trusted_ips: Vec::new(),
+            real_ip: RealIp::default(),
+            tokens: Tokens::default(),
+            server_token: concat!("towergate/", env!("CARGO_PKG_VERSION")).to_owned(),
+            allow_debug_header: false,
+            port_maps: HashMap::new(),
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Where a trusted peer says who the client is.
+#[derive(Debug, Clone)]
+pub struct RealIp {
+    /// The header (`real_ip_header`). Default `X-Real-IP`. The lines of `X-Forwarded-For` count as
+    /// one list; of any other header only the first line is read.
+    pub header: HeaderName,
+    /// Whether trusted addresses at the end of the list are skipped (`real_ip_recursive`): the
+    /// client is then the last address that is not trusted. Default: no, it is the last one.
+    pub recursive: bool,
+}
+
+impl Default for RealIp {
+    fn default() -> Self {
+        Self { header: HeaderName::from_static("x-real-ip"), recursive: false }
+    }
+}
+
+/// Which headers of our own a response gets: the setting `headers`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tokens {
+    /// `Server` on the gateway's own answers, and on proxied ones that have none.
+    pub server: bool,
+    /// `Via` on proxied responses.
+    pub via: bool,
+    /// `X-Kong-Proxy-Latency` on proxied responses: milliseconds spent here before the upstream was asked.
+    pub proxy_latency: bool,
+    /// `X-Kong-Upstream-Latency` on proxied responses: milliseconds waited for the response's head.
+    pub upstream_latency: bool,
+    /// `X-Kong-Response-Latency` on the gateway's own answers: milliseconds in all.
+    pub response_latency: bool,
+    /// `X-Kong-Admin-Latency`; not for the proxy, kept for those who set up the Admin API.
+    pub admin_latency: bool,
+    /// `X-Kong-Upstream-Status`.
+    pub upstream_status: bool,
+    /// `X-Kong-Request-Id`.
+    pub request_id: bool,
+}
+
+impl Default for Tokens {
+    /// Kong's default: `server_tokens, latency_tokens, X-Kong-Request-Id`.
+    fn default() -> Self {
+        Self { server: true, via: true, request_id: true, ..Self::LATENCY }
+    }
+}
+
+impl Tokens {
+    /// No header at all (`headers = off`).
+    pub const OFF: Self = Self {
+        server: false,
+        via: false,
+        proxy_latency: false,
+        upstream_latency: false,
+        response_latency: false,
+        admin_latency: false,
+        upstream_status: false,
+        request_id: false,
+    };
+
+    const LATENCY: Self =
+        Self { proxy_latency: true, upstream_latency: true, response_latency: true, admin_latency: true, ..Self::OFF };
+
+    /// The headers that the setting's words name, upper and lower case alike; `off` wins.
+    ///
+    /// # Errors
+    /// The first word that names none.
+    pub fn named<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, &'a str> {
+        let mut tokens = Self::OFF;
+        for word in words {
+            match word.to_ascii_lowercase().as_str() {
+                "off" => return Ok(Self::OFF),
+                "server_tokens" => (tokens.server, tokens.via) = (true, true),
+                "latency_tokens" => {
+                    let Self { server, via, upstream_status, request_id, .. } = tokens;
+                    tokens = Self { server, via, upstream_status, request_id, ..Self::LATENCY };
+                }
+                "server" => tokens.server = true,
+                "via" => tokens.via = true,
+                "x-kong-proxy-latency" => tokens.proxy_latency = true,
+                "x-kong-upstream-latency" => tokens.upstream_latency = true,
+                "x-kong-response-latency" => tokens.response_latency = true,
+                "x-kong-admin-latency" => tokens.admin_latency = true,
+                "x-kong-upstream-status" => tokens.upstream_status = true,
+                "x-kong-request-id" => tokens.request_id = true,
+                _ => return Err(word),
+            }
+        }
+        Ok(tokens)
+    }
+}
+
+/// How long is waited for a client. Kept to about a second, by one look per second over all
+/// connections (more often when the shortest of them asks for it).
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// The longest pause between two requests of a connection. Default 75 s.
+    pub keep_alive: Duration,
+    /// From a request's first byte (or from accepting the connection) to the end of its head. Default 60 s.
+    pub header: Duration,
+    /// The longest pause between two reads of a request's body. Default 60 s.
+    pub body: Duration,
+    /// The longest pause in which a client takes nothing of its response. Default 60 s.
+    pub send: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let minute = Duration::from_secs(60);
+        Self { keep_alive: Duration::from_secs(75), header: minute, body: minute, send: minute }
+    }
+}
+
+/// How much a client may send.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How many requests one connection may bring. Default 10 000, as nginx in Kong.
+    pub keep_alive_requests: u64,
+    /// Bytes of a request's body (`client_max_body_size`); `None`, the default, is no limit.
+    pub body: Option<u64>,
+    /// Bytes of the request line and of each header line. Default 8 KiB: a longer request line is
+    /// answered with 414, a longer header line with 400.
+    pub line: usize,
+    /// Bytes of a request's whole head. Default 40 KiB, which is nginx's 1 + 4 buffers of 8 KiB;
+    /// more is answered with 431.
+    pub head: usize,
+    /// How many header lines a request may have. Default 200; more is answered with 431.
+    pub header_lines: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { keep_alive_requests: 10_000, body: None, line: 8 << 10, head: 40 << 10, header_lines: 200 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_what_the_words_of_the_setting_say() {
+        let default = Tokens::named(["server_tokens", "latency_tokens", "X-Kong-Request-Id"]);
+        assert_eq!(default, Ok(Tokens::default()));
+        assert_eq!(Tokens::named(["off"]), Ok(Tokens::OFF));
+        assert_eq!(Tokens::named(["via", "OFF"]), Ok(Tokens::OFF));
+        let some = Tokens { via: true, upstream_status: true, ..Tokens::OFF };
+        assert_eq!(Tokens::named(["Via", "x-kong-upstream-status"]), Ok(some));
+        let status_first = Tokens { upstream_status: true, ..Tokens::LATENCY };
+        assert_eq!(Tokens::named(["X-Kong-Upstream-Status", "latency_tokens"]), Ok(status_first));
+        assert_eq!(Tokens::named(["via", "x-powered-by"]), Err("x-powered-by"));
+    }
+}

@@ -1,0 +1,130 @@
+//! One connection: what it knows of its client, and what becomes of each of its requests.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::SystemTime};
+
+use http::{Request, Response, request::Parts};
+use http_body::Body as HttpBody;
+use hyper::body::Incoming;
+use towergate_core::{Body, Client, Context, Scheme, Timing};
+
+use crate::{
+    activity::Activity,
+    answer::{Answer, Facts, ResponseBody, Serving},
+    hop, real_ip,
+    request_body::{Note, RequestBody},
+    request_check,
+    routing::{self, Found},
+    stats::Counters,
+    worker::{Stack, Worker},
+};
+
+/// hyper's service of one connection.
+pub(crate) struct Connection<S> {
+    worker: Arc<Worker>,
+    stack: S,
+    activity: Arc<Activity>,
+    peer: SocketAddr,
+    local: Option<SocketAddr>,
+    is_trusted: bool,
+    number: u64,
+}
+
+impl<S> Connection<S> {
+    /// The connection with this serial number.
+    pub(crate) fn new(
+        worker: Arc<Worker>,
+        stack: S,
+        activity: Arc<Activity>,
+        number: u64,
+        peer: SocketAddr,
+        local: Option<SocketAddr>,
+    ) -> Self {
+        let peer = canonical(peer);
+        let is_trusted = worker.trusted.contains(peer.ip());
+        Self { worker, stack, activity, peer, local: local.map(canonical), is_trusted, number }
+    }
+
+    /// The client of a request, which a trusted peer may tell us about.
+    fn client(&self, head: &Parts, connection_requests: u64) -> Client {
+        let told = || real_ip::told(&head.headers, &self.worker.config.real_ip, &self.worker.trusted);
+        let told = if self.is_trusted { told() } else { None };
+        let (address, port) = told.unwrap_or((self.peer.ip(), Some(self.peer.port())));
+        Client {
+            peer: Some(self.peer),
+            local: self.local,
+            address: Some(address),
+            port,
+            trusted: self.is_trusted,
+            scheme: Scheme::Http,
+            server_name: None,
+            connection: self.number,
+            connection_requests,
+        }
+    }
+
+    /// Finds out what is to be done with a request.
+    fn admit(&self, head: &mut Parts, number: u64) -> Arc<Context> {
+        let timing = Timing::at(std::time::Instant::now(), SystemTime::now());
+        let client = self.client(head, number);
+        let asked = request_check::check(head, &self.worker.config.limits);
+        let mut host = String::new();
+        let found = self.worker.table.with(|table| match asked {
+            Ok(asked) => {
+                host.clone_from(&asked.host);
+                routing::find(table, head, &client, asked)
+            }
+            Err(refusal) => Found::refused(table, String::new(), refusal),
+        });
+        let mut cx = Context::new(client, head, timing, Some(found.plan));
+        cx.matched = found.matched;
+        cx.host = host;
+        if let Some(refusal) = found.refusal {
+            cx.refuse(refusal);
+        }
+        hop::strip_listed(&mut head.headers);
+        let cx = Arc::new(cx);
+        head.extensions.insert(cx.clone());
+        cx
+    }
+
+    /// The body as the stack is to read it, and where it tells what goes wrong with it.
+    fn body(&self, incoming: Incoming) -> (Body, Option<Note>) {
+        if incoming.is_end_stream() {
+            return (Body::Empty, None);
+        }
+        let note = Note::default();
+        let config = &self.worker.config;
+        let body = RequestBody::new(incoming, config.limits.body, config.timeouts.body, note.clone());
+        (Body::boxed(body), Some(note))
+    }
+}
+
+/// IPv4 in IPv6 clothes is IPv4.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+impl<S: Stack> hyper::service::Service<Request<Incoming>> for Connection<S> {
+    type Response = Response<ResponseBody<S::Body>>;
+    type Error = Infallible;
+    type Future = Answer<S, S::Future>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let number = self.activity.begin();
+        Counters::count(&self.worker.counters.requests);
+        let serving = Serving(self.activity.clone());
+        let (mut head, incoming) = request.into_parts();
+        let cx = self.admit(&mut head, number);
+        let (body, note) = self.body(incoming);
+        let facts = Facts {
+            worker: self.worker.clone(),
+            cx,
+            method: head.method.clone(),
+            is_debug: self.worker.stamp.is_debug_asked(&head.headers),
+            is_last: number >= self.worker.config.limits.keep_alive_requests,
+            note,
+            serving,
+        };
+        Answer::new(self.stack.clone(), Request::from_parts(head, body), facts)
+    }
+}

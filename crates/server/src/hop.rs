@@ -1,0 +1,74 @@
+//! Headers that the client meant for this hop only.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// Removes the headers that the client's `Connection` lists, before any guard sees the request:
+/// what a guard sets later can then not be taken away by the client's list.
+///
+/// Never removed, whatever is listed: what frames the message (`Content-Length`,
+/// `Transfer-Encoding`), `Host`, and what the upstream side needs in order to decide about
+/// protocol switches and trailers (`Upgrade`, `TE`, `Connection` itself).
+pub(crate) fn strip_listed(headers: &mut HeaderMap) {
+    let Some(first) = headers.get(header::CONNECTION) else { return };
+    if is_plain(first) && headers.get_all(header::CONNECTION).iter().nth(1).is_none() {
+        return;
+    }
+    let listed: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .filter(|name| !is_spared(name))
+        .collect();
+    for name in listed {
+        headers.remove(name);
+    }
+}
+
+/// The usual values, which list nothing.
+fn is_plain(value: &HeaderValue) -> bool {
+    ["keep-alive", "close", "upgrade"].iter().any(|plain| value.as_bytes().eq_ignore_ascii_case(plain.as_bytes()))
+}
+
+fn is_spared(name: &HeaderName) -> bool {
+    let spared = [
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::HOST,
+        header::TE,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ];
+    spared.contains(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listed_headers_go_and_framing_stays() {
+        let table: [(&[&str], &[&str]); 5] = [
+            (&["keep-alive"], &["content-length", "host", "te", "x-a", "x-b"]),
+            (&["close, X-A"], &["content-length", "host", "te", "x-b"]),
+            (&["close", " x-b ,,x-a"], &["content-length", "host", "te"]),
+            (&["Content-Length, Host, TE, Upgrade"], &["content-length", "host", "te", "x-a", "x-b"]),
+            (&["not a name, \u{e9}, x-a"], &["content-length", "host", "te", "x-b"]),
+        ];
+        for (connection, rest) in table {
+            let mut headers = HeaderMap::new();
+            for name in ["content-length", "host", "te", "x-a", "x-b"] {
+                headers.insert(HeaderName::from_static(name), HeaderValue::from_static("1"));
+            }
+            headers.append("x-a", HeaderValue::from_static("2"));
+            for line in connection {
+                headers.append(header::CONNECTION, HeaderValue::from_bytes(line.as_bytes()).unwrap());
+            }
+            strip_listed(&mut headers);
+            let mut names: Vec<_> =
+                headers.keys().map(HeaderName::as_str).filter(|name| *name != "connection").collect();
+            names.sort_unstable();
+            assert_eq!(names, rest, "{connection:?}");
+        }
+    }
+}

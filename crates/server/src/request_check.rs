@@ -1,0 +1,244 @@
+//! What is refused before anything else looks at a request, in one place.
+//!
+//! hyper has read the head by then and has answered what is no HTTP at all (see the crate page).
+//! What it lets through and an upstream might read differently than we do ends here.
+
+use http::{HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts, uri::PathAndQuery};
+use towergate_core::Reply;
+use towergate_router::{path, split_host};
+
+use crate::config::Limits;
+
+/// What a request asks for, in the one reading that routing, guards and upstream share.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// The host, without port, lower case; empty if an HTTP/1.0 request names none.
+    pub(crate) host: String,
+    /// The port beside the host.
+    pub(crate) port: Option<u16>,
+    /// The path, normalised.
+    pub(crate) path: String,
+}
+
+/// Checks a request's head, and puts a target in absolute form into the usual one.
+///
+/// # Errors
+/// The answer to a request that may not go on.
+pub(crate) fn check(head: &mut Parts, limits: &Limits) -> Result<Asked, Reply> {
+    check_line(head, limits)?;
+    check_method(head)?;
+    check_headers(head, limits)?;
+    check_body(head, limits)?;
+    take_authority(head)?;
+    let (host, port) = host(head)?;
+    let path = path::normalize(head.uri.path()).map_err(|_| bad_request())?.into_owned();
+    Ok(Asked { host, port, path })
+}
+
+fn bad_request() -> Reply {
+    Reply::fault(StatusCode::BAD_REQUEST)
+}
+
+/// The request line, as nginx counts it.
+fn check_line(head: &Parts, limits: &Limits) -> Result<(), Reply> {
+    const REST: usize = "  HTTP/1.1\r\n".len();
+    let origin = head.uri.scheme_str().map_or(0, |scheme| scheme.len().saturating_add("://".len()));
+    let authority = head.uri.authority().map_or(0, |authority| authority.as_str().len());
+    let path = head.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    let length = [head.method.as_str().len(), origin, authority, path, REST].iter().sum::<usize>();
+    if length > limits.line { Err(Reply::fault(StatusCode::URI_TOO_LONG)) } else { Ok(()) }
+}
+
+/// nginx takes no tunnels and no traces.
+fn check_method(head: &Parts) -> Result<(), Reply> {
+    // An absolute target without a path has one, says `Uri::path`.
+    if !head.uri.path().starts_with('/') || (head.uri.authority().is_some() && head.uri.scheme().is_none()) {
+        return Err(bad_request());
+    }
+    if head.method == Method::TRACE || head.method == Method::CONNECT {
+        return Err(Reply::fault(StatusCode::METHOD_NOT_ALLOWED));
+    }
+    Ok(())
+}
+
+/// Lines that are too long, and lines that there may be only one of: whoever reads the first and
+/// whoever reads the last would see different requests.
+fn check_headers(head: &Parts, limits: &Limits) -> Result<(), Reply> {
+    const REST: usize = ": \r\n".len();
+    let (mut hosts, mut lengths, mut authorizations) = (0u32, 0u32, 0u32);
+    for (name, value) in &head.headers {
+        if name.as_str().len().saturating_add(value.len()).saturating_add(REST) > limits.line {
+            return Err(Reply::error(StatusCode::BAD_REQUEST, "Request header or cookie too large"));
+        }
+        match *name {
+            header::HOST => hosts += 1,
+            header::CONTENT_LENGTH => lengths += 1,
+            header::AUTHORIZATION => authorizations += 1,
+            _ => {}
+        }
+    }
+    let is_host_missing = hosts == 0 && head.version >= Version::HTTP_11;
+    if is_host_missing || hosts > 1 || lengths > 1 || authorizations > 1 { Err(bad_request()) } else { Ok(()) }
+}
+
+/// hyper takes any list of transfer codings that ends with `chunked`; nginx only `chunked` itself.
+fn check_body(head: &Parts, limits: &Limits) -> Result<(), Reply> {
+    let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        if codings.next().is_some() {
+            return Err(bad_request());
+        }
+        if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return Err(Reply::page(StatusCode::NOT_IMPLEMENTED));
+        }
+    }
+    let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    match (length, limits.body) {
+        (Some(length), Some(limit)) if length > limit => Err(Reply::fault(StatusCode::PAYLOAD_TOO_LARGE)),
+        _ => Ok(()),
+    }
+}
+
+/// A target in absolute form says the host itself: it counts, and `Host` is made to agree with it.
+fn take_authority(head: &mut Parts) -> Result<(), Reply> {
+    let Some(authority) = head.uri.authority() else { return Ok(()) };
+    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| bad_request())?;
+    let path = match head.uri.path_and_query() {
+        Some(path) if path.as_str().starts_with('/') => path.clone(),
+        path => format!("/{}", path.map_or("", PathAndQuery::as_str)).parse().map_err(|_| bad_request())?,
+    };
+    head.headers.insert(header::HOST, host);
+    head.uri = Uri::from(path);
+    Ok(())
+}
+
+/// The host and port that `Host` names.
+fn host(head: &Parts) -> Result<(String, Option<u16>), Reply> {
+    let Some(line) = head.headers.get(header::HOST) else { return Ok((String::new(), None)) };
+    let line = line.to_str().map_err(|_| bad_request())?;
+    let (host, port) = split_host(line).map_err(|_| bad_request())?;
+    Ok((host.to_ascii_lowercase(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn head(version: Version, target: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().version(version).uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn checked(head: &mut Parts) -> Result<Asked, u16> {
+        let limits = Limits { body: Some(100), ..Limits::default() };
+        check(head, &limits).map_err(|reply| reply.status().as_u16())
+    }
+
+    fn with_host(host: &str) -> Result<(String, Option<u16>), u16> {
+        checked(&mut head(Version::HTTP_11, "/", &[("host", host)])).map(|asked| (asked.host, asked.port))
+    }
+
+    #[test]
+    fn a_host_is_one_name_and_perhaps_a_port() {
+        assert_eq!(with_host("Example.COM"), Ok(("example.com".into(), None)));
+        assert_eq!(with_host("example.com:8000"), Ok(("example.com".into(), Some(8000))));
+        assert_eq!(with_host("127.0.0.1:80"), Ok(("127.0.0.1".into(), Some(80))));
+        assert_eq!(with_host("a_b.example"), Ok(("a_b.example".into(), None)));
+        for host in ["", " ", "a b", "a/b", "a,b", "user@a", "a:b", "a:99999", "a\tb", "a?b", "a#b"] {
+            assert_eq!(with_host(host), Err(400), "{host:?}");
+        }
+    }
+
+    #[test]
+    fn http_1_1_needs_exactly_one_host() {
+        assert_eq!(checked(&mut head(Version::HTTP_11, "/", &[])), Err(400));
+        assert_eq!(checked(&mut head(Version::HTTP_11, "/", &[("host", "a"), ("host", "a")])), Err(400));
+        assert_eq!(checked(&mut head(Version::HTTP_10, "/", &[])).unwrap().host, "");
+        assert_eq!(checked(&mut head(Version::HTTP_10, "/", &[("host", "a")])).unwrap().host, "a");
+    }
+
+    #[test]
+    fn the_authority_of_an_absolute_target_wins() {
+        let mut absolute = head(Version::HTTP_11, "http://Real.example:81/a?b=c", &[("host", "other.example")]);
+        let asked = checked(&mut absolute).unwrap();
+        assert_eq!((asked.host.as_str(), asked.port, asked.path.as_str()), ("real.example", Some(81), "/a"));
+        assert_eq!(absolute.headers["host"], "Real.example:81");
+        assert_eq!(absolute.uri, "/a?b=c");
+        let mut without_path = head(Version::HTTP_11, "http://real.example?x", &[("host", "other.example")]);
+        assert_eq!(checked(&mut without_path).unwrap().path, "/");
+        assert_eq!(without_path.uri, "/?x");
+        let user = checked(&mut head(Version::HTTP_11, "http://user@real.example/", &[("host", "real.example")]));
+        assert_eq!(user, Err(400));
+    }
+
+    #[test]
+    fn a_path_is_read_once_and_normalised() {
+        let path = |target| checked(&mut head(Version::HTTP_11, target, &[("host", "a")])).map(|asked| asked.path);
+        assert_eq!(path("/c/%73ecret?x=%zz"), Ok("/c/secret".into()));
+        assert_eq!(path("//c/./x/../secret"), Ok("/c/secret".into()));
+        for target in ["/../etc", "/a/../../b", "/a%00b", "/a%zz", "/a%2", "*"] {
+            assert_eq!(path(target), Err(400), "{target}");
+        }
+    }
+
+    #[test]
+    fn tunnels_and_traces_are_not_taken() {
+        for (method, target, status) in [
+            ("TRACE", "/", 405),
+            ("CONNECT", "/", 405),
+            ("CONNECT", "a.example:443", 400),
+            ("GET", "a.example:443", 400),
+        ] {
+            let mut head = head(Version::HTTP_11, target, &[("host", "a")]);
+            head.method = method.parse().unwrap();
+            assert_eq!(checked(&mut head), Err(status), "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn what_there_may_be_one_of_is_refused_twice() {
+        let twice =
+            |name| checked(&mut head(Version::HTTP_11, "/", &[("host", "a"), (name, "1"), (name, "1")])).is_ok();
+        assert!(!twice("authorization"));
+        assert!(!twice("content-length"));
+        assert!(!twice("transfer-encoding"));
+        assert!(twice("cookie"));
+        assert!(twice("x_under_score"));
+    }
+
+    #[test]
+    fn only_chunked_is_a_transfer_coding() {
+        for (coding, status) in
+            [("chunked", None), ("Chunked", None), ("gzip, chunked", Some(501)), (",chunked", Some(501))]
+        {
+            let result = checked(&mut head(Version::HTTP_11, "/", &[("host", "a"), ("transfer-encoding", coding)]));
+            assert_eq!(result.err(), status, "{coding}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused() {
+        let path = |length: usize| format!("/{}", "a".repeat(length - 1));
+        let line = |length: usize| {
+            let target = path(length - "GET  HTTP/1.1\r\n".len());
+            checked(&mut head(Version::HTTP_11, &target, &[("host", "a")])).err()
+        };
+        assert_eq!(line(8192), None);
+        assert_eq!(line(8193), Some(414));
+        let header = |length: usize| {
+            let value = "a".repeat(length - "cookie: \r\n".len());
+            checked(&mut head(Version::HTTP_11, "/", &[("host", "a"), ("cookie", &value)])).err()
+        };
+        assert_eq!(header(8192), None);
+        assert_eq!(header(8193), Some(400));
+        let body =
+            |length| checked(&mut head(Version::HTTP_11, "/", &[("host", "a"), ("content-length", length)])).err();
+        assert_eq!(body("100"), None);
+        assert_eq!(body("101"), Some(413));
+    }
+}

@@ -1,0 +1,82 @@
+//! From a request to its plan: the route it matches, or the answer to one that matches none.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use http::{StatusCode, request::Parts};
+use towergate_core::{Client, Matched, Plan, Reply, Scheme};
+use towergate_router::{Match, Request, path};
+use towergate_runtime::Table;
+
+use crate::{protocol_check, request_check::Asked};
+
+/// What routing found.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The plan to follow.
+    pub(crate) plan: Arc<Plan>,
+    /// What is known of the path.
+    pub(crate) matched: Matched,
+    /// The answer, if the request is not to go on.
+    pub(crate) refusal: Option<Reply>,
+}
+
+/// Finds the route of a request.
+///
+/// A request that matches none, or a route that it may not take in this way, is answered on the
+/// plan for such requests: as in Kong, only plugins for everything see that answer.
+pub(crate) fn find(table: &Table, head: &Parts, client: &Client, asked: Asked) -> Found {
+    let request = Request {
+        method: head.method.as_str(),
+        scheme: scheme(client.scheme),
+        host: &asked.host,
+        port: asked.port.or(client.local.map(|local| local.port())).unwrap_or_default(),
+        path: &asked.path,
+        headers: &head.headers,
+        sni: client.server_name.as_deref(),
+        source: client.address.map(|address| SocketAddr::new(address, client.port.unwrap_or_default())),
+        destination: client.local,
+    };
+    let found = table.router.find(&request);
+    let Some((found, plan)) = found.and_then(|found| table.plans.get(found.rule).map(|plan| (found, plan))) else {
+        let refusal = Reply::error(StatusCode::NOT_FOUND, "no Route matched with those values");
+        return Found::refused(table, asked.path, refusal);
+    };
+    match plan.route.as_ref().and_then(|route| protocol_check::refusal(route, head, client, &asked.host)) {
+        Some(refusal) => Found::refused(table, asked.path, refusal),
+        None => Found { matched: matched(plan, found, asked.path), plan: plan.clone(), refusal: None },
+    }
+}
+
+impl Found {
+    /// An answer on the plan of requests without a route.
+    pub(crate) fn refused(table: &Table, path: String, refusal: Reply) -> Self {
+        let matched = Matched { path, ..Matched::default() };
+        Self { plan: table.unrouted.clone(), matched, refusal: Some(refusal) }
+    }
+}
+
+fn scheme(scheme: Scheme) -> towergate_router::Scheme {
+    match scheme {
+        Scheme::Http => towergate_router::Scheme::Http,
+        Scheme::Https => towergate_router::Scheme::Https,
+    }
+}
+
+fn matched(plan: &Plan, found: Match, path: String) -> Matched {
+    let service = plan.service.as_deref();
+    // A gRPC method's name is no path that could be moved.
+    let is_moved = !service.is_some_and(|service| service.protocol.is_grpc());
+    let is_stripped = is_moved && plan.route.as_ref().is_some_and(|route| route.strip_path);
+    let base = service.filter(|_| is_moved).and_then(|service| service.path.as_deref());
+    let upstream_path = path::escape(&path::upstream(base, &path, found.prefix, is_stripped)).into_owned();
+    Matched { path, prefix: found.prefix, upstream_path, captures: captures(found) }
+}
+
+/// The texts of a regex path's groups, by number and then by name.
+fn captures(found: Match) -> Vec<(String, String)> {
+    let Some(captures) = found.captures else { return Vec::new() };
+    let numbered =
+        (1u32..).zip(captures.positional()).filter_map(|(number, text)| Some((number.to_string(), text?.to_owned())));
+    let named = captures.named().map(|(name, text)| (name.to_owned(), text.to_owned()));
+    numbered.chain(named).collect()
+}

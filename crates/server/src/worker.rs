@@ -1,0 +1,203 @@
+//! Workers: one thread each, with a runtime, sockets and a stack of its own.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::TcpListener,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body as HttpBody;
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior},
+};
+use tower_service::Service;
+use towergate_core::{Body, BoxError};
+use towergate_runtime::{Table, Watched};
+
+use crate::{
+    accept::{Acceptor, accept},
+    config::{ServerConfig, Timeouts},
+    listener::Listeners,
+    networks::Networks,
+    stamp::Stamp,
+    stats::{Counters, Stats},
+};
+
+/// What all connections of one worker share, and no other worker has.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) config: ServerConfig,
+    pub(crate) trusted: Networks,
+    pub(crate) stamp: Stamp,
+    pub(crate) table: Watched<Table>,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// The gateway's stack, whatever it is made of: what answers a request.
+///
+/// It stands for every cloneable tower service from requests to responses that never fails and
+/// whose parts may be sent to another thread.
+pub trait Stack:
+    Service<Request<Body>, Response = Response<Self::Body>, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+    /// The body of its responses.
+    type Body: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static;
+}
+
+impl<S, B> Stack for S
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Body = B;
+}
+
+/// Running workers.
+#[derive(Debug)]
+pub struct Workers {
+    threads: Vec<JoinHandle<usize>>,
+    drain: watch::Sender<Option<Instant>>,
+    stats: Stats,
+}
+
+/// How a drain went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were cut off because the time was up.
+    pub cut_off: usize,
+}
+
+impl Workers {
+    /// Starts a worker for each watcher of the table, on the listeners' sockets.
+    ///
+    /// `make_stack` is called in each worker's thread, inside its runtime, with the worker's
+    /// number: what it makes (connection pools, timers) is the worker's own.
+    ///
+    /// # Errors
+    /// If there are not as many watchers as workers that the listeners were bound for, or if the
+    /// system gives no thread or no event queue. No worker runs then.
+    pub fn start<S: Stack>(
+        config: ServerConfig,
+        listeners: Listeners,
+        watched: Vec<Watched<Table>>,
+        make_stack: impl Fn(usize) -> S + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let sockets = listeners.into_workers();
+        if sockets.len() != watched.len() {
+            let text = format!("sockets for {} workers, tables for {}", sockets.len(), watched.len());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let (drain, draining) = watch::channel(None);
+        let make_stack = Arc::new(make_stack);
+        let mut workers = Self { threads: Vec::new(), drain, stats: Stats::default() };
+        let mut counters = Vec::new();
+        for (number, (sockets, table)) in sockets.into_iter().zip(watched).enumerate() {
+            let worker = Worker::new(config.clone(), table);
+            counters.push(worker.counters.clone());
+            let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+            let (make_stack, draining) = (make_stack.clone(), draining.clone());
+            let work = move || run(&runtime, worker, sockets, draining, || make_stack(number));
+            workers.threads.push(thread::Builder::new().name(format!("worker-{number}")).spawn(work)?);
+        }
+        workers.stats = Stats::of(counters);
+        Ok(workers)
+    }
+
+    /// What the workers count.
+    pub fn stats(&self) -> Stats {
+        self.stats.clone()
+    }
+
+    /// Stops: no connection is accepted any more, idle ones are closed at once, requests that have
+    /// begun are finished. What is not finished after `limit` is cut off. Returns when all workers
+    /// are gone.
+    pub fn drain(mut self, limit: Duration) -> Drained {
+        let end = Instant::now().checked_add(limit);
+        self.drain.send_replace(Some(end.unwrap_or_else(Instant::now)));
+        let cut_off = self.threads.drain(..).map(|thread| thread.join().unwrap_or_default()).sum();
+        Drained { cut_off }
+    }
+}
+
+impl Drop for Workers {
+    /// Without a drain before it, cuts everything off.
+    fn drop(&mut self) {
+        self.drain.send_replace(Some(Instant::now()));
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Worker {
+    fn new(config: ServerConfig, table: Watched<Table>) -> Self {
+        let (trusted, stamp) = (Networks::new(&config.trusted_ips), Stamp::new(&config));
+        Self { config, trusted, stamp, table, counters: Arc::default() }
+    }
+}
+
+/// A worker's life; answers how many connections were cut off at its end.
+fn run<S: Stack>(
+    runtime: &Runtime,
+    worker: Worker,
+    sockets: Vec<TcpListener>,
+    mut draining: watch::Receiver<Option<Instant>>,
+    make_stack: impl FnOnce() -> S,
+) -> usize {
+    runtime.block_on(async move {
+        let counters = worker.counters.clone();
+        let timeouts = worker.config.timeouts;
+        let acceptor = Acceptor::new(Arc::new(worker), make_stack());
+        let mut accepting = JoinSet::new();
+        for socket in sockets {
+            accepting.spawn(accept(socket, acceptor.clone()));
+        }
+        drop(acceptor);
+        let end = tend(&counters, &timeouts, &mut draining).await;
+        accepting.shutdown().await;
+        counters.register.retire_all();
+        finish(&counters, end).await;
+        counters.register.len()
+    })
+}
+
+/// Looks after the connections until it is time to stop; answers when all must be over.
+async fn tend(counters: &Counters, timeouts: &Timeouts, draining: &mut watch::Receiver<Option<Instant>>) -> Instant {
+    let mut ticks = tokio::time::interval(tick(timeouts));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            told = draining.changed() => {
+                let end = *draining.borrow_and_update();
+                if let Some(end) = end { return end }
+                if told.is_err() { return Instant::now() }
+            }
+            now = ticks.tick() => counters.register.sweep(now.into_std(), timeouts),
+        }
+    }
+}
+
+/// Waits until no connection is left or the time is up.
+async fn finish(counters: &Counters, end: Instant) {
+    const LOOK: Duration = Duration::from_millis(5);
+    while counters.register.len() > 0 && Instant::now() < end {
+        tokio::time::sleep(LOOK.min(end.saturating_duration_since(Instant::now()))).await;
+    }
+}
+
+/// How often to look at the connections: once per second, or often enough for the shortest timeout.
+fn tick(timeouts: &Timeouts) -> Duration {
+    let Timeouts { keep_alive, header, send, .. } = *timeouts;
+    let shortest = keep_alive.min(header).min(send);
+    shortest.div_f32(4.0).clamp(Duration::from_millis(10), Duration::from_secs(1))
+}
