@@ -12,7 +12,7 @@ use crate::{
     directory,
     problem::CompileProblem,
     registry::{Band, Built, BuiltPolicy, PluginKind, Registry},
-    resolve,
+    resolve::{self, Served, Services},
     scope::{Scope, Scopes},
     table::Table,
 };
@@ -40,14 +40,23 @@ pub(crate) struct Policies {
 }
 
 pub(crate) struct Kept {
-    entity: entities::Plugin,
+    name: String,
+    scope: Scope,
+    config: Value,
     pub(crate) built: Built,
     pub(crate) carried_over: bool,
 }
 
 impl std::fmt::Debug for Kept {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kept").field("name", &self.entity.name).field("carried_over", &self.carried_over).finish()
+        f.debug_struct("Kept").field("name", &self.name).field("carried_over", &self.carried_over).finish()
+    }
+}
+
+impl Kept {
+    /// Whether a policy for this entity would be the same. When it was created does not matter.
+    fn is_of(&self, entity: &entities::Plugin) -> bool {
+        self.name == entity.name && self.scope == scope(entity) && self.config == *entity.effective_config()
     }
 }
 
@@ -79,29 +88,29 @@ pub fn compile(
     let stages = Stages::new(registry, &policies);
     let directory = Arc::new(directory::build(&config));
     let base = Plan { directory, pages: pages.clone(), ..Plan::default() };
+    let resolved = Services::new(&config);
     let mut services = HashMap::new();
-    let plans = served.iter().map(|served| {
+    let mut plan = |served: &Served<'_>| {
         let mut plan = Plan { route: Some(Arc::new(resolve::route(served.route))), ..base.clone() };
         if let Some(service) = served.service {
             let (service, destination) = services.entry(service.id).or_insert_with(|| {
-                let service = Arc::new(resolve::service(service, &config));
+                let service = Arc::new(resolved.service(service));
                 let destination = destinations.destination(&service);
                 (service, destination)
             });
-            plan.service = Some(service.clone());
-            plan.destination = Some(destination.clone());
+            (plan.service, plan.destination) = (Some(service.clone()), Some(destination.clone()));
         }
         stages.apply(&mut plan, Some(served.route.id), served.service.map(|service| service.id));
         Arc::new(plan)
-    });
-    let plans = plans.collect();
+    };
+    let plans = served.iter().map(&mut plan).collect();
     let mut unrouted = base;
     stages.apply(&mut unrouted, None, None);
     let table = Table { router: Arc::new(router), plans, unrouted: Arc::new(unrouted) };
     Ok(Runtime { config, table, policies })
 }
 
-fn router(served: &[resolve::Served<'_>], problems: &mut Vec<CompileProblem>) -> Option<Router> {
+fn router(served: &[Served<'_>], problems: &mut Vec<CompileProblem>) -> Option<Router> {
     match Router::new(served.iter().map(|served| resolve::rule(served.route)).collect()) {
         Ok(router) => Some(router),
         Err(errors) => {
@@ -123,15 +132,14 @@ fn policies(
 ) -> Policies {
     let mut kept = HashMap::new();
     for entity in config.plugins.iter().filter(|entity| entity.enabled && serves_http(entity)) {
-        let carried = previous.and_then(|previous| previous.policies.kept.get(&entity.id)).filter(|k| k.entity == *entity);
-        if let Some(Kept { built, .. }) = carried {
-            kept.insert(entity.id, Kept { entity: entity.clone(), built: built.clone(), carried_over: true });
-            continue;
-        }
         let Some(kind) = registry.kind(&entity.name) else { continue };
-        match build(kind, entity) {
+        let before = previous.and_then(|previous| previous.policies.kept.get(&entity.id));
+        let carried = before.filter(|kept| kept.is_of(entity)).map(|kept| kept.built.clone());
+        let carried_over = carried.is_some();
+        match carried.map_or_else(|| build(kind, entity), Ok) {
             Ok(built) => {
-                kept.insert(entity.id, Kept { entity: entity.clone(), built, carried_over: false });
+                let (name, scope, config) = (entity.name.clone(), scope(entity), entity.effective_config().clone());
+                kept.insert(entity.id, Kept { name, scope, config, built, carried_over });
             }
             Err(problem) => problems.push(problem),
         }
@@ -141,7 +149,7 @@ fn policies(
 
 /// Kong tells protocols apart by subsystem only: a plugin for `https` runs on `http` too.
 fn serves_http(entity: &entities::Plugin) -> bool {
-    entity.protocols.iter().any(|protocol| matches!(protocol.as_str(), "http" | "https" | "grpc" | "grpcs"))
+    entity.protocols.iter().any(|protocol| protocol.is_http())
 }
 
 fn build(kind: &PluginKind, entity: &entities::Plugin) -> Result<Built, CompileProblem> {
@@ -149,7 +157,7 @@ fn build(kind: &PluginKind, entity: &entities::Plugin) -> Result<Built, CompileP
     env.route = entity.route;
     env.service = entity.service;
     env.consumer = entity.consumer;
-    kind.build(Value::Object(entity.config.clone()), &env).map_err(|error| {
+    kind.build(entity.effective_config().clone(), &env).map_err(|error| {
         let field = match error.field() {
             "" => "config".to_owned(),
             field => format!("config.{field}"),
@@ -168,16 +176,16 @@ impl Stages {
     fn new(registry: &Registry, policies: &Policies) -> Self {
         let mut stages = Self { guards: Vec::new(), wraps: Vec::new() };
         for kind in registry.kinds() {
-            let of_kind = policies.kept.values().filter(|kept| kept.entity.name == kind.name);
+            let of_kind = policies.kept.values().filter(|kept| kept.name == kind.name);
             if kind.band == Band::Guard {
                 let guards = of_kind.filter_map(|kept| match &kept.built.policy {
-                    BuiltPolicy::Guard(guard) => Some((scope(&kept.entity), guard.clone())),
+                    BuiltPolicy::Guard(guard) => Some((kept.scope, guard.clone())),
                     BuiltPolicy::Wrap(_) => None,
                 });
                 stages.guards.push(Scopes::new(kind.name, guards));
             } else {
                 let wraps = of_kind.filter_map(|kept| match &kept.built.policy {
-                    BuiltPolicy::Wrap(policy) => Some((scope(&kept.entity), policy.clone())),
+                    BuiltPolicy::Wrap(policy) => Some((kept.scope, policy.clone())),
                     BuiltPolicy::Guard(_) => None,
                 });
                 stages.wraps.push(Scopes::new(kind.name, wraps));

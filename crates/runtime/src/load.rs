@@ -32,7 +32,7 @@ impl LoadError {
     /// Kong's `fields`: the problems by collection, entity and field.
     pub fn fields(&self) -> Value {
         match &self.0 {
-            Kind::Text(report) => report.fields(),
+            Kind::Text(report) => report.fields().clone(),
             Kind::Compile(problems) => {
                 let mut fields = json!({});
                 for problem in problems {
@@ -46,7 +46,7 @@ impl LoadError {
     /// Kong's `flattened_errors`: one object for each entity with problems.
     pub fn flattened_errors(&self) -> Value {
         match &self.0 {
-            Kind::Text(report) => report.flattened_errors(),
+            Kind::Text(report) => json!(report.flattened_errors()),
             Kind::Compile(problems) => problems.iter().map(flattened).collect(),
         }
     }

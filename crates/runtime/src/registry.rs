@@ -106,12 +106,11 @@ impl Registry {
         P: Plugin,
         P::Config: RecordSchema,
     {
-        let schema = PluginSchema {
-            record: P::Config::record(),
-            no_consumer: !P::CONSUMER_SCOPE,
-            no_service: !P::SERVICE_SCOPE,
-            no_route: !P::ROUTE_SCOPE,
-        };
+        let mut schema = PluginSchema::new(P::Config::record());
+        schema.no_consumer = !P::CONSUMER_SCOPE;
+        schema.no_consumer_group = !P::CONSUMER_SCOPE;
+        schema.no_service = !P::SERVICE_SCOPE;
+        schema.no_route = !P::ROUTE_SCOPE;
         self.kinds.push(PluginKind { name: P::NAME, priority: P::PRIORITY, band, schema, build });
     }
 
