@@ -127,7 +127,7 @@ fn is_configuration(path: &Path) -> bool {
     )
 }
 
-fn read_file(path: &Path) -> Result<Source, ReadError> {
+pub(crate) fn read_file(path: &Path) -> Result<Source, ReadError> {
     let about = |problem: String| ReadError {
         path: path.to_owned(),
         problem,
