@@ -1,0 +1,93 @@
+//! Which plugins there are, and what their part of a configuration must look like.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use towergate_schema::{Field, Record, Rule};
+
+use super::Kind;
+use crate::entities;
+
+/// The plugins a configuration may name.
+pub trait Catalog {
+    /// What is known of the plugin called `name`.
+    fn plugin(&self, name: &str) -> PluginLookup<'_>;
+}
+
+/// What is known of a plugin.
+#[derive(Clone, Copy, Debug)]
+pub enum PluginLookup<'a> {
+    /// It can be used.
+    Known(&'a PluginSchema),
+    /// Kong has it; this version does not. It may be configured as long as it is disabled.
+    NotYet,
+    /// There is no such plugin, or the settings do not enable it.
+    Unknown,
+}
+
+/// What a plugin says about its configuration.
+#[derive(Clone, Debug)]
+pub struct PluginSchema {
+    /// The record of its `config`.
+    pub config: Arc<Record>,
+    /// It cannot be scoped to a consumer.
+    pub no_consumer: bool,
+    /// It cannot be scoped to a group of consumers.
+    pub no_consumer_group: bool,
+    /// It cannot be scoped to a service.
+    pub no_service: bool,
+    /// It cannot be scoped to a route.
+    pub no_route: bool,
+    /// The protocols it may be used with; all of them are the default.
+    pub protocols: Vec<&'static str>,
+}
+
+impl PluginSchema {
+    /// A plugin for HTTP and gRPC that can be scoped in every way.
+    #[must_use]
+    pub fn new(config: Record) -> Self {
+        Self {
+            config: Arc::new(config),
+            no_consumer: false,
+            no_consumer_group: false,
+            no_service: false,
+            no_route: false,
+            protocols: vec!["grpc", "grpcs", "http", "https"],
+        }
+    }
+
+    /// The schema of the whole plugin entity.
+    #[must_use]
+    pub fn entity(&self) -> Record {
+        let protocols = Field::set_of(Field::string().one_of(self.protocols.iter().copied()))
+            .required()
+            .default(self.protocols.clone());
+        let mut record =
+            entities::record(Kind::Plugins).specialise("config", Arc::clone(&self.config));
+        for (forbidden, field, collection) in [
+            (self.no_consumer, "consumer", "consumers"),
+            (self.no_consumer_group, "consumer_group", "consumer_groups"),
+            (self.no_service, "service", "services"),
+            (self.no_route, "route", "routes"),
+        ] {
+            if forbidden {
+                record = record.field(
+                    field,
+                    Field::foreign_key(collection)
+                        .nullable()
+                        .rule(Rule::Eq(Value::Null)),
+                );
+            }
+        }
+        record.field("protocols", protocols)
+    }
+}
+
+/// A catalog of schemas by name, for tests and tools.
+impl Catalog for HashMap<String, PluginSchema> {
+    fn plugin(&self, name: &str) -> PluginLookup<'_> {
+        self.get(name)
+            .map_or(PluginLookup::Unknown, PluginLookup::Known)
+    }
+}

@@ -1,0 +1,173 @@
+//! Credentials: how consumers show who they are. There may be very many; the structs are small.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use towergate_schema::{Problem, Schema};
+use uuid::Uuid;
+
+use super::{link, rules};
+
+/// A key for key-auth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Schema)]
+pub struct KeyauthCredential {
+    /// The id.
+    #[schema(auto)]
+    pub id: Uuid,
+    /// When it was created, in seconds since 1970.
+    #[schema(auto, timestamp)]
+    pub created_at: i64,
+    /// Whose it is.
+    #[serde(with = "link::required")]
+    #[schema(required, like = link::to_consumers)]
+    pub consumer: Uuid,
+    /// The key; a random one if none was written.
+    #[schema(unique, auto)]
+    pub key: Box<str>,
+    /// Labels to find it by.
+    #[schema(like = rules::tags)]
+    pub tags: Option<Vec<String>>,
+    /// Seconds after which it is gone; none is never.
+    #[schema(between(0, 100000000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<f64>,
+}
+
+/// A user name and password for basic-auth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Schema)]
+pub struct BasicauthCredential {
+    /// The id.
+    #[schema(auto)]
+    pub id: Uuid,
+    /// When it was created, in seconds since 1970.
+    #[schema(auto, timestamp)]
+    pub created_at: i64,
+    /// Whose it is.
+    #[serde(with = "link::required")]
+    #[schema(required, like = link::to_consumers)]
+    pub consumer: Uuid,
+    /// The user name.
+    #[schema(required, unique)]
+    pub username: Box<str>,
+    /// The password, as written.
+    #[schema(required, encrypted)]
+    pub password: Box<str>,
+    /// Labels to find it by.
+    #[schema(like = rules::tags)]
+    pub tags: Option<Vec<String>>,
+}
+
+/// A user name and secret for hmac-auth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Schema)]
+pub struct HmacauthCredential {
+    /// The id.
+    #[schema(auto)]
+    pub id: Uuid,
+    /// When it was created, in seconds since 1970.
+    #[schema(auto, timestamp)]
+    pub created_at: i64,
+    /// Whose it is.
+    #[serde(with = "link::required")]
+    #[schema(required, like = link::to_consumers)]
+    pub consumer: Uuid,
+    /// The user name.
+    #[schema(required, unique)]
+    pub username: Box<str>,
+    /// The secret; a random one if none was written.
+    #[schema(auto)]
+    pub secret: Box<str>,
+    /// Labels to find it by.
+    #[schema(like = rules::tags)]
+    pub tags: Option<Vec<String>>,
+}
+
+/// A secret or public key for jwt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Schema)]
+#[schema(custom(fields("algorithm", "rsa_public_key"), check = asymmetric_has_key))]
+pub struct JwtSecret {
+    /// The id.
+    #[schema(auto)]
+    pub id: Uuid,
+    /// When it was created, in seconds since 1970.
+    #[schema(auto, timestamp)]
+    pub created_at: i64,
+    /// Whose it is.
+    #[serde(with = "link::required")]
+    #[schema(required, like = link::to_consumers)]
+    pub consumer: Uuid,
+    /// What tokens call it by; a random text if none was written.
+    #[schema(unique, auto)]
+    pub key: Box<str>,
+    /// The secret of the HS algorithms; a random one if none was written.
+    #[schema(auto)]
+    pub secret: Box<str>,
+    /// The public key of the other algorithms, in PEM.
+    pub rsa_public_key: Option<Box<str>>,
+    /// How tokens are signed.
+    #[schema(default = "HS256")]
+    pub algorithm: Option<JwtAlgorithm>,
+    /// Labels to find it by.
+    #[schema(like = rules::tags)]
+    pub tags: Option<Vec<String>>,
+}
+
+/// How tokens are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Schema)]
+#[allow(missing_docs)] // Names of RFC 7518 and RFC 8037.
+pub enum JwtAlgorithm {
+    HS256,
+    HS384,
+    HS512,
+    RS256,
+    RS384,
+    RS512,
+    ES256,
+    ES384,
+    ES512,
+    PS256,
+    PS384,
+    PS512,
+    EdDSA,
+}
+
+fn asymmetric_has_key(secret: &Map<String, Value>) -> Result<(), Vec<Problem>> {
+    let algorithm = secret
+        .get("algorithm")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    if !(algorithm.starts_with("RS") || algorithm.starts_with("PS") || algorithm == "EdDSA") {
+        return Ok(());
+    }
+    let why = match secret.get("rsa_public_key").and_then(Value::as_str) {
+        None => "required field missing",
+        Some(pem) if rules::is_pem(pem, &["PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE"]) => {
+            return Ok(());
+        }
+        Some(_) => "invalid key",
+    };
+    let conditional = "failed conditional validation given value of field 'algorithm'";
+    Err(vec![
+        Problem::field("rsa_public_key", why),
+        Problem::entity(conditional),
+    ])
+}
+
+/// A group for the acl plugin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Schema)]
+pub struct Acl {
+    /// The id.
+    #[schema(auto)]
+    pub id: Uuid,
+    /// When it was created, in seconds since 1970.
+    #[schema(auto, timestamp)]
+    pub created_at: i64,
+    /// Whose it is.
+    #[serde(with = "link::required")]
+    #[schema(required, like = link::to_consumers)]
+    pub consumer: Uuid,
+    /// The group.
+    #[schema(required)]
+    pub group: Box<str>,
+    /// Labels to find it by.
+    #[schema(like = rules::tags)]
+    pub tags: Option<Vec<String>>,
+}

@@ -1,0 +1,57 @@
+//! Targets: the addresses behind an upstream.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use towergate_schema::Schema;
+use uuid::Uuid;
+
+use super::host::Host;
+use super::{link, rules};
+
+/// An address of an upstream and its share of the traffic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Schema)]
+pub struct Target {
+    /// The id.
+    #[schema(auto)]
+    pub id: Uuid,
+    /// When it was created, in seconds since 1970.
+    #[schema(auto, timestamp)]
+    pub created_at: f64,
+    /// When it was last changed, in seconds since 1970.
+    #[schema(auto, timestamp)]
+    pub updated_at: f64,
+    /// The upstream it belongs to.
+    #[serde(with = "link::required")]
+    #[schema(required, like = link::to_upstreams)]
+    pub upstream: Uuid,
+    /// `host:port`, with brackets around IPv6; port 8000 if none was written.
+    #[schema(required, custom = is_target)]
+    pub target: String,
+    /// Its share of the traffic; 0 takes it out.
+    #[schema(default = 100, between(0, 65535))]
+    pub weight: Option<u16>,
+    /// Labels to find it by.
+    #[schema(like = rules::tags)]
+    pub tags: Option<Vec<String>>,
+}
+
+const DEFAULT_PORT: u16 = 8000;
+
+/// Brings the address to the form `host:port`.
+pub(super) fn normalize(target: &mut Map<String, Value>) {
+    if let Some(Value::String(address)) = target.get_mut("target")
+        && let Ok(host) = Host::parse(address)
+    {
+        *address = host.with_port(DEFAULT_PORT);
+    }
+}
+
+fn is_target(value: &Value) -> Result<(), String> {
+    let target = value.as_str().unwrap_or_default();
+    match Host::parse(target) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!(
+            "Invalid target ('{target}'); not a valid hostname or ip address"
+        )),
+    }
+}

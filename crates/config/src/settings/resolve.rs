@@ -1,0 +1,326 @@
+//! From gathered texts to typed settings.
+//!
+//! Texts were checked against the kind of their setting before they come here; what is left to
+//! refuse is what only one setting knows.
+
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::gather::Gathered;
+use super::problem::Problem;
+use super::value::{list, number, size, switch, time};
+use super::{
+    Database, Dns, ErrorTemplates, Keepalive, Listener, Log, LogLevel, Logs, Maxima, Protocol,
+    RouterFlavor, Settings, headers, later, listen,
+};
+
+/// All settings; problems are added to `problems` and their settings left at something harmless.
+pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Settings {
+    let mut from = Resolver {
+        gathered: &gathered,
+        problems,
+    };
+    let prefix = PathBuf::from(from.text("prefix"));
+    let (trusted_ips, trusts_unix_sockets) = from.trusted_ips();
+    let mut settings = Settings {
+        log_level: from.log_level(),
+        proxy_listen: from.listeners("proxy_listen", Protocol::Http),
+        admin_listen: from.listeners("admin_listen", Protocol::Http),
+        status_listen: from.listeners("status_listen", Protocol::Http),
+        stream_listen: from.listeners("stream_listen", Protocol::Stream),
+        logs: from.logs(&prefix),
+        prefix,
+        plugins: from.list("plugins"),
+        trusted_ips,
+        trusts_unix_sockets,
+        real_ip_header: from.text(from.alias("real_ip_header", "nginx_proxy_real_ip_header")),
+        real_ip_recursive: from
+            .switch(from.alias("real_ip_recursive", "nginx_proxy_real_ip_recursive")),
+        headers: from.checked("headers", headers::response),
+        headers_upstream: from.checked("headers_upstream", headers::upstream),
+        server_token: from.text("server_token"),
+        error_default_type: from.text("error_default_type"),
+        error_templates: from.error_templates(),
+        keepalive: from.keepalive(),
+        workers: from.workers(),
+        client_max_body_size: from.body_limit(from.first_given(
+            &["client_max_body_size", "nginx_proxy_client_max_body_size"],
+            "nginx_http_client_max_body_size",
+        )),
+        admin_max_body_size: from.body_limit("nginx_admin_client_max_body_size"),
+        keepalive_requests: from.whole("nginx_http_keepalive_requests"),
+        keepalive_timeout: from.time("nginx_http_keepalive_timeout"),
+        client_header_timeout: from.time("nginx_http_client_header_timeout"),
+        client_body_timeout: from.time("nginx_http_client_body_timeout"),
+        send_timeout: from.time("nginx_http_send_timeout"),
+        router_flavor: from.router_flavor(),
+        port_maps: from.port_maps(),
+        declarative_config: from
+            .list("declarative_config")
+            .into_iter()
+            .map(PathBuf::from)
+            .collect(),
+        declarative_config_string: from.given("declarative_config_string"),
+        database: from.database(),
+        allow_debug_header: from.switch("allow_debug_header"),
+        dns: from.dns(),
+        max: from.maxima(),
+        node_id: from.node_id(),
+        warnings: Vec::new(),
+        gathered: gathered.clone(),
+    };
+    settings.warnings = later::warnings(&settings);
+    settings
+}
+
+struct Resolver<'a> {
+    gathered: &'a Gathered,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Resolver<'_> {
+    fn report(&mut self, name: &str, message: String) {
+        self.problems
+            .push(Problem::new(self.gathered.origin(name), message));
+    }
+
+    /// The text of a setting; empty when it has neither value nor default.
+    fn text(&self, name: &str) -> String {
+        self.given(name).unwrap_or_default()
+    }
+
+    fn given(&self, name: &str) -> Option<String> {
+        self.gathered.text(name).map(str::to_owned)
+    }
+
+    fn list(&self, name: &str) -> Vec<String> {
+        list(&self.text(name)).map(str::to_owned).collect()
+    }
+
+    fn switch(&self, name: &str) -> bool {
+        self.gathered.text(name).and_then(switch).unwrap_or(false)
+    }
+
+    fn seconds(&self, name: &str) -> Option<Duration> {
+        let seconds = self.gathered.text(name).and_then(number)?;
+        Duration::try_from_secs_f64(seconds).ok()
+    }
+
+    fn whole(&self, name: &str) -> u64 {
+        // Checked to be finite and not negative; beyond the largest u64 the largest is meant.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        self.gathered
+            .text(name)
+            .and_then(number)
+            .map_or(0, |n| n as u64)
+    }
+
+    fn count(&self, name: &str) -> usize {
+        usize::try_from(self.whole(name)).unwrap_or(usize::MAX)
+    }
+
+    fn time(&self, name: &str) -> Duration {
+        self.gathered.text(name).and_then(time).unwrap_or_default()
+    }
+
+    /// nginx and Kong both write "no limit" as 0.
+    fn body_limit(&self, name: &str) -> Option<u64> {
+        self.gathered
+            .text(name)
+            .and_then(size)
+            .filter(|bytes| *bytes > 0)
+    }
+
+    /// `other` when it was given and `name` was not.
+    fn alias(&self, name: &'static str, other: &'static str) -> &'static str {
+        if !self.gathered.is_given(name) && self.gathered.is_given(other) {
+            other
+        } else {
+            name
+        }
+    }
+
+    fn first_given(&self, names: &[&'static str], otherwise: &'static str) -> &'static str {
+        names
+            .iter()
+            .copied()
+            .find(|name| self.gathered.is_given(name))
+            .unwrap_or(otherwise)
+    }
+
+    fn checked<T: Default>(&mut self, name: &str, read: fn(&str) -> Result<T, String>) -> T {
+        read(&self.text(name)).unwrap_or_else(|why| {
+            self.report(name, why);
+            T::default()
+        })
+    }
+
+    fn listeners(&mut self, name: &str, protocol: Protocol) -> Vec<Listener> {
+        listen::parse(&self.text(name), protocol).unwrap_or_else(|why| {
+            self.report(name, format!("{name}: {why}"));
+            Vec::new()
+        })
+    }
+
+    fn log_level(&self) -> LogLevel {
+        let name = self.text("log_level");
+        LogLevel::ALL
+            .into_iter()
+            .find(|level| level.name() == name)
+            .unwrap_or(LogLevel::Notice)
+    }
+
+    fn logs(&self, prefix: &Path) -> Logs {
+        let log = |name: &str| {
+            let text = self.text(name);
+            // A format may follow the path: `logs/access.log basic`.
+            match text.split_whitespace().next() {
+                None | Some("off") => Log::Off,
+                Some(path) => Log::File(prefix.join(path)),
+            }
+        };
+        Logs {
+            proxy_access: log("proxy_access_log"),
+            proxy_error: log("proxy_error_log"),
+            admin_access: log("admin_access_log"),
+            admin_error: log("admin_error_log"),
+            status_access: log("status_access_log"),
+            status_error: log("status_error_log"),
+            stream_access: log("proxy_stream_access_log"),
+            stream_error: log("proxy_stream_error_log"),
+        }
+    }
+
+    fn trusted_ips(&mut self) -> (Vec<IpNet>, bool) {
+        let mut nets = Vec::new();
+        let mut unix = false;
+        for entry in self.list("trusted_ips") {
+            match entry.parse::<IpNet>().or_else(|_| entry.parse::<IpAddr>().map(IpNet::from)) {
+                Ok(net) => nets.push(net),
+                Err(_) if entry == "unix:" => unix = true,
+                Err(_) => self.report(
+                    "trusted_ips",
+                    format!("trusted_ips must be a comma separated list of IP addresses, CIDR blocks or 'unix:', got '{entry}'"),
+                ),
+            }
+        }
+        (nets, unix)
+    }
+
+    fn error_templates(&self) -> ErrorTemplates {
+        let path = |name: &str| self.given(name).map(PathBuf::from);
+        ErrorTemplates {
+            html: path("error_template_html"),
+            json: path("error_template_json"),
+            xml: path("error_template_xml"),
+            plain: path("error_template_plain"),
+        }
+    }
+
+    fn keepalive(&self) -> Keepalive {
+        Keepalive {
+            pool_size: self.count("upstream_keepalive_pool_size"),
+            max_requests: Some(self.whole("upstream_keepalive_max_requests")).filter(|n| *n > 0),
+            idle_timeout: self
+                .seconds("upstream_keepalive_idle_timeout")
+                .filter(|t| !t.is_zero()),
+        }
+    }
+
+    fn workers(&mut self) -> NonZeroUsize {
+        let name = self.alias("nginx_worker_processes", "nginx_main_worker_processes");
+        let text = self.text(name);
+        if let Ok(count) = text.parse() {
+            return count;
+        }
+        if text != "auto" {
+            self.report(
+                name,
+                format!("{name} has an invalid value: '{text}' (auto, or a number from 1)"),
+            );
+        }
+        std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    }
+
+    fn router_flavor(&self) -> RouterFlavor {
+        match self.text("router_flavor").as_str() {
+            "traditional" => RouterFlavor::Traditional,
+            "expressions" => RouterFlavor::Expressions,
+            _ => RouterFlavor::TraditionalCompatible,
+        }
+    }
+
+    fn port_maps(&mut self) -> Vec<(u16, u16)> {
+        let mut maps = Vec::new();
+        for entry in self.list("port_maps") {
+            let pair = entry
+                .split_once(':')
+                .and_then(|(outer, inner)| Some((inner.parse().ok()?, outer.parse().ok()?)));
+            match pair {
+                Some(pair) => maps.push(pair),
+                None => self.report(
+                    "port_maps",
+                    format!("invalid port mapping (`port_maps`): {entry} (the form is <port clients see>:<port listened on>, as in 80:8000)"),
+                ),
+            }
+        }
+        maps
+    }
+
+    fn database(&mut self) -> Database {
+        match self.text("database").as_str() {
+            "cassandra" => self.report(
+                "database",
+                "Cassandra as a datastore is not supported, as in Kong since 3.4; use 'off' with declarative_config".to_owned(),
+            ),
+            "postgres" => self.report(
+                "database",
+                "database=postgres comes with a later version; use 'off' with declarative_config".to_owned(),
+            ),
+            _ => {}
+        }
+        Database::Off
+    }
+
+    fn dns(&self) -> Dns {
+        let seconds = |name: &str| self.seconds(name).unwrap_or_default();
+        Dns {
+            resolvers: self.list("dns_resolver"),
+            hosts_file: PathBuf::from(
+                self.text(self.alias("dns_hostsfile", "resolver_hosts_file")),
+            ),
+            order: self
+                .list("dns_order")
+                .iter()
+                .map(|word| word.to_ascii_uppercase())
+                .collect(),
+            valid_ttl: self.seconds("dns_valid_ttl"),
+            stale_ttl: seconds("dns_stale_ttl"),
+            not_found_ttl: seconds("dns_not_found_ttl"),
+            error_ttl: seconds("dns_error_ttl"),
+            cache_size: self.count("dns_cache_size"),
+        }
+    }
+
+    fn maxima(&self) -> Maxima {
+        Maxima {
+            request_headers: self.count("lua_max_req_headers"),
+            response_headers: self.count("lua_max_resp_headers"),
+            query_args: self.count("lua_max_uri_args"),
+            post_args: self.count("lua_max_post_args"),
+        }
+    }
+
+    fn node_id(&mut self) -> Option<uuid::Uuid> {
+        let text = self.given("node_id")?;
+        let id = text.parse().ok();
+        if id.is_none() {
+            self.report("node_id", format!("node_id: '{text}' is not a valid UUID"));
+        }
+        id
+    }
+}

@@ -1,0 +1,289 @@
+//! kong.conf and `KONG_*`: precedence, defaults, what is refused and in which words.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use towergate_config::settings::{Log, Origin, RouterFlavor};
+use towergate_config::{Environment, Settings, Source};
+
+fn from_file(text: &str) -> Result<Settings, String> {
+    Settings::load(
+        Some(&Source::new("kong.conf", text)),
+        &Environment::default(),
+    )
+    .map_err(|p| p.to_string())
+}
+
+fn from_variables(variables: &[(&str, &str)]) -> Result<Settings, String> {
+    Settings::load(None, &variables.iter().copied().collect()).map_err(|p| p.to_string())
+}
+
+#[test]
+fn defaults_are_those_of_kong_except_for_the_database() {
+    let settings = Settings::defaults();
+    assert_eq!(settings.prefix, PathBuf::from("/usr/local/kong/"));
+    assert_eq!(settings.log_level.name(), "notice");
+    let listeners = |listeners: &[towergate_config::settings::Listener]| {
+        listeners
+            .iter()
+            .map(|l| (l.address(), l.ssl, l.http2))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        listeners(&settings.proxy_listen),
+        [
+            ("0.0.0.0:8000".into(), false, false),
+            ("0.0.0.0:8443".into(), true, true)
+        ]
+    );
+    assert_eq!(
+        listeners(&settings.admin_listen),
+        [
+            ("127.0.0.1:8001".into(), false, false),
+            ("127.0.0.1:8444".into(), true, true)
+        ]
+    );
+    assert_eq!(settings.proxy_listen[0].backlog, Some(16384));
+    assert!(settings.stream_listen.is_empty());
+    assert_eq!(
+        settings.logs.proxy_access,
+        Log::File("/usr/local/kong/logs/access.log".into())
+    );
+    assert_eq!(settings.logs.status_access, Log::Off);
+    assert_eq!(settings.keepalive.pool_size, 512);
+    assert_eq!(settings.keepalive.max_requests, Some(10_000));
+    assert_eq!(
+        settings.keepalive.idle_timeout,
+        Some(Duration::from_secs(60))
+    );
+    assert_eq!(settings.client_max_body_size, None);
+    assert_eq!(settings.admin_max_body_size, Some(10 << 20));
+    assert_eq!(settings.router_flavor, RouterFlavor::TraditionalCompatible);
+    assert_eq!(settings.real_ip_header, "X-Real-IP");
+    assert!(
+        settings.headers.server
+            && settings.headers.via
+            && settings.headers.request_id
+            && settings.headers.proxy_latency
+    );
+    assert!(!settings.headers.upstream_status);
+    assert!(settings.server_token.starts_with("towergate/"));
+    assert_eq!(settings.dns.order, ["LAST", "SRV", "A", "CNAME"]);
+    assert!(settings.enables_plugin("cors", true) && !settings.enables_plugin("my-own", false));
+    assert_eq!(settings.value("database"), Some("off"));
+    assert_eq!(settings.value("pg_port"), Some("5432"));
+    assert_eq!(settings.value("ssl_cert"), None);
+}
+
+#[test]
+fn variables_win_over_the_file_and_the_file_over_defaults() {
+    let file = Source::new(
+        "kong.conf",
+        "# comment\nprefix = /a # more\nlog_level=warn\npg_password = a\\#b\nplugins =\n",
+    );
+    let environment = Environment::from_iter([
+        ("KONG_PREFIX", "/b"),
+        ("HOME", "/root"),
+        ("KONG_NGINX_PROXY_WHATEVER", "1"),
+    ]);
+    let settings = Settings::load(Some(&file), &environment).unwrap();
+    assert_eq!(settings.prefix, PathBuf::from("/b"));
+    assert_eq!(settings.log_level.name(), "warn");
+    assert_eq!(settings.value("pg_password"), Some("a#b"));
+    assert_eq!(settings.plugins, ["bundled"]);
+    assert_eq!(settings.value("nginx_proxy_whatever"), Some("1"));
+    assert_eq!(
+        settings.origin("prefix"),
+        Origin::Variable("KONG_PREFIX".into())
+    );
+    assert_eq!(
+        settings.origin("log_level"),
+        Origin::File {
+            name: "kong.conf".into(),
+            line: 3
+        }
+    );
+    assert_eq!(settings.origin("plugins"), Origin::Default);
+}
+
+#[test]
+fn values_are_typed() {
+    let settings = from_variables(&[
+        ("KONG_PROXY_LISTEN", "0.0.0.0:9000, 0.0.0.0:9002 http2"),
+        ("KONG_STATUS_LISTEN", "off"),
+        ("KONG_TRUSTED_IPS", "10.0.0.0/8, 127.0.0.1, ::1, unix:"),
+        ("KONG_NGINX_WORKER_PROCESSES", "3"),
+        ("KONG_CLIENT_MAX_BODY_SIZE", "10m"),
+        ("KONG_PORT_MAPS", "80:8000, 443:8443"),
+        ("KONG_HEADERS", "off"),
+        ("KONG_HEADERS_UPSTREAM", "off"),
+        ("KONG_PROXY_ACCESS_LOG", "/dev/stdout"),
+        ("KONG_ADMIN_ACCESS_LOG", "off"),
+        ("KONG_DECLARATIVE_CONFIG", "/a/kong.yml, /b"),
+        ("KONG_NGINX_PROXY_REAL_IP_HEADER", "X-Forwarded-For"),
+        ("KONG_REAL_IP_RECURSIVE", "on"),
+        ("KONG_PLUGINS", "bundled, my-own"),
+        ("KONG_NGINX_HTTP_KEEPALIVE_TIMEOUT", "30s"),
+        ("KONG_UPSTREAM_KEEPALIVE_MAX_REQUESTS", "0"),
+        ("KONG_PG_PASSWORD", "{vault://env/secret}"),
+        ("SECRET", "s"),
+    ])
+    .unwrap();
+    assert!(settings.proxy_listen[1].http2 && !settings.proxy_listen[1].ssl);
+    assert!(settings.status_listen.is_empty());
+    assert_eq!(settings.trusted_ips.len(), 3);
+    assert!(settings.trusts_unix_sockets);
+    assert_eq!(settings.workers.get(), 3);
+    assert_eq!(settings.client_max_body_size, Some(10 << 20));
+    assert_eq!(settings.port_maps, [(8000, 80), (8443, 443)]);
+    assert_eq!(
+        (settings.headers, settings.headers_upstream),
+        Default::default()
+    );
+    assert_eq!(settings.logs.proxy_access, Log::File("/dev/stdout".into()));
+    assert_eq!(settings.logs.admin_access, Log::Off);
+    assert_eq!(
+        settings.declarative_config,
+        [PathBuf::from("/a/kong.yml"), PathBuf::from("/b")]
+    );
+    assert_eq!(settings.real_ip_header, "X-Forwarded-For");
+    assert!(settings.real_ip_recursive);
+    assert!(settings.enables_plugin("my-own", false) && settings.enables_plugin("cors", true));
+    assert_eq!(settings.keepalive_timeout, Duration::from_secs(30));
+    assert_eq!(settings.keepalive.max_requests, None);
+    assert_eq!(settings.value("pg_password"), Some("s"));
+}
+
+#[test]
+fn what_cannot_be_right_is_refused_with_its_place_and_what_would_be() {
+    for (variable, value, refusal) in [
+        (
+            "KONG_LOG_LEVEL",
+            "loud",
+            "log_level has an invalid value: 'loud' (debug, info, notice, warn, error, crit, alert, emerg)",
+        ),
+        (
+            "KONG_UPSTREAM_KEEPALIVE_POOL_SIZE",
+            "many",
+            "upstream_keepalive_pool_size is not a number: 'many'",
+        ),
+        (
+            "KONG_UPSTREAM_KEEPALIVE_POOL_SIZE",
+            "-1",
+            "upstream_keepalive_pool_size is not a number: '-1'",
+        ),
+        (
+            "KONG_ALLOW_DEBUG_HEADER",
+            "maybe",
+            "allow_debug_header is not a boolean: 'maybe' (on, off)",
+        ),
+        (
+            "KONG_NGINX_HTTP_CLIENT_MAX_BODY_SIZE",
+            "10mb",
+            "nginx_http_client_max_body_size is not a size: '10mb' (a number of bytes, or one with k, m or g as in 10m)",
+        ),
+        (
+            "KONG_NGINX_HTTP_KEEPALIVE_TIMEOUT",
+            "long",
+            "nginx_http_keepalive_timeout is not a time: 'long' (a number of seconds, or one with ms, s, m, h or d as in 30s)",
+        ),
+        (
+            "KONG_ROUTER_FLAVOR",
+            "atc",
+            "router_flavor has an invalid value: 'atc' (traditional, traditional_compatible, expressions)",
+        ),
+        (
+            "KONG_TRUSTED_IPS",
+            "10.0.0.0/8, home",
+            "trusted_ips must be a comma separated list of IP addresses, CIDR blocks or 'unix:', got 'home'",
+        ),
+        (
+            "KONG_HEADERS_UPSTREAM",
+            "x-other",
+            "headers_upstream: invalid entry 'x-other' (off, x-kong-request-id)",
+        ),
+        (
+            "KONG_PORT_MAPS",
+            "80",
+            "invalid port mapping (`port_maps`): 80 (the form is <port clients see>:<port listened on>, as in 80:8000)",
+        ),
+        (
+            "KONG_DATABASE",
+            "cassandra",
+            "Cassandra as a datastore is not supported, as in Kong since 3.4; use 'off' with declarative_config",
+        ),
+        (
+            "KONG_DATABASE",
+            "postgres",
+            "database=postgres comes with a later version; use 'off' with declarative_config",
+        ),
+        (
+            "KONG_DATABASE",
+            "mysql",
+            "database has an invalid value: 'mysql' (postgres, cassandra, off)",
+        ),
+        (
+            "KONG_NGINX_WORKER_PROCESSES",
+            "0",
+            "nginx_worker_processes has an invalid value: '0' (auto, or a number from 1)",
+        ),
+        ("KONG_NODE_ID", "me", "node_id: 'me' is not a valid UUID"),
+        (
+            "KONG_PG_USER",
+            "{vault://hcv/x}",
+            "pg_user: could not resolve '{vault://hcv/x}': could not find vault (hcv); this version has the vault 'env' only",
+        ),
+    ] {
+        assert_eq!(
+            from_variables(&[(variable, value)]).unwrap_err(),
+            format!("{variable}: {refusal}")
+        );
+    }
+    let refusal = from_variables(&[("KONG_PROXY_LISTEN", "8000")]).unwrap_err();
+    assert_eq!(
+        refusal,
+        "KONG_PROXY_LISTEN: proxy_listen: '8000' has no port between 0 and 65535; must be of form: [off] | <ip>:<port> [ssl] [http2] \
+         [proxy_protocol] [deferred] [bind] [reuseport] [transparent] [backlog=N] [ipv6only=on|off] \
+         [so_keepalive=on|off|idle:interval:count], [... next entry ...]"
+    );
+}
+
+#[test]
+fn all_problems_of_a_file_are_told_at_once_with_their_lines() {
+    let refusal = from_file("prefix /x\nlog_level = loud\n\nheaders = nope\n").unwrap_err();
+    let lines: Vec<_> = refusal.lines().collect();
+    assert_eq!(lines.len(), 3, "{refusal}");
+    assert_eq!(
+        lines[0],
+        "kong.conf:1: expected 'name = value', found 'prefix /x'"
+    );
+    assert!(lines[1].starts_with("kong.conf:2: log_level has an invalid value"));
+    assert!(lines[2].starts_with("kong.conf:4: headers: invalid entry 'nope'"));
+}
+
+#[test]
+fn settings_without_effect_and_risky_ones_are_told() {
+    let quiet = from_variables(&[
+        ("KONG_PROXY_LISTEN", "0.0.0.0:8000"),
+        ("KONG_ADMIN_LISTEN", "127.0.0.1:8001"),
+        ("KONG_STATUS_LISTEN", "off"),
+    ]);
+    assert_eq!(quiet.unwrap().warnings(), [""; 0]);
+    // The guide's own compose file: TLS ports, and the Admin API open to the world (F12).
+    let told = from_variables(&[
+        ("KONG_PROXY_LISTEN", "0.0.0.0:8000, 0.0.0.0:8443 ssl"),
+        ("KONG_ADMIN_LISTEN", "0.0.0.0:8001"),
+        ("KONG_STATUS_LISTEN", "off"),
+        ("KONG_WASM", "on"),
+    ])
+    .unwrap();
+    assert_eq!(
+        told.warnings(),
+        [
+            "KONG_PROXY_LISTEN: proxy_listen: 0.0.0.0:8443 is not opened: TLS comes with a later version",
+            "KONG_WASM: wasm: WebAssembly filters come with a later version",
+            "KONG_ADMIN_LISTEN: admin_listen: the Admin API has no authentication and listens on 0.0.0.0:8001: anyone who \
+             reaches it controls the gateway; listen on 127.0.0.1, or let nothing but trusted machines reach it",
+        ]
+    );
+}
