@@ -1,0 +1,87 @@
+//! What has happened on an upstream connection, told by its socket and asked by its request.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// What has happened on a connection since its current request began.
+#[derive(Debug)]
+pub(crate) struct Activity {
+    opened: Instant,
+    /// Milliseconds from `opened` to the last successful read or write.
+    last: AtomicU64,
+    /// Whether any byte of a response has come.
+    heard: AtomicBool,
+    /// Whether the whole request was handed to the connection.
+    given: AtomicBool,
+    /// Milliseconds a write may take.
+    write_timeout: AtomicU64,
+}
+
+impl Activity {
+    pub(crate) fn new() -> Self {
+        Self {
+            opened: Instant::now(),
+            last: AtomicU64::new(0),
+            heard: AtomicBool::new(false),
+            given: AtomicBool::new(false),
+            write_timeout: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// A request begins.
+    pub(crate) fn begin(&self, write_timeout: Duration) {
+        self.heard.store(false, Ordering::Relaxed);
+        self.given.store(false, Ordering::Relaxed);
+        self.write_timeout.store(milliseconds(write_timeout), Ordering::Relaxed);
+        self.touch();
+    }
+
+    fn touch(&self) {
+        self.last.store(milliseconds(self.opened.elapsed()), Ordering::Relaxed);
+    }
+
+    /// Bytes were written.
+    pub(crate) fn wrote(&self) {
+        self.touch();
+    }
+
+    /// Bytes were read.
+    pub(crate) fn read(&self) {
+        self.heard.store(true, Ordering::Relaxed);
+        self.touch();
+    }
+
+    /// The last of the request was handed to the connection.
+    pub(crate) fn request_given(&self) {
+        self.given.store(true, Ordering::Relaxed);
+        self.touch();
+    }
+
+    /// Whether the whole request was handed to the connection.
+    pub(crate) fn is_request_given(&self) -> bool {
+        self.given.load(Ordering::Relaxed)
+    }
+
+    /// Whether any byte of a response has come.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// When something was last read or written.
+    pub(crate) fn last(&self) -> Instant {
+        self.opened + Duration::from_millis(self.last.load(Ordering::Relaxed))
+    }
+
+    /// How long a write may take.
+    pub(crate) fn write_timeout(&self) -> Duration {
+        Duration::from_millis(self.write_timeout.load(Ordering::Relaxed))
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,124 @@
+//! One HTTP/1.1 connection to an upstream: the only module that knows which HTTP client is used.
+
+use std::{fmt, future::Future, net::SocketAddr, pin::pin, sync::Arc, task::Poll, time::Duration};
+
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    client::conn::{TrySendError, http1},
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::TcpStream,
+    task::AbortHandle,
+    time::{sleep_until, timeout},
+};
+
+use crate::{
+    activity::Activity,
+    error::{Error, Kind},
+    request_body::Feed,
+    wire::Wire,
+};
+
+/// How long a connection that has just been given back may take to become ready again.
+const SETTLING: Duration = Duration::from_millis(50);
+
+/// A connection to an upstream; closed when dropped, whatever is under way on it.
+pub(crate) struct Connection {
+    sender: http1::SendRequest<Feed>,
+    driver: AbortHandle,
+    activity: Arc<Activity>,
+    served: u64,
+}
+
+impl Connection {
+    /// Connects within the time given.
+    pub(crate) async fn open(address: SocketAddr, limit: Duration) -> Result<Self, Error> {
+        let stream = match timeout(limit, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(cause)) => return Err(Error::new(Kind::Connect(address)).because(cause)),
+            Err(_) => return Err(Error::new(Kind::ConnectTimeout(address, limit))),
+        };
+        // A socket that cannot be told so still works.
+        let _ = stream.set_nodelay(true);
+        let activity = Arc::new(Activity::new());
+        let wire = TokioIo::new(Wire::new(stream, activity.clone()));
+        // Names go out as the client wrote them (the server keeps that with the request), others
+        // like `X-Forwarded-For`; names of the response come back as the upstream wrote them.
+        let mut builder = http1::Builder::new();
+        builder.preserve_header_case(true).title_case_headers(true);
+        let (sender, connection) = builder.handshake(wire).await?;
+        let driver = tokio::spawn(async move {
+            if let Err(cause) = connection.await {
+                tracing::trace!(%address, %cause, "Upstream connection ended");
+            }
+        });
+        Ok(Self { sender, driver: driver.abort_handle(), activity, served: 0 })
+    }
+
+    /// What happens on it.
+    pub(crate) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+
+    /// How many requests were sent on it.
+    pub(crate) fn served(&self) -> u64 {
+        self.served
+    }
+
+    /// Whether it has been used before and can be again.
+    pub(crate) async fn is_usable(&mut self) -> bool {
+        if self.sender.is_closed() {
+            return false;
+        }
+        self.sender.is_ready() || matches!(timeout(SETTLING, self.sender.ready()).await, Ok(Ok(())))
+    }
+
+    /// Sends a request and waits for the head of its response.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<Feed>,
+        read_timeout: Duration,
+    ) -> Result<Response<Incoming>, Error> {
+        self.served += 1;
+        let activity = &self.activity;
+        let mut response = pin!(self.sender.try_send_request(request));
+        let mut alarm = pin!(sleep_until(activity.last() + read_timeout));
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(response) = response.as_mut().poll(cx) {
+                return Poll::Ready(response.map_err(failure));
+            }
+            while alarm.as_mut().poll(cx).is_ready() {
+                let now = tokio::time::Instant::now();
+                // While the request is still on its way, the upstream owes nothing.
+                let since = if activity.is_request_given() { activity.last() } else { now };
+                let deadline = since + read_timeout;
+                if deadline <= now {
+                    return Poll::Ready(Err(Error::new(Kind::ReadTimeout(read_timeout))));
+                }
+                alarm.as_mut().reset(deadline);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+fn failure(error: TrySendError<Request<Feed>>) -> Error {
+    let unsent = error.message().is_some();
+    let error = Error::from(error.into_error());
+    if unsent { error.unsent() } else { error }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("served", &self.served).finish_non_exhaustive()
+    }
+}

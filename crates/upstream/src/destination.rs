@@ -1,0 +1,378 @@
+//! Where the requests of a service go: worked out once per configuration, picked from per attempt.
+
+use std::{
+    any::Any,
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use http::HeaderValue;
+use towergate_core::{Balancing, Protocol, Service};
+use towergate_lb::RoundRobin;
+use uuid::Uuid;
+
+use crate::{
+    error::{Error, Kind},
+    resolve::Resolver,
+};
+
+/// Makes the destinations of one configuration.
+///
+/// Services that name the same upstream share its state (whose turn it is), and what did not
+/// change since the previous configuration is carried over with its state.
+///
+/// ```
+/// # use towergate_upstream::Destinations;
+/// let first = Destinations::new();
+/// // … `first.destination(&service)` for each service; at the next change of configuration:
+/// let second = Destinations::after(&first);
+/// ```
+#[derive(Debug, Default)]
+pub struct Destinations {
+    made: Made,
+    previous: Made,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Made {
+    services: HashMap<Uuid, (Service, Arc<Destination>)>,
+    balancers: HashMap<Uuid, Arc<Balancer>>,
+}
+
+impl Destinations {
+    /// For a first configuration.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// For a configuration that follows on one these were made for.
+    pub fn after(previous: &Self) -> Self {
+        Self { made: Made::default(), previous: previous.made.clone() }
+    }
+
+    /// The destination of this service, for [`Plan::destination`](towergate_core::Plan::destination).
+    pub fn destination(&mut self, service: &Service) -> Arc<dyn Any + Send + Sync> {
+        self.make(service)
+    }
+
+    pub(crate) fn make(&mut self, service: &Service) -> Arc<Destination> {
+        let known = [&self.made, &self.previous]
+            .into_iter()
+            .filter_map(|made| made.services.get(&service.id))
+            .find(|(known, _)| known == service);
+        let destination = match known {
+            Some((_, destination)) => destination.clone(),
+            None => {
+                let balancer = service.balancing.as_ref().map(|balancing| self.balancer(balancing));
+                Arc::new(Destination::new(service, balancer))
+            }
+        };
+        self.remember(service, &destination);
+        destination
+    }
+
+    fn remember(&mut self, service: &Service, destination: &Arc<Destination>) {
+        if let Way::Balanced { balancer, .. } = &destination.way {
+            self.made.balancers.entry(balancer.balancing.id).or_insert_with(|| balancer.clone());
+        }
+        self.made.services.insert(service.id, (service.clone(), destination.clone()));
+    }
+
+    fn balancer(&mut self, balancing: &Arc<Balancing>) -> Arc<Balancer> {
+        let known = [&self.made, &self.previous]
+            .into_iter()
+            .filter_map(|made| made.balancers.get(&balancing.id))
+            .find(|balancer| *balancer.balancing == **balancing);
+        let balancer = known.cloned().unwrap_or_else(|| Arc::new(Balancer::new(balancing.clone())));
+        self.made.balancers.insert(balancing.id, balancer.clone());
+        balancer
+    }
+}
+
+/// Where the requests of one service go.
+#[derive(Debug)]
+pub(crate) struct Destination {
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    Single(Endpoint),
+    Balanced { balancer: Arc<Balancer>, endpoints: Vec<Endpoint> },
+    Unsupported(Protocol),
+}
+
+/// One place to connect to.
+#[derive(Debug)]
+struct Endpoint {
+    place: Place,
+    port: u16,
+    /// The `Host` of requests sent there.
+    host: HeaderValue,
+}
+
+#[derive(Debug)]
+enum Place {
+    Address(IpAddr),
+    Name(Box<str>),
+}
+
+/// The targets of one upstream and whose turn it is.
+#[derive(Debug)]
+struct Balancer {
+    balancing: Arc<Balancing>,
+    turns: RoundRobin,
+}
+
+impl Balancer {
+    fn new(balancing: Arc<Balancing>) -> Self {
+        let turns = RoundRobin::new(balancing.targets.iter().map(|target| target.weight));
+        Self { balancing, turns }
+    }
+}
+
+/// What one attempt connects to.
+#[derive(Debug)]
+pub(crate) struct Peer<'a> {
+    pub(crate) address: SocketAddr,
+    /// The `Host` to send.
+    pub(crate) host: &'a HeaderValue,
+}
+
+/// What the earlier attempts of a request went to, so that the next goes elsewhere if it can.
+#[derive(Debug, Default)]
+pub(crate) struct Tried {
+    targets: Vec<usize>,
+    addresses: Vec<SocketAddr>,
+    latest: Option<usize>,
+}
+
+impl Tried {
+    /// Notes that the attempt at the latest pick failed.
+    pub(crate) fn failed(&mut self, address: SocketAddr) {
+        self.targets.extend(self.latest.take());
+        self.addresses.push(address);
+    }
+}
+
+impl Destination {
+    fn new(service: &Service, balancer: Option<Arc<Balancer>>) -> Self {
+        let protocol = service.protocol;
+        let way = match balancer {
+            _ if protocol != Protocol::Http => Way::Unsupported(protocol),
+            None => Way::Single(Endpoint::new(&service.host, service.port, None, protocol)),
+            Some(balancer) => {
+                let name = balancer.balancing.host_header.as_deref();
+                let targets = balancer.balancing.targets.iter();
+                let endpoints =
+                    targets.map(|target| Endpoint::new(&target.host, target.port, name, protocol)).collect();
+                Way::Balanced { balancer, endpoints }
+            }
+        };
+        Self { way }
+    }
+
+    /// Where the next attempt goes.
+    pub(crate) async fn pick<'a>(&'a self, resolver: &Resolver, tried: &mut Tried) -> Result<Peer<'a>, Error> {
+        match &self.way {
+            Way::Unsupported(protocol) => Err(Error::new(Kind::Unsupported(*protocol))),
+            Way::Single(endpoint) => endpoint.peer(resolver, &tried.addresses).await,
+            Way::Balanced { balancer, endpoints } => pick_target(&balancer.turns, endpoints, resolver, tried).await,
+        }
+    }
+}
+
+/// Picks a target; one whose name has no address is passed over, which is not an attempt.
+async fn pick_target<'a>(
+    turns: &RoundRobin,
+    endpoints: &'a [Endpoint],
+    resolver: &Resolver,
+    tried: &mut Tried,
+) -> Result<Peer<'a>, Error> {
+    let mut nameless = Vec::new();
+    loop {
+        let picked = if tried.targets.is_empty() && nameless.is_empty() {
+            turns.pick()
+        } else {
+            let avoided = [tried.targets.as_slice(), &nameless].concat();
+            // With every target tried, those with an address are asked a second time.
+            turns
+                .pick_except(&avoided)
+                .filter(|place| !nameless.contains(place))
+                .or_else(|| turns.pick_except(&nameless))
+        };
+        let Some((place, endpoint)) = picked.and_then(|place| Some((place, endpoints.get(place)?))) else {
+            return Err(Error::new(Kind::NoPeer));
+        };
+        if nameless.contains(&place) {
+            return Err(Error::new(Kind::NoPeer));
+        }
+        match endpoint.peer(resolver, &tried.addresses).await {
+            Ok(peer) => {
+                tried.latest = Some(place);
+                return Ok(peer);
+            }
+            Err(error) => {
+                tracing::debug!(cause = %error, "Target passed over");
+                nameless.push(place);
+            }
+        }
+    }
+}
+
+impl Endpoint {
+    fn new(host: &str, port: u16, named: Option<&str>, protocol: Protocol) -> Self {
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+        let place = bare.parse().map_or_else(|_| Place::Name(bare.into()), Place::Address);
+        let shown = match (named, &place) {
+            (Some(name), _) => name.to_owned(),
+            (None, Place::Address(IpAddr::V6(address))) => format!("[{address}]"),
+            (None, _) => bare.to_owned(),
+        };
+        Self { place, port, host: host_header(shown, port, protocol) }
+    }
+
+    async fn peer<'a>(&'a self, resolver: &Resolver, tried: &[SocketAddr]) -> Result<Peer<'a>, Error> {
+        let address = match &self.place {
+            Place::Address(address) => SocketAddr::new(*address, self.port),
+            Place::Name(name) => resolver.resolve(name, self.port, tried).await?,
+        };
+        Ok(Peer { address, host: &self.host })
+    }
+}
+
+/// A name and the port, unless it is the protocol's own or the name (an upstream's `host_header`)
+/// brings one.
+fn host_header(name: String, port: u16, protocol: Protocol) -> HeaderValue {
+    let complete =
+        port == protocol.default_port() || name.parse::<http::uri::Authority>().is_ok_and(|a| a.port().is_some());
+    let text = if complete { name } else { format!("{name}:{port}") };
+    // Names are checked with the configuration; one that is no header value cannot be connected to either.
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use towergate_core::Target;
+
+    use super::*;
+
+    fn service(host: &str, port: u16, balancing: Option<Arc<Balancing>>) -> Service {
+        Service {
+            id: Uuid::new_v4(),
+            name: None,
+            protocol: Protocol::Http,
+            host: host.into(),
+            port,
+            path: None,
+            retries: 5,
+            connect_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
+            read_timeout: Duration::from_secs(60),
+            tags: vec![],
+            balancing,
+        }
+    }
+
+    fn upstream(host_header: Option<&str>, targets: &[(&str, u16, u16)]) -> Arc<Balancing> {
+        let targets =
+            targets.iter().map(|(host, port, weight)| Target { host: (*host).into(), port: *port, weight: *weight });
+        Arc::new(Balancing {
+            id: Uuid::new_v4(),
+            name: "up".into(),
+            host_header: host_header.map(Into::into),
+            targets: targets.collect(),
+        })
+    }
+
+    async fn pick(service: &Service, tried: &mut Tried) -> Result<(String, String), Error> {
+        let destination = Destinations::new().make(service);
+        let resolver = Resolver::default();
+        let peer = destination.pick(&resolver, tried).await?;
+        Ok((peer.address.to_string(), peer.host.to_str().unwrap().to_owned()))
+    }
+
+    #[tokio::test]
+    async fn host_names_the_target_and_a_port_that_is_not_the_default() {
+        let one = |host_header, target| Some(upstream(host_header, &[target]));
+        for (service, address, host) in [
+            (service("127.0.0.1", 80, None), "127.0.0.1:80", "127.0.0.1"),
+            (service("127.0.0.1", 8080, None), "127.0.0.1:8080", "127.0.0.1:8080"),
+            (service("127.0.0.1", 443, None), "127.0.0.1:443", "127.0.0.1:443"),
+            (service("::1", 80, None), "[::1]:80", "[::1]"),
+            (service("[::1]", 81, None), "[::1]:81", "[::1]:81"),
+            (service("up", 1, one(None, ("127.0.0.1", 80, 1))), "127.0.0.1:80", "127.0.0.1"),
+            (service("up", 1, one(None, ("::1", 8000, 1))), "[::1]:8000", "[::1]:8000"),
+            (service("up", 1, one(Some("shop.test"), ("127.0.0.1", 8000, 1))), "127.0.0.1:8000", "shop.test:8000"),
+            (service("up", 1, one(Some("shop.test:9"), ("127.0.0.1", 8000, 1))), "127.0.0.1:8000", "shop.test:9"),
+        ] {
+            assert_eq!(pick(&service, &mut Tried::default()).await.unwrap(), (address.into(), host.into()));
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_usable_target_there_is_no_peer() {
+        for targets in [&[] as &[_], &[("127.0.0.1", 80, 0)], &[("no name.invalid", 80, 1)]] {
+            let error =
+                pick(&service("up", 80, Some(upstream(None, targets))), &mut Tried::default()).await.unwrap_err();
+            assert_eq!(error.reply().message(), Some("failure to get a peer from the ring-balancer"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_target_without_an_address_is_passed_over() {
+        let service = service("up", 80, Some(upstream(None, &[("no name.invalid", 80, 9), ("127.0.0.1", 80, 1)])));
+        for _ in 0..10 {
+            assert_eq!(pick(&service, &mut Tried::default()).await.unwrap().0, "127.0.0.1:80");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_attempt_goes_to_another_target_while_one_is_left() {
+        let service = service("up", 80, Some(upstream(None, &[("127.0.0.1", 1, 1), ("127.0.0.1", 2, 1)])));
+        let destination = Destinations::new().make(&service);
+        let resolver = Resolver::default();
+        let mut tried = Tried::default();
+        let mut seen = Vec::new();
+        for _ in 0..4 {
+            let address = destination.pick(&resolver, &mut tried).await.unwrap().address;
+            tried.failed(address);
+            seen.push(address.port());
+        }
+        assert_ne!(seen[0], seen[1], "{seen:?}: the second attempt goes elsewhere, later ones anywhere");
+    }
+
+    #[test]
+    fn other_protocols_are_told_apart() {
+        let mut other = service("127.0.0.1", 443, None);
+        other.protocol = Protocol::Https;
+        assert!(matches!(Destination::new(&other, None).way, Way::Unsupported(Protocol::Https)));
+    }
+
+    #[test]
+    fn equal_upstreams_share_their_turns_and_survive_a_change() {
+        let up = upstream(None, &[("127.0.0.1", 80, 1)]);
+        let (a, mut b) = (service("up", 80, Some(up.clone())), service("up", 80, Some(up.clone())));
+        let balancer = |destination: &Destination| match &destination.way {
+            Way::Balanced { balancer, .. } => balancer.clone(),
+            other => panic!("{other:?}"),
+        };
+        let mut first = Destinations::new();
+        let (to_a, to_b) = (first.make(&a), first.make(&b));
+        assert!(Arc::ptr_eq(&balancer(&to_a), &balancer(&to_b)), "one upstream, two services");
+
+        b.retries = 0;
+        let mut second = Destinations::after(&first);
+        assert!(Arc::ptr_eq(&second.make(&a), &to_a), "an unchanged service keeps its destination");
+        assert!(Arc::ptr_eq(&balancer(&second.make(&b)), &balancer(&to_b)), "a changed one its upstream's state");
+
+        let mut changed = Balancing::clone(&up);
+        changed.targets[0].port = 81;
+        let mut third = Destinations::after(&second);
+        let a = Service { balancing: Some(Arc::new(changed)), ..a };
+        assert!(!Arc::ptr_eq(&balancer(&third.make(&a)), &balancer(&to_a)), "a changed upstream starts anew");
+    }
+}

@@ -1,0 +1,283 @@
+//! What may go wrong on the way to an upstream, and how the client is told.
+
+use std::{fmt, io, net::SocketAddr, time::Duration};
+
+use http::{Method, StatusCode};
+use towergate_core::{BoxError, Protocol, Reply};
+
+/// Whose side a failure was on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The client broke off or sent something broken.
+    Client,
+    /// The upstream did not answer, or not in HTTP.
+    Upstream,
+    /// The gateway itself: its configuration, its name resolution, its resources.
+    Gateway,
+}
+
+impl Side {
+    /// In one word, for logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Upstream => "upstream",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
+/// Why a request got no answer from an upstream, or not the whole of it.
+///
+/// Its `Display` is for the log and names neither headers nor bodies. What the client reads is
+/// decided in one place: 400 for a broken request body, 502, 503 or 504 otherwise.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    unsent: bool,
+    source: Option<BoxError>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// The matched route has no service.
+    NoService,
+    /// The plan has a service, but this proxy was given no way to it.
+    NoDestination,
+    /// No target of the upstream may be used.
+    NoPeer,
+    /// A protocol that is not spoken yet.
+    Unsupported(Protocol),
+    /// A name has no address.
+    Resolve(String),
+    /// The request as it would go upstream cannot be written.
+    BadRequest,
+    /// The client's body ended in an error.
+    ClientBody(String),
+    /// No connection.
+    Connect(SocketAddr),
+    /// No connection in time.
+    ConnectTimeout(SocketAddr, Duration),
+    /// The connection ended before an answer, or within one.
+    Closed,
+    /// The upstream took no bytes for so long.
+    WriteTimeout(Duration),
+    /// The upstream gave no bytes for so long.
+    ReadTimeout(Duration),
+    /// What the upstream sent is not an HTTP/1.1 response.
+    BadResponse,
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self { kind, unsent: false, source: None }
+    }
+
+    #[must_use]
+    pub(crate) fn because(mut self, source: impl Into<BoxError>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Notes that not a byte of the request can have reached the upstream.
+    #[must_use]
+    pub(crate) fn unsent(mut self) -> Self {
+        self.unsent = true;
+        self
+    }
+
+    /// Whose side it was on.
+    pub fn side(&self) -> Side {
+        match self.kind {
+            Kind::ClientBody(_) | Kind::BadRequest => Side::Client,
+            Kind::NoService | Kind::NoDestination | Kind::NoPeer | Kind::Unsupported(_) | Kind::Resolve(_) => {
+                Side::Gateway
+            }
+            Kind::Connect(_)
+            | Kind::ConnectTimeout(..)
+            | Kind::Closed
+            | Kind::WriteTimeout(_)
+            | Kind::ReadTimeout(_)
+            | Kind::BadResponse => Side::Upstream,
+        }
+    }
+
+    /// Whether the upstream was too slow.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.kind, Kind::ConnectTimeout(..) | Kind::WriteTimeout(_) | Kind::ReadTimeout(_))
+    }
+
+    /// Whether there was no connection to send the request on.
+    pub fn is_connect(&self) -> bool {
+        matches!(self.kind, Kind::Connect(_) | Kind::ConnectTimeout(..))
+    }
+
+    /// Whether the connection ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.kind, Kind::Closed)
+    }
+
+    /// Whether another attempt makes sense for a request of this method: always if nothing of it
+    /// was sent; otherwise if the upstream broke off or was too slow and the method is not one of
+    /// those that must not be repeated (`POST`, `LOCK`, `PATCH`). A response that is not HTTP is
+    /// no reason to ask again.
+    pub fn is_retryable(&self, method: &Method) -> bool {
+        match self.kind {
+            Kind::Connect(_) | Kind::ConnectTimeout(..) => true,
+            Kind::Closed | Kind::WriteTimeout(_) | Kind::ReadTimeout(_) => self.unsent || is_repeatable(method),
+            _ => false,
+        }
+    }
+
+    /// The status the client reads.
+    pub fn status(&self) -> StatusCode {
+        match self.kind {
+            Kind::ClientBody(_) | Kind::BadRequest => StatusCode::BAD_REQUEST,
+            Kind::NoDestination => StatusCode::INTERNAL_SERVER_ERROR,
+            Kind::NoService | Kind::NoPeer | Kind::Resolve(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::ConnectTimeout(..) | Kind::WriteTimeout(_) | Kind::ReadTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
+            Kind::Unsupported(_) | Kind::Connect(_) | Kind::Closed | Kind::BadResponse => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// The answer the client reads, in Kong's words.
+    pub fn reply(&self) -> Reply {
+        let status = self.status();
+        match self.kind {
+            Kind::NoService => Reply::error(status, "no Service found with those values"),
+            Kind::NoPeer => Reply::error(status, "failure to get a peer from the ring-balancer"),
+            Kind::Resolve(_) => Reply::error(status, "name resolution failed"),
+            _ => Reply::fault(status),
+        }
+    }
+}
+
+/// Whether a request of this method may be sent again after the upstream may have seen it.
+fn is_repeatable(method: &Method) -> bool {
+    !matches!(method.as_str(), "POST" | "LOCK" | "PATCH")
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::NoService => f.write_str("the route has no service"),
+            Kind::NoDestination => f.write_str("the plan has a service but no destination made for it"),
+            Kind::NoPeer => f.write_str("no target of the upstream can be used"),
+            Kind::Unsupported(protocol) => {
+                write!(f, "upstreams over {} come with a later version", protocol.as_str())
+            }
+            Kind::Resolve(name) => write!(f, "no address found for `{name}`"),
+            Kind::BadRequest => f.write_str("the request cannot be written as HTTP/1.1"),
+            Kind::ClientBody(cause) => write!(f, "the client's body broke off: {cause}"),
+            Kind::Connect(address) => write!(f, "no connection to {address}"),
+            Kind::ConnectTimeout(address, limit) => write!(f, "no connection to {address} within {limit:?}"),
+            Kind::Closed => f.write_str("the upstream closed the connection too early"),
+            Kind::WriteTimeout(limit) => write!(f, "the upstream took nothing for {limit:?}"),
+            Kind::ReadTimeout(limit) => write!(f, "the upstream sent nothing for {limit:?}"),
+            Kind::BadResponse => f.write_str("the upstream's answer is not HTTP/1.1"),
+        }?;
+        match &self.source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The I/O error a connection ends with when the peer takes no bytes for too long.
+#[derive(Debug)]
+pub(crate) struct WriteStalled(pub(crate) Duration);
+
+impl fmt::Display for WriteStalled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "nothing could be written for {:?}", self.0)
+    }
+}
+
+impl std::error::Error for WriteStalled {}
+
+impl From<hyper::Error> for Error {
+    fn from(error: hyper::Error) -> Self {
+        let io = std::iter::successors(std::error::Error::source(&error), |cause| cause.source())
+            .find_map(|cause| cause.downcast_ref::<io::Error>());
+        let stalled = io.and_then(|io| io.get_ref()).and_then(|inner| inner.downcast_ref::<WriteStalled>());
+        let kind = match stalled {
+            Some(WriteStalled(limit)) => Kind::WriteTimeout(*limit),
+            None if error.is_parse() => Kind::BadResponse,
+            None if error.is_user() => Kind::BadRequest,
+            None => Kind::Closed,
+        };
+        Self::new(kind).because(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn address() -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, 1).into()
+    }
+
+    #[test]
+    fn each_cause_has_its_status_and_side() {
+        let limit = Duration::from_secs(1);
+        for (kind, status, side) in [
+            (Kind::NoService, 503, Side::Gateway),
+            (Kind::NoPeer, 503, Side::Gateway),
+            (Kind::Resolve("x".into()), 503, Side::Gateway),
+            (Kind::Unsupported(Protocol::Https), 502, Side::Gateway),
+            (Kind::Connect(address()), 502, Side::Upstream),
+            (Kind::Closed, 502, Side::Upstream),
+            (Kind::BadResponse, 502, Side::Upstream),
+            (Kind::ConnectTimeout(address(), limit), 504, Side::Upstream),
+            (Kind::ReadTimeout(limit), 504, Side::Upstream),
+            (Kind::WriteTimeout(limit), 504, Side::Upstream),
+            (Kind::ClientBody("x".into()), 400, Side::Client),
+        ] {
+            let error = Error::new(kind);
+            assert_eq!((error.status().as_u16(), error.side()), (status, side), "{error}");
+            assert_eq!(error.reply().status(), error.status());
+        }
+    }
+
+    #[test]
+    fn the_balancers_refusals_use_its_words() {
+        for (kind, message) in [
+            (Kind::NoService, "no Service found with those values"),
+            (Kind::NoPeer, "failure to get a peer from the ring-balancer"),
+            (Kind::Resolve("x".into()), "name resolution failed"),
+            (Kind::Closed, "An invalid response was received from the upstream server"),
+            (Kind::ReadTimeout(Duration::ZERO), "The upstream server is timing out"),
+        ] {
+            assert_eq!(Error::new(kind).reply().message(), Some(message));
+        }
+    }
+
+    #[test]
+    fn what_may_be_repeated_depends_on_the_method_once_something_was_sent() {
+        let lock = Method::from_bytes(b"LOCK").unwrap();
+        for (method, repeatable) in [
+            (Method::GET, true),
+            (Method::PUT, true),
+            (Method::DELETE, true),
+            (Method::POST, false),
+            (Method::PATCH, false),
+            (lock, false),
+        ] {
+            assert!(Error::new(Kind::Connect(address())).is_retryable(&method));
+            assert!(Error::new(Kind::Closed).unsent().is_retryable(&method));
+            assert_eq!(Error::new(Kind::Closed).is_retryable(&method), repeatable, "{method}");
+            assert_eq!(Error::new(Kind::ReadTimeout(Duration::ZERO)).is_retryable(&method), repeatable);
+            assert!(!Error::new(Kind::BadResponse).is_retryable(&method));
+            assert!(!Error::new(Kind::ClientBody(String::new())).is_retryable(&method));
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The head of a request as it goes upstream.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header, request::Parts, uri::PathAndQuery};
+use towergate_core::Context;
+
+use crate::{hop, request_body::Length, settings::ProxySettings};
+
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_FORWARDED_PATH: HeaderName = HeaderName::from_static("x-forwarded-path");
+const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+const X_KONG_REQUEST_ID: HeaderName = HeaderName::from_static("x-kong-request-id");
+
+/// Writes the heads of requests as they go upstream.
+#[derive(Debug, Clone)]
+pub(crate) struct Forwarding {
+    /// The `Via` entries for requests received over HTTP/1.0, 1.1 and 2; `None` adds nothing.
+    via: Option<[HeaderValue; 3]>,
+    request_id: bool,
+}
+
+impl Forwarding {
+    pub(crate) fn new(settings: &ProxySettings) -> Self {
+        let entry = |version: &str| HeaderValue::try_from(format!("{version} {}", settings.via_token));
+        let via = match (settings.via_token.is_empty(), entry("1.0"), entry("1.1"), entry("2")) {
+            (false, Ok(v10), Ok(v11), Ok(v2)) => Some([v10, v11, v2]),
+            _ => None,
+        };
+        Self { via, request_id: settings.headers_upstream_request_id }
+    }
+
+    /// The headers to send. `Host` comes first; without the client's own (`preserve_host`) it is
+    /// a placeholder for each attempt to fill in.
+    ///
+    /// The client's headers keep their order; what the gateway says itself comes after them.
+    pub(crate) fn headers(&self, cx: &Context, head: &Parts, length: Length) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(head.headers.len() + 12);
+        let host = cx.route().filter(|route| route.preserve_host).and_then(|_| client_host(head));
+        headers.insert(header::HOST, host.unwrap_or(HeaderValue::from_static("")));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
+        self.copy_client_headers(head, &mut headers);
+        if hop::wants_trailers(&head.headers) {
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        }
+        frame(head, length, &mut headers);
+        forwarded(cx, head, &mut headers);
+        self.append_via(head, &mut headers);
+        if self.request_id {
+            headers.insert(X_KONG_REQUEST_ID, cx.request_id.to_value());
+        }
+        headers
+    }
+
+    /// Copies what is the client's to say.
+    fn copy_client_headers(&self, head: &Parts, headers: &mut HeaderMap) {
+        // The server has done this before the guards; a proxy used on its own does it here.
+        let listed = if head.headers.contains_key(header::CONNECTION) {
+            hop::listed(&head.headers, header::CONNECTION)
+        } else {
+            Vec::new()
+        };
+        let crumbs = head.version >= Version::HTTP_2;
+        for (name, value) in &head.headers {
+            let dropped = is_ours(name)
+                || (self.request_id && *name == X_KONG_REQUEST_ID)
+                || (listed.contains(name) && !hop::is_protected(name));
+            if !(dropped || crumbs && *name == header::COOKIE) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        // HTTP/2 allows a cookie header in pieces, HTTP/1.1 does not.
+        if crumbs && let Some(cookie) = joined(&head.headers, &header::COOKIE, b"; ") {
+            headers.insert(header::COOKIE, cookie);
+        }
+    }
+
+    fn append_via(&self, head: &Parts, headers: &mut HeaderMap) {
+        let entry = self.via.as_ref().map(|[v10, v11, v2]| match head.version {
+            Version::HTTP_09 | Version::HTTP_10 => v10,
+            Version::HTTP_2 | Version::HTTP_3 => v2,
+            _ => v11,
+        });
+        let via = match (joined(&head.headers, &header::VIA, b", "), entry) {
+            (Some(via), Some(entry)) => concatenated(&via, entry.as_bytes()),
+            (via, entry) => via.or_else(|| entry.cloned()),
+        };
+        if let Some(via) = via {
+            headers.insert(header::VIA, via);
+        }
+    }
+}
+
+/// Where the request goes on the upstream: the path the router worked out and the client's query
+/// as it is, an empty one included. `None` if that is not a request target.
+pub(crate) fn target(cx: &Context, head: &Parts) -> Option<Uri> {
+    let path = match cx.matched.upstream_path.as_str() {
+        "" => head.uri.path(),
+        path => path,
+    };
+    let target = match head.uri.query() {
+        Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
+        None => PathAndQuery::try_from(path),
+    };
+    target.ok().map(Uri::from)
+}
+
+/// Whether a header is not for the client to decide: it is about the client's connection, or the
+/// gateway writes it anew.
+fn is_ours(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "host"
+            | "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy"
+            | "te"
+            | "transfer-encoding"
+            | "content-length"
+            | "upgrade"
+            | "http2-settings"
+            | "expect"
+            | "via"
+            | "x-real-ip"
+            | "x-forwarded-for"
+            | "x-forwarded-proto"
+            | "x-forwarded-host"
+            | "x-forwarded-port"
+            | "x-forwarded-path"
+            | "x-forwarded-prefix"
+    )
+}
+
+/// The host the client asked for, as it wrote it. The target's own counts before the header.
+pub(crate) fn client_host(head: &Parts) -> Option<HeaderValue> {
+    match head.uri.authority() {
+        Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+        None => head.headers.get(header::HOST).filter(|host| !host.is_empty()).cloned(),
+    }
+}
+
+/// Says how long the body is, from what it really is and not from what the client announced.
+fn frame(head: &Parts, length: Length, headers: &mut HeaderMap) {
+    match length {
+        Length::Unknown => {
+            headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        Length::Known(0) => {
+            // An empty body is worth a word where the client gave one or the method usually has one.
+            let framed = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
+            let usual = matches!(head.method, Method::POST | Method::PUT | Method::PATCH);
+            if usual || framed.iter().any(|name| head.headers.contains_key(name)) {
+                headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+            }
+        }
+        Length::Known(bytes) => {
+            headers.insert(header::CONTENT_LENGTH, bytes.into());
+        }
+    }
+}
+
+/// Tells the upstream about the client's side: `X-Real-IP` and `X-Forwarded-*`. What the client
+/// says about them counts only if it is trusted; `X-Forwarded-For` is always continued.
+fn forwarded(cx: &Context, head: &Parts, headers: &mut HeaderMap) {
+    let client = &cx.client;
+    let peer = client.peer.map(|peer| peer.ip());
+    let address = client.address.or(peer).map(address_value);
+    set(headers, X_REAL_IP, address.clone());
+    let hops = match (joined(&head.headers, &X_FORWARDED_FOR, b", "), peer.or(client.address)) {
+        (Some(hops), Some(peer)) => concatenated(&hops, peer.to_string().as_bytes()),
+        (Some(hops), None) => Some(hops),
+        (None, _) => address,
+    };
+    set(headers, X_FORWARDED_FOR, hops);
+    // What a trusted peer says is kept as it is.
+    let mut say = |name: HeaderName, own: &dyn Fn() -> Option<HeaderValue>| {
+        let mut said = head.headers.get_all(&name).into_iter().filter(|_| client.trusted).peekable();
+        if said.peek().is_none() {
+            set(headers, name, own());
+        } else {
+            said.for_each(|value| {
+                headers.append(&name, value.clone());
+            });
+        }
+    };
+    say(X_FORWARDED_PROTO, &|| Some(HeaderValue::from_static(client.scheme.as_str())));
+    say(X_FORWARDED_HOST, &|| host_without_port(cx, head));
+    say(X_FORWARDED_PORT, &|| client.local.map(|local| local.port().into()));
+    say(X_FORWARDED_PATH, &|| HeaderValue::from_str(head.uri.path()).ok());
+    say(X_FORWARDED_PREFIX, &|| stripped_prefix(cx));
+}
+
+fn host_without_port(cx: &Context, head: &Parts) -> Option<HeaderValue> {
+    if !cx.host.is_empty() {
+        return HeaderValue::from_str(&cx.host).ok();
+    }
+    let host = client_host(head)?;
+    let authority: http::uri::Authority = host.to_str().ok()?.parse().ok()?;
+    HeaderValue::from_str(&authority.host().to_ascii_lowercase()).ok()
+}
+
+/// The part of the path that was taken off, unless it is just `/`.
+fn stripped_prefix(cx: &Context) -> Option<HeaderValue> {
+    cx.route().filter(|route| route.strip_path)?;
+    let prefix = cx.matched.path.get(..cx.matched.prefix?)?;
+    if matches!(prefix, "" | "/") { None } else { HeaderValue::from_bytes(prefix.as_bytes()).ok() }
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
+    if let Some(value) = value {
+        headers.insert(name, value);
+    }
+}
+
+fn address_value(address: IpAddr) -> HeaderValue {
+    HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// All lines of a header as one.
+fn joined(headers: &HeaderMap, name: &HeaderName, separator: &[u8]) -> Option<HeaderValue> {
+    let mut lines = headers.get_all(name).into_iter();
+    let first = lines.next()?;
+    if lines.size_hint().1 == Some(0) {
+        return Some(first.clone());
+    }
+    let mut all = first.as_bytes().to_vec();
+    for line in lines {
+        all.extend_from_slice(separator);
+        all.extend_from_slice(line.as_bytes());
+    }
+    HeaderValue::from_bytes(&all).ok()
+}
+
+fn concatenated(list: &HeaderValue, entry: &[u8]) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(&[list.as_bytes(), b", ", entry].concat()).ok()
+}

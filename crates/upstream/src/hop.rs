@@ -1,0 +1,240 @@
+//! Headers that belong to one connection and go no further.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+
+/// Takes what concerns only the client's connection out of a request: the headers its `Connection`
+/// lists, and `Connection`, `Keep-Alive`, `Proxy-Connection`, `HTTP2-Settings` and `Proxy` themselves.
+///
+/// To be called before any guard sees the request: afterwards a client could have removed, by
+/// naming it in `Connection`, what a guard has set. For the same reason the framing of the message,
+/// `Host` and the names the gateway speaks for itself are never removed by such a list.
+///
+/// A request to change the protocol (`Connection: Upgrade` with `Upgrade`) is left in the form
+/// `Connection: upgrade`, and `TE` as `trailers` if that is in it.
+///
+/// ```
+/// let mut headers = http::HeaderMap::new();
+/// for (name, value) in [("connection", "close, x-mine, x-consumer-id"), ("x-mine", "1"), ("x-consumer-id", "2")] {
+///     headers.append(name, value.parse().unwrap());
+/// }
+/// towergate_upstream::hop::strip_request(&mut headers);
+/// assert!(!headers.contains_key("x-mine") && headers.contains_key("x-consumer-id"));
+/// ```
+pub fn strip_request(headers: &mut HeaderMap) {
+    let mut upgrade = false;
+    if headers.contains_key(header::CONNECTION) {
+        let listed = listed(headers, header::CONNECTION);
+        upgrade = listed.contains(&header::UPGRADE) && headers.contains_key(header::UPGRADE);
+        // TE is always listed; what it asks for is looked at below.
+        for name in listed.iter().filter(|name| !is_protected(name) && **name != header::TE) {
+            if !(upgrade && *name == header::UPGRADE) {
+                headers.remove(name);
+            }
+        }
+        headers.remove(header::CONNECTION);
+    }
+    for name in ["keep-alive", "proxy-connection", "http2-settings", "proxy"] {
+        headers.remove(name);
+    }
+    if upgrade {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    } else {
+        headers.remove(header::UPGRADE);
+    }
+    if headers.contains_key(header::TE) {
+        if wants_trailers(headers) {
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        } else {
+            headers.remove(header::TE);
+        }
+    }
+}
+
+/// Whether the client takes trailers.
+pub(crate) fn wants_trailers(headers: &HeaderMap) -> bool {
+    listed(headers, header::TE).iter().any(|name| name == "trailers")
+}
+
+/// Takes what concerns only the upstream's connection out of a response. `Content-Length` stays
+/// only where it is what will be sent (`framed`) or tells what would be (`HEAD`, 304).
+pub(crate) fn strip_response(
+    headers: &mut HeaderMap,
+    method: &Method,
+    status: StatusCode,
+    framed: Option<u64>,
+    trailers: bool,
+) {
+    if headers.contains_key(header::CONNECTION) {
+        for name in listed(headers, header::CONNECTION) {
+            if !is_protected(&name) {
+                headers.remove(name);
+            }
+        }
+        headers.remove(header::CONNECTION);
+    }
+    for name in [header::TRANSFER_ENCODING, header::UPGRADE, header::TE] {
+        headers.remove(name);
+    }
+    for name in ["keep-alive", "proxy-connection"] {
+        headers.remove(name);
+    }
+    if !trailers {
+        headers.remove(header::TRAILER);
+    }
+    strip_length(headers, method, status, framed);
+}
+
+fn strip_length(headers: &mut HeaderMap, method: &Method, status: StatusCode, framed: Option<u64>) {
+    let Some(value) = headers.get(header::CONTENT_LENGTH) else { return };
+    let length = value.to_str().ok().and_then(|text| text.trim().parse::<u64>().ok());
+    let bodiless = *method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
+    match length {
+        // Several equal ones are allowed; one is enough.
+        Some(length) if bodiless || framed == Some(length) && status != StatusCode::NO_CONTENT => {
+            headers.insert(header::CONTENT_LENGTH, length.into());
+        }
+        _ => {
+            headers.remove(header::CONTENT_LENGTH);
+        }
+    }
+}
+
+/// Whether the upstream takes no more requests on this connection.
+pub(crate) fn closes(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::CONNECTION) && listed(headers, header::CONNECTION).iter().any(|name| name == "close")
+}
+
+/// The header names (or other tokens) in the comma-separated lines of this header.
+pub(crate) fn listed(headers: &HeaderMap, name: HeaderName) -> Vec<HeaderName> {
+    let lines = headers.get_all(name).into_iter();
+    let tokens = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    tokens
+        .map(|token| token.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii())
+        .filter_map(|token| HeaderName::from_bytes(token).ok())
+        .collect()
+}
+
+/// Whether no `Connection` line may take this header away: the message's framing, where it goes,
+/// and what the gateway itself says about it.
+pub(crate) fn is_protected(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "host"
+            | "content-length"
+            | "transfer-encoding"
+            | "via"
+            | "x-real-ip"
+            | "x-consumer-id"
+            | "x-consumer-custom-id"
+            | "x-consumer-username"
+            | "x-consumer-groups"
+            | "x-authenticated-groups"
+            | "x-credential-identifier"
+            | "x-anonymous-consumer"
+            | "x-kong-request-id"
+    ) || name.as_str().starts_with("x-forwarded-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(lines: &[(&str, &str)]) -> HeaderMap {
+        let parse = |(name, value): &(&str, &str)| (HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
+        lines.iter().map(parse).collect::<Vec<(HeaderName, HeaderValue)>>().into_iter().fold(
+            HeaderMap::new(),
+            |mut map, (name, value)| {
+                map.append(name, value);
+                map
+            },
+        )
+    }
+
+    #[test]
+    fn what_belongs_to_the_clients_connection_is_taken_out() {
+        for (before, after) in [
+            (&[("connection", "close"), ("accept", "*/*")] as &[_], &[("accept", "*/*")] as &[_]),
+            (
+                &[("connection", "X-A, close"), ("connection", "x-b"), ("x-a", "1"), ("x-b", "2"), ("x-c", "3")],
+                &[("x-c", "3")],
+            ),
+            (
+                &[("keep-alive", "timeout=5"), ("proxy-connection", "x"), ("proxy", "evil"), ("http2-settings", "A")],
+                &[],
+            ),
+            (&[("upgrade", "h2c"), ("connection", "close")], &[]),
+            (&[("upgrade", "websocket")], &[]),
+            (
+                &[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")],
+                &[("upgrade", "websocket"), ("connection", "upgrade")],
+            ),
+            (&[("te", "gzip, trailers;q=0.5"), ("connection", "te")], &[("te", "trailers")]),
+            (&[("te", "gzip")], &[]),
+            (
+                &[
+                    (
+                        "connection",
+                        "content-length, transfer-encoding, host, x-consumer-username, x-forwarded-for, via",
+                    ),
+                    ("content-length", "3"),
+                    ("host", "a"),
+                    ("x-consumer-username", "bob"),
+                    ("x-forwarded-for", "1.1.1.1"),
+                    ("via", "1.1 x"),
+                ],
+                &[
+                    ("content-length", "3"),
+                    ("host", "a"),
+                    ("x-consumer-username", "bob"),
+                    ("x-forwarded-for", "1.1.1.1"),
+                    ("via", "1.1 x"),
+                ],
+            ),
+        ] {
+            let mut headers = map(before);
+            strip_request(&mut headers);
+            assert_eq!(headers, map(after), "{before:?}");
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_the_upstreams_connection_is_taken_out() {
+        let mut headers = map(&[
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("keep-alive", "timeout=5"),
+            ("transfer-encoding", "chunked"),
+            ("trailer", "x-sum"),
+            ("upgrade", "h2c"),
+            ("set-cookie", "a=1"),
+            ("set-cookie", "b=2"),
+        ]);
+        strip_response(&mut headers, &Method::GET, StatusCode::OK, None, false);
+        assert_eq!(headers, map(&[("set-cookie", "a=1"), ("set-cookie", "b=2")]));
+        let mut headers = map(&[("trailer", "x-sum")]);
+        strip_response(&mut headers, &Method::GET, StatusCode::OK, None, true);
+        assert_eq!(headers.len(), 1, "kept for who takes trailers");
+    }
+
+    #[test]
+    fn a_length_stays_only_where_it_is_true() {
+        let lines = |value: &'static str| map(&[("content-length", value), ("content-length", value)]);
+        for (value, method, status, framed, kept) in [
+            ("5", Method::GET, 200, Some(5), true),
+            ("5", Method::GET, 200, None, false),
+            ("5", Method::GET, 200, Some(4), false),
+            ("5", Method::HEAD, 200, Some(0), true),
+            ("5", Method::GET, 304, Some(0), true),
+            ("0", Method::GET, 204, Some(0), false),
+            ("x", Method::HEAD, 200, Some(0), false),
+        ] {
+            let mut headers = lines(value);
+            strip_response(&mut headers, &method, StatusCode::from_u16(status).unwrap(), framed, false);
+            assert_eq!(
+                headers.get_all("content-length").iter().count(),
+                usize::from(kept),
+                "{method} {status} {value}"
+            );
+        }
+    }
+}

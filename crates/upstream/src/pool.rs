@@ -1,0 +1,130 @@
+//! Idle connections, kept for the next request to the same address.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::{connection::Connection, settings::ProxySettings};
+
+/// The idle connections of one worker, by address. The one used last is used next, so that those
+/// not needed any more get old and are closed.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    idle: Mutex<Shelves>,
+    size: usize,
+    max_requests: u64,
+    idle_timeout: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Shelves {
+    /// Oldest first.
+    by_address: HashMap<SocketAddr, VecDeque<Idle>>,
+    /// Whether a task closes what gets too old.
+    swept: bool,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+impl Pool {
+    pub(crate) fn new(settings: &ProxySettings) -> Self {
+        Self {
+            idle: Mutex::default(),
+            size: settings.pool_size,
+            max_requests: settings.max_requests,
+            idle_timeout: settings.idle_timeout,
+        }
+    }
+
+    /// An idle connection to this address that is still open.
+    pub(crate) async fn take(&self, address: SocketAddr) -> Option<Connection> {
+        loop {
+            let Idle { mut connection, since } = self.pop(address)?;
+            if !self.is_too_old(since) && connection.is_usable().await {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn pop(&self, address: SocketAddr) -> Option<Idle> {
+        self.lock().by_address.get_mut(&address)?.pop_back()
+    }
+
+    fn is_too_old(&self, since: Instant) -> bool {
+        !self.idle_timeout.is_zero() && since.elapsed() >= self.idle_timeout
+    }
+
+    /// Keeps a connection whose last response was read to its end.
+    fn keep(self: &Arc<Self>, address: SocketAddr, connection: Connection) {
+        if self.size == 0 || (self.max_requests > 0 && connection.served() >= self.max_requests) {
+            return;
+        }
+        let mut shelves = self.lock();
+        let shelf = shelves.by_address.entry(address).or_default();
+        // What is closed is dropped after the lock.
+        let _oldest = if shelf.len() >= self.size { shelf.pop_front() } else { None };
+        shelf.push_back(Idle { connection, since: Instant::now() });
+        if !shelves.swept && !self.idle_timeout.is_zero() {
+            shelves.swept = true;
+            tokio::spawn(sweep(Arc::downgrade(self), Instant::now() + self.idle_timeout));
+        }
+    }
+
+    /// Closes what is too old; when to look again, if anything is left.
+    fn close_old(&self) -> Option<Instant> {
+        let mut shelves = self.lock();
+        for shelf in shelves.by_address.values_mut() {
+            while shelf.front().is_some_and(|idle| self.is_too_old(idle.since)) {
+                shelf.pop_front();
+            }
+        }
+        shelves.by_address.retain(|_, shelf| !shelf.is_empty());
+        let oldest = shelves.by_address.values().filter_map(|shelf| shelf.front()).map(|idle| idle.since).min();
+        shelves.swept = oldest.is_some();
+        oldest.map(|since| since + self.idle_timeout)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shelves> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes connections that get too old, as long as there are any and the pool lives.
+async fn sweep(pool: Weak<Pool>, mut next: Instant) {
+    loop {
+        sleep_until(next).await;
+        let Some(pool) = pool.upgrade() else { return };
+        match pool.close_old() {
+            Some(later) => next = later,
+            None => return,
+        }
+    }
+}
+
+/// A connection lent to one request. It goes back to the pool only by [`finish`](Self::finish);
+/// otherwise, the request given up or its response not read to the end, it is closed.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) connection: Connection,
+    pub(crate) address: SocketAddr,
+    pub(crate) pool: Arc<Pool>,
+}
+
+impl Lease {
+    /// The response was read to its end.
+    pub(crate) fn finish(self) {
+        // A response may come before the request is over; what is left of that cannot be taken back.
+        if self.connection.activity().is_request_given() {
+            self.pool.keep(self.address, self.connection);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The service at the end of the stack: sends a request upstream and brings the response back.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, request::Parts};
+use http_body::Body as HttpBody;
+use tower_service::Service;
+use towergate_core::{Body, BoxError, Context, Pages, Service as Target};
+
+use crate::{
+    destination::{Destination, Destinations},
+    error::{Error, Kind, Side},
+    exchange::Exchange,
+    forward::Forwarding,
+    pool::Pool,
+    request_body::RequestBody,
+    resolve::Resolver,
+    settings::ProxySettings,
+};
+
+/// Sends each request to the service of its plan and answers with what comes back.
+///
+/// It never fails: what goes wrong is answered with 400, 502, 503 or 504 and told in one line of
+/// the log. Clones share one pool of connections and one memory of names; a gateway has one
+/// `Proxy` per worker thread.
+///
+/// The request's [`Context`] is expected in its extensions, with a plan that holds a service and
+/// the destination [`Destinations`] made for it. Without a plan, all requests go to the one
+/// service given to [`Proxy::to`].
+#[derive(Clone)]
+pub struct Proxy {
+    worker: Arc<Worker>,
+}
+
+/// What the requests of one worker share.
+pub(crate) struct Worker {
+    pub(crate) forwarding: Forwarding,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) resolver: Resolver,
+    /// Where requests without a plan go.
+    fixed: Option<(Target, Arc<Destination>)>,
+}
+
+impl Proxy {
+    /// A proxy to the services of the requests' plans.
+    pub fn new(settings: &ProxySettings) -> Self {
+        Self::with(settings, None)
+    }
+
+    /// A proxy that also takes requests without a plan, all to this one service: a tower service
+    /// for use outside the gateway.
+    pub fn to(service: Target, settings: &ProxySettings) -> Self {
+        let destination = Destinations::new().make(&service);
+        Self::with(settings, Some((service, destination)))
+    }
+
+    fn with(settings: &ProxySettings, fixed: Option<(Target, Arc<Destination>)>) -> Self {
+        let worker = Worker {
+            forwarding: Forwarding::new(settings),
+            pool: Arc::new(Pool::new(settings)),
+            resolver: Resolver::default(),
+            fixed,
+        };
+        Self { worker: Arc::new(worker) }
+    }
+}
+
+impl<B> Service<Request<B>> for Proxy
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = ProxyFuture;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> ProxyFuture {
+        let worker = self.worker.clone();
+        ProxyFuture { answer: Box::pin(async move { worker.answer(request).await }) }
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy").finish_non_exhaustive()
+    }
+}
+
+/// The future of a [`Proxy`]. Dropping it gives the request up and closes its connection.
+pub struct ProxyFuture {
+    answer: Pin<Box<dyn Future<Output = Response<Body>> + Send>>,
+}
+
+impl Future for ProxyFuture {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        self.answer.as_mut().poll(cx).map(Ok)
+    }
+}
+
+impl fmt::Debug for ProxyFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProxyFuture").finish_non_exhaustive()
+    }
+}
+
+impl Worker {
+    async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let (mut head, body) = request.into_parts();
+        let cx = Context::of(&mut head);
+        match self.forward(&cx, head, body).await {
+            Ok(response) => response,
+            Err(error) => explain(&cx, &error),
+        }
+    }
+
+    async fn forward<B>(&self, cx: &Context, head: Parts, body: B) -> Result<Response<Body>, Error>
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let (service, destination) = self.way(cx)?;
+        let buffering = cx.route().is_none_or(|route| route.request_buffering);
+        let mut body = RequestBody::new(body, buffering);
+        body.gather().await?;
+        Exchange::new(self, cx, service, head, &body)?.run(destination).await
+    }
+
+    /// The service of this request and the way there.
+    fn way<'a>(&'a self, cx: &'a Context) -> Result<(&'a Target, &'a Destination), Error> {
+        let Some(plan) = cx.plan() else {
+            let (service, destination) = self.fixed.as_ref().ok_or(Error::new(Kind::NoService))?;
+            return Ok((service, destination));
+        };
+        let service = plan.service.as_deref().ok_or(Error::new(Kind::NoService))?;
+        let destination = plan.destination.as_deref().and_then(|made| made.downcast_ref());
+        Ok((service, destination.ok_or(Error::new(Kind::NoDestination))?))
+    }
+}
+
+/// Logs a failure for the operator and words it for the client.
+fn explain(cx: &Context, error: &Error) -> Response<Body> {
+    let service = cx.service().map(|service| service.name.as_deref().unwrap_or(&service.host));
+    let (upstream, side, request_id) = (service.unwrap_or("-"), error.side().as_str(), cx.request_id.as_str());
+    match error.side() {
+        Side::Client => tracing::info!(upstream, side, request_id, cause = %error, "Request not proxied"),
+        _ => tracing::warn!(upstream, side, request_id, cause = %error, "Request not proxied"),
+    }
+    let reply = error.reply();
+    let response = match cx.plan() {
+        Some(plan) => reply.render(&cx.asker, &cx.request_id, &plan.pages),
+        None => reply.render(&cx.asker, &cx.request_id, &Pages::default()),
+    };
+    response.map(Body::from)
+}

@@ -1,0 +1,239 @@
+//! The client's body on its way upstream, kept for a second attempt while it is small.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use towergate_core::BoxError;
+
+use crate::{
+    activity::Activity,
+    error::{Error, Kind},
+};
+
+/// How many bytes of a body are kept, so that another attempt can send them again.
+///
+/// With `request_buffering` Kong reads the whole body (to disk if need be) before it picks a
+/// target, so every attempt can send it. Here a body streams through, and what has passed is kept
+/// up to this size; a body of unknown length is first read up to it, so that small ones get a
+/// `Content-Length` as with Kong. Larger uploads therefore start at once and take no memory, at
+/// the price of not being repeated after a part of them was sent.
+const KEPT: u64 = 64 * 1024;
+
+/// How a body is announced to the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// So many bytes.
+    Known(u64),
+    /// Sent in chunks.
+    Unknown,
+}
+
+/// The client's body, from which every attempt gets a [`Feed`].
+pub(crate) struct RequestBody {
+    source: Option<Arc<Mutex<Source>>>,
+    length: Length,
+}
+
+impl RequestBody {
+    /// Takes the client's body. `buffering` keeps its first [`KEPT`] bytes for another attempt.
+    pub(crate) fn new<B>(body: B, buffering: bool) -> Self
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let length = body.size_hint().exact().map_or(Length::Unknown, Length::Known);
+        if body.is_end_stream() || length == Length::Known(0) {
+            return Self { source: None, length: Length::Known(0) };
+        }
+        let room = match length {
+            Length::Known(bytes) if bytes > KEPT => 0,
+            _ if !buffering => 0,
+            _ => KEPT,
+        };
+        let body = Box::pin(http_body_util::BodyExt::map_err(body, Into::into));
+        let source = Source { body, kept: Vec::new(), room, lost: false, ended: false, failure: None, attempt: 0 };
+        Self { source: Some(Arc::new(Mutex::new(source))), length }
+    }
+
+    /// Reads a body of unknown length as far as it is kept; a shorter one has a length then.
+    pub(crate) async fn gather(&mut self) -> Result<(), Error> {
+        let (Length::Unknown, Some(source)) = (self.length, &self.source) else { return Ok(()) };
+        if lock(source).room == 0 {
+            return Ok(());
+        }
+        let gathered = poll_fn(|cx| lock(source).poll_gather(cx)).await;
+        let whole = gathered.map_err(|cause| Error::new(Kind::ClientBody(cause.to_string())))?;
+        if let Some(bytes) = whole {
+            self.length = Length::Known(bytes);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn length(&self) -> Length {
+        self.length
+    }
+
+    /// The body for a new attempt; feeds of earlier ones give nothing any more.
+    pub(crate) fn feed(&self, activity: &Arc<Activity>) -> Feed {
+        let Some(source) = &self.source else {
+            activity.request_given();
+            return Feed { stream: None };
+        };
+        let mut locked = lock(source);
+        locked.attempt = locked.attempt.wrapping_add(1);
+        let attempt = locked.attempt;
+        drop(locked);
+        Feed { stream: Some(Stream { source: source.clone(), attempt, next: 0, activity: activity.clone() }) }
+    }
+
+    /// Whether another attempt could send the whole body.
+    pub(crate) fn can_replay(&self) -> bool {
+        self.source.as_ref().is_none_or(|source| !lock(source).lost)
+    }
+
+    /// What the client's side ended the body with, if it was an error.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        let failure = lock(self.source.as_ref()?).failure.clone()?;
+        Some(Error::new(Kind::ClientBody(failure)))
+    }
+}
+
+/// The client's body and what has been kept of it.
+struct Source {
+    body: Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>,
+    kept: Vec<Bytes>,
+    /// How many more bytes may be kept.
+    room: u64,
+    /// Whether bytes have passed that were not kept.
+    lost: bool,
+    ended: bool,
+    failure: Option<String>,
+    attempt: u32,
+}
+
+impl Source {
+    /// The client's next bytes. Its trailers are not forwarded.
+    fn poll_fresh(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
+        if let Some(failure) = &self.failure {
+            return Poll::Ready(Some(Err(failure.clone().into())));
+        }
+        while !self.ended {
+            match ready!(self.body.as_mut().poll_frame(cx)) {
+                None => self.ended = true,
+                Some(Err(error)) => {
+                    self.failure = Some(error.to_string());
+                    return Poll::Ready(Some(Err(error)));
+                }
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if !data.is_empty() => return Poll::Ready(Some(Ok(data))),
+                    _ => {}
+                },
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// The bytes after those already given, kept ones first.
+    fn poll_next(&mut self, cx: &mut Context<'_>, next: &mut usize) -> Poll<Option<Result<Bytes, BoxError>>> {
+        if let Some(chunk) = self.kept.get(*next) {
+            *next += 1;
+            return Poll::Ready(Some(Ok(chunk.clone())));
+        }
+        let fresh = ready!(self.poll_fresh(cx));
+        if let Some(Ok(chunk)) = &fresh {
+            self.keep(chunk);
+            *next = self.kept.len();
+        }
+        Poll::Ready(fresh)
+    }
+
+    fn keep(&mut self, chunk: &Bytes) {
+        match self.room.checked_sub(chunk.len() as u64) {
+            Some(room) if !self.lost => {
+                self.room = room;
+                self.kept.push(chunk.clone());
+            }
+            _ => {
+                self.lost = true;
+                self.kept = Vec::new();
+            }
+        }
+    }
+
+    /// Keeps what the client sends until there is no more room; with the body's length if it ended.
+    fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<u64>, BoxError>> {
+        while self.room > 0 {
+            match ready!(self.poll_fresh(cx)) {
+                None => return Poll::Ready(Ok(Some(self.kept.iter().map(|chunk| chunk.len() as u64).sum()))),
+                Some(Err(error)) => return Poll::Ready(Err(error)),
+                Some(Ok(chunk)) => {
+                    // Nothing is given away yet, so the last chunk is kept even if it is too large.
+                    self.room = self.room.saturating_sub(chunk.len() as u64);
+                    self.kept.push(chunk);
+                }
+            }
+        }
+        Poll::Ready(Ok(None))
+    }
+
+    fn is_done(&self, next: usize) -> bool {
+        let rest = || self.body.is_end_stream() || self.body.size_hint().exact() == Some(0);
+        next >= self.kept.len() && self.failure.is_none() && (self.ended || rest())
+    }
+}
+
+fn lock(source: &Mutex<Source>) -> MutexGuard<'_, Source> {
+    source.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The body of one attempt.
+pub(crate) struct Feed {
+    stream: Option<Stream>,
+}
+
+struct Stream {
+    source: Arc<Mutex<Source>>,
+    attempt: u32,
+    next: usize,
+    activity: Arc<Activity>,
+}
+
+impl HttpBody for Feed {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(stream) = &mut self.get_mut().stream else { return Poll::Ready(None) };
+        let mut source = lock(&stream.source);
+        if source.attempt != stream.attempt {
+            return Poll::Ready(Some(Err("a later attempt has taken over".into())));
+        }
+        let chunk = ready!(source.poll_next(cx, &mut stream.next));
+        if source.is_done(stream.next) {
+            stream.activity.request_given();
+        }
+        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.stream.as_ref().is_none_or(|stream| lock(&stream.source).is_done(stream.next))
+    }
+
+    // The length is announced by header; the body itself is handed on as it comes.
+    fn size_hint(&self) -> SizeHint {
+        if self.stream.is_none() { SizeHint::with_exact(0) } else { SizeHint::default() }
+    }
+}
+
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBody").field("length", &self.length).finish_non_exhaustive()
+    }
+}
