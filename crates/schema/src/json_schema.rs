@@ -14,8 +14,8 @@ const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 impl Record {
     /// A JSON Schema (draft 2020-12) of what may be written: editors complete and check configuration files with it.
     ///
-    /// It is never stricter than [`Record::complete`], but sees less: checks between fields and checks written in Rust
-    /// cannot be told in it.
+    /// It accepts what [`Record::complete`] accepts (but for an empty list where a record is meant), and sees less: checks
+    /// between fields and checks written in Rust cannot be told in it.
     #[must_use]
     pub fn json_schema(&self) -> Value {
         let mut out = Map::from_iter([("$schema".to_owned(), Value::from(DRAFT))]);

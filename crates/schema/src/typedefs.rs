@@ -1,5 +1,7 @@
 //! Whole fields that many entities share: `#[schema(like = towergate_schema::typedefs::tags)]`.
 
+use serde_json::Value;
+
 use crate::{checks, field::Field, rule::Rule};
 
 /// The protocols a service may speak and a route may answer, in Kong's order.
@@ -132,6 +134,15 @@ pub fn timeout() -> Field {
 #[must_use]
 pub fn ttl() -> Field {
     Field::number().between(0.0, TTL_MAX)
+}
+
+/// A reference that must not be there: a plugin that cannot be bound to a consumer has
+/// `.field("consumer", forbidden("consumers"))`. Anything but null is told `value must be null`.
+#[must_use]
+pub fn forbidden(collection: &'static str) -> Field {
+    Field::foreign_key(collection)
+        .nullable()
+        .rule(Rule::Eq(Value::Null))
 }
 
 /// An id: made by the gateway when not given.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use towergate_schema::{Check, Field, Problem, Record, Shorthand, fields, message};
+use towergate_schema::{Check, Field, Problem, Record, Shorthand, fields, message, typedefs};
 
 fn base() -> Record {
     let inner = Record::new()
@@ -292,7 +292,7 @@ fn problems_of_nested_records_are_printed_as_lua_does() {
 #[test]
 fn two_problems_are_told_by_field_name() {
     let record = Record::new()
-        .field("path", towergate_schema::typedefs::path().nullable())
+        .field("path", typedefs::path().nullable())
         .field("host", Field::string());
     assert_eq!(
         message(&record.complete(&mut json!({"path": "x"}))),
@@ -339,4 +339,75 @@ fn old_names_give_way_to_new_ones() {
         old(json!({"redis_host": 1})).0,
         json!({"redis_host": "expected a string"})
     );
+}
+
+/// Kong's services and plugins, as far as its own tests have messages about them.
+fn service() -> Record {
+    let forbidden = || Field::any().rule(towergate_schema::Rule::Eq(Value::Null));
+    Record::new()
+        .field("host", typedefs::host())
+        .field("protocol", typedefs::protocol().default("http"))
+        .field("connect_timeout", typedefs::timeout().default(60000))
+        .field("protocols", typedefs::protocols())
+        .field("service", Field::foreign_key("services").nullable())
+        .field("tls_verify", Field::boolean().nullable())
+        .field(
+            "config",
+            Field::record(
+                Record::new()
+                    .field("limits", Field::any().required())
+                    .field("a", Field::any()),
+            ),
+        )
+        .check(Check::conditional(
+            "protocol",
+            Field::any().not_one_of(["https", "tls"]),
+            "tls_verify",
+            forbidden(),
+        ))
+}
+
+#[test]
+fn messages_are_those_of_kong() {
+    for (value, expected) in [
+        (
+            json!({"config": {"limits": 1}}),
+            "schema violation (host: required field missing)",
+        ),
+        (
+            json!({"host": "h", "config": 1}),
+            "schema violation (config: expected a record)",
+        ),
+        (
+            json!({"host": "h"}),
+            "schema violation (config.limits: required field missing)",
+        ),
+        (
+            json!({"host": "h", "protocols": ["http", 1], "config": {"limits": 1}}),
+            "schema violation (protocols.2: expected a string)",
+        ),
+        (
+            json!({"host": "h", "service": {}, "config": {"limits": 1}}),
+            "schema violation (service.id: missing primary key)",
+        ),
+        (
+            json!({"connect_timeout": "x", "config": {"limits": 1}}),
+            "2 schema violations (connect_timeout: expected an integer; host: required field missing)",
+        ),
+        (
+            json!({"host": "h", "tls_verify": true, "config": {"limits": 1}}),
+            "2 schema violations (failed conditional validation given value of field 'protocol'; \
+             tls_verify: value must be null)",
+        ),
+        (
+            json!({"host": "h", "foo": 1, "config": {"limits": 1}}),
+            "schema violation (foo: unknown field)",
+        ),
+    ] {
+        assert_eq!(
+            message(&service().complete(&mut value.clone())),
+            expected,
+            "{value}"
+        );
+    }
 }
