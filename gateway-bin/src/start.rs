@@ -50,13 +50,17 @@ pub(crate) fn start(plugins: impl PluginSet, source: &cli::Source, verbose: u8) 
 pub(crate) fn demo(plugins: impl PluginSet, verbose: u8) -> Result<(), String> {
     let demo = Demo::start().map_err(|error| format!("cannot start the sample services: {error}"))?;
     let folder = tempfile::tempdir().map_err(|error| format!("cannot make a folder for the demo: {error}"))?;
-    let mut environment = Environment::of_process();
-    environment.set_default("KONG_PROXY_LISTEN", "127.0.0.1:8000");
-    environment.set_default("KONG_ADMIN_LISTEN", "127.0.0.1:8001");
-    environment.set_default("KONG_STATUS_LISTEN", "off");
-    environment.set_default("KONG_PREFIX", &folder.path().to_string_lossy());
-    environment.set("KONG_DECLARATIVE_CONFIG", "");
-    environment.set("KONG_DECLARATIVE_CONFIG_STRING", &demo.configuration);
+    let prefix = folder.path().to_string_lossy();
+    let defaults = [
+        ("KONG_PROXY_LISTEN", "127.0.0.1:8000"),
+        ("KONG_ADMIN_LISTEN", "127.0.0.1:8001"),
+        ("KONG_STATUS_LISTEN", "off"),
+        ("KONG_PREFIX", &*prefix),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let given = std::env::vars().filter(|(name, _)| name.starts_with("KONG_") && !name.starts_with("KONG_DECLARATIVE"));
+    let text = ("KONG_DECLARATIVE_CONFIG_STRING".to_owned(), demo.configuration.clone());
+    let environment: Environment = defaults.into_iter().chain(given).chain([text]).collect();
     let sources = Sources::read(&cli::Source::default(), &environment)?;
     let gateway = Gateway::open(plugins, sources, verbose)?;
     let (proxy, admin) = (gateway.proxy_address, gateway.admin_address);
@@ -93,7 +97,7 @@ impl Gateway {
             tracing::warn!("{warning}");
         }
         let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
-        let destinations = Box::new(Reach(Destinations::new(wiring::proxy(&settings))));
+        let destinations = Box::new(Reach(Destinations::new()));
         let (control, watched) = Control::start(
             plugins.registry(),
             pages,
@@ -107,7 +111,7 @@ impl Gateway {
         let (proxy_address, admin_address) =
             (listeners.addresses().first().copied(), admin_listeners.addresses().first().copied());
         let proxy_settings = wiring::proxy(&settings);
-        let make_stack = move |_| plugins.stack(Proxy::new(proxy_settings.clone()));
+        let make_stack = move |_| plugins.stack(Proxy::new(&proxy_settings));
         let workers = Workers::start(wiring::server(&settings), listeners, watched, make_stack)
             .map_err(|error| format!("cannot start the workers: {error}"))?;
         serve_admin(admin_listeners, control.clone(), settings, workers.stats())?;

@@ -23,6 +23,10 @@ use towergate_upstream::{Destinations, ProxySettings};
 pub(crate) struct Reach(pub(crate) Destinations);
 
 impl towergate_runtime::Destinations for Reach {
+    fn next(&self) -> Box<dyn towergate_runtime::Destinations> {
+        Box::new(Self(Destinations::after(&self.0)))
+    }
+
     fn destination(&mut self, service: &Service) -> Arc<Policy> {
         self.0.destination(service)
     }
@@ -33,7 +37,7 @@ impl towergate_runtime::Destinations for Reach {
 /// # Errors
 /// All problems that only show then.
 pub(crate) fn try_compile(config: Config, registry: &Registry) -> Result<(), LoadError> {
-    let mut reach = Reach(Destinations::new(ProxySettings::default()));
+    let mut reach = Reach(Destinations::new());
     let compiled: Result<_, Vec<CompileProblem>> =
         compile(Arc::new(config), registry, &mut reach, &Arc::new(Pages::default()), None);
     compiled.map(|_| ()).map_err(LoadError::from)

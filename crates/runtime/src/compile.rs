@@ -18,7 +18,10 @@ use crate::{
 };
 
 /// Makes what the proxying service needs to reach a service; it is kept in the service's plans.
-pub trait Destinations {
+pub trait Destinations: Send {
+    /// One for the next configuration; what the two have in common may be shared.
+    fn next(&self) -> Box<dyn Destinations>;
+
     /// What is needed to reach this service. Asked once per service and configuration.
     fn destination(&mut self, service: &towergate_core::Service) -> Arc<Policy>;
 }

@@ -28,7 +28,7 @@ pub struct Control {
 
 struct State {
     current: Arc<Runtime>,
-    destinations: Box<dyn Destinations + Send>,
+    destinations: Box<dyn Destinations>,
     publisher: Publisher<Table>,
     tasks: Tasks,
 }
@@ -49,7 +49,7 @@ impl Control {
     pub fn start(
         registry: Registry,
         pages: Pages,
-        mut destinations: Box<dyn Destinations + Send>,
+        mut destinations: Box<dyn Destinations>,
         handle: tokio::runtime::Handle,
         config: Config,
         workers: usize,
@@ -71,8 +71,9 @@ impl Control {
     pub fn apply(&self, config: Config) -> Result<(), Vec<CompileProblem>> {
         let mut state = self.lock();
         let State { current, destinations, publisher, tasks } = &mut *state;
-        let next = compile(Arc::new(config), &self.registry, &mut **destinations, &self.pages, Some(current))?;
-        let next = Arc::new(next);
+        let mut reach = destinations.next();
+        let next = Arc::new(compile(Arc::new(config), &self.registry, &mut *reach, &self.pages, Some(current))?);
+        *destinations = reach;
         publisher.publish((0..publisher.watchers()).map(|_| next.table.copy()).collect::<Vec<_>>());
         follow(tasks, &next);
         *current = next;

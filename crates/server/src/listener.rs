@@ -78,7 +78,8 @@ impl Listeners {
         self.workers.len()
     }
 
-    pub(crate) fn into_workers(self) -> Vec<Vec<TcpListener>> {
+    /// The sockets, for each worker one per address.
+    pub fn into_workers(self) -> Vec<Vec<TcpListener>> {
         self.workers
     }
 }
