@@ -33,8 +33,7 @@ impl Answer {
     /// When it is something else.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("not JSON ({error}): {}", self.text()))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("not JSON ({error}): {}", self.text()))
     }
 
     /// The `message` of a JSON body.
@@ -44,10 +43,7 @@ impl Answer {
     #[track_caller]
     pub fn message(&self) -> String {
         let json = self.json();
-        json["message"]
-            .as_str()
-            .unwrap_or_else(|| panic!("no message in {json}"))
-            .to_owned()
+        json["message"].as_str().unwrap_or_else(|| panic!("no message in {json}")).to_owned()
     }
 
     /// The value of a header that is there once or not at all; see [`Headers::one`].

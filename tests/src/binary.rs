@@ -23,41 +23,20 @@ fn build() -> PathBuf {
         Some("debug") | None => "dev",
         Some(name) => name,
     };
-    let target_folder = profile_folder
-        .parent()
-        .expect("a profile folder lies in the target folder");
+    let target_folder = profile_folder.parent().expect("a profile folder lies in the target folder");
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "towergate-gateway",
-            "--bin",
-            "towergate",
-            "--profile",
-            profile,
-        ])
+        .args(["build", "--quiet", "--package", "towergate-gateway", "--bin", "towergate", "--profile", profile])
         .arg("--target-dir")
         .arg(target_folder)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .output()
         .expect("cargo runs");
-    assert!(
-        output.status.success(),
-        "building the gateway:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    profile_folder
-        .join("towergate")
-        .with_extension(env::consts::EXE_EXTENSION)
+    assert!(output.status.success(), "building the gateway:\n{}", String::from_utf8_lossy(&output.stderr));
+    profile_folder.join("towergate").with_extension(env::consts::EXE_EXTENSION)
 }
 
 /// `target/<profile>`: the test executable lies in its `deps`.
 fn profile_folder() -> PathBuf {
     let executable = env::current_exe().expect("the path of this test");
-    executable
-        .ancestors()
-        .nth(2)
-        .expect("a test executable lies in target/<profile>/deps")
-        .to_owned()
+    executable.ancestors().nth(2).expect("a test executable lies in target/<profile>/deps").to_owned()
 }

@@ -18,20 +18,10 @@ impl BlackHole {
     /// Opens the listener and fills its queue.
     pub fn open() -> Self {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        listener
-            .bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())
-            .expect("a free port");
+        listener.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
         listener.listen(0).expect("listening");
-        let address = listener
-            .local_addr()
-            .expect("bound")
-            .as_socket()
-            .expect("an IP address");
-        Self {
-            address,
-            _listener: listener,
-            _queued: fill(address),
-        }
+        let address = listener.local_addr().expect("bound").as_socket().expect("an IP address");
+        Self { address, _listener: listener, _queued: fill(address) }
     }
 
     /// Where connection attempts vanish.

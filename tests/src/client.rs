@@ -37,10 +37,7 @@ impl Connection {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(SILENCE))?;
         stream.set_write_timeout(Some(SILENCE))?;
-        Ok(Self {
-            stream,
-            buffer: Vec::new(),
-        })
+        Ok(Self { stream, buffer: Vec::new() })
     }
 
     /// A second handle on the same connection, to send from another thread.
@@ -74,8 +71,7 @@ impl Connection {
     /// When no whole answer comes.
     #[track_caller]
     pub fn request(&mut self, request: &Request) -> Answer {
-        self.try_request(request)
-            .unwrap_or_else(|broken| panic!("no whole answer: {broken:?}"))
+        self.try_request(request).unwrap_or_else(|broken| panic!("no whole answer: {broken:?}"))
     }
 
     /// Sends a request and reads its answer, which may break.
@@ -94,8 +90,7 @@ impl Connection {
     /// When no whole answer comes.
     #[track_caller]
     pub fn answer(&mut self) -> Answer {
-        self.try_answer()
-            .unwrap_or_else(|broken| panic!("no whole answer: {broken:?}"))
+        self.try_answer().unwrap_or_else(|broken| panic!("no whole answer: {broken:?}"))
     }
 
     /// Reads the answer to a request that was not HEAD, which may break.
@@ -112,9 +107,7 @@ impl Connection {
     /// When the connection ends before.
     #[track_caller]
     pub fn head(&mut self) -> u16 {
-        let head = self
-            .read_head()
-            .unwrap_or_else(|broken| panic!("no head: {broken:?}"));
+        let head = self.read_head().unwrap_or_else(|broken| panic!("no head: {broken:?}"));
         status(&head)
     }
 
@@ -175,14 +168,7 @@ impl Connection {
         };
         let body = self.read_body(&head, is_head)?;
         let [_, _, reason] = head.words.clone();
-        Ok(Answer {
-            status: status(&head),
-            reason,
-            headers: head.headers,
-            body,
-            interim,
-            took: start.elapsed(),
-        })
+        Ok(Answer { status: status(&head), reason, headers: head.headers, body, interim, took: start.elapsed() })
     }
 
     fn read_head(&mut self) -> Result<Head, Broken> {
@@ -191,13 +177,7 @@ impl Connection {
                 return Ok(head);
             }
             let so_far = self.buffer.len();
-            self.more().map_err(|why| {
-                broken(
-                    None,
-                    &[],
-                    &format!("{why}, {so_far} bytes of a head had come"),
-                )
-            })?;
+            self.more().map_err(|why| broken(None, &[], &format!("{why}, {so_far} bytes of a head had come")))?;
         }
     }
 
@@ -233,22 +213,20 @@ impl Connection {
 
     fn fill(&mut self) -> std::io::Result<usize> {
         let mut bytes = [0; 16 * 1024];
-        let count = self.stream.read(&mut bytes)?;
+        let count = self.stream.read(&mut bytes).map_err(|error| match error.kind() {
+            // How the systems name a read that ran into its timeout.
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => std::io::Error::other(format!("no byte for {SILENCE:?}")),
+            _ => error,
+        })?;
         self.buffer.extend_from_slice(&bytes[..count]);
         Ok(count)
     }
 }
 
 fn status(head: &Head) -> u16 {
-    head.words[1]
-        .parse()
-        .unwrap_or_else(|_| panic!("not a status line: {:?}", head.words))
+    head.words[1].parse().unwrap_or_else(|_| panic!("not a status line: {:?}", head.words))
 }
 
 fn broken(status: Option<u16>, body: &[u8], why: &str) -> Broken {
-    Broken {
-        status,
-        body: body.to_vec(),
-        why: why.to_owned(),
-    }
+    Broken { status, body: body.to_vec(), why: why.to_owned() }
 }

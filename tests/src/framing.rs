@@ -18,11 +18,7 @@ pub(crate) enum Framing {
 impl Framing {
     /// What the headers say; `otherwise` when they say nothing.
     pub(crate) fn of(headers: &Headers, otherwise: Self) -> Self {
-        if headers
-            .all("Transfer-Encoding")
-            .iter()
-            .any(|value| value.eq_ignore_ascii_case("chunked"))
-        {
+        if headers.all("Transfer-Encoding").iter().any(|value| value.eq_ignore_ascii_case("chunked")) {
             return Self::Chunked { left: 0 };
         }
         match headers.one("Content-Length") {
@@ -122,24 +118,12 @@ mod tests {
             (Framing::Length(3), b"abcdef", ("abc", true, 3)),
             (Framing::Length(3), b"ab", ("ab", false, 2)),
             (Framing::UntilClose, b"abc", ("abc", false, 3)),
-            (
-                chunked.clone(),
-                b"3\r\nabc\r\n1;x=y\r\nd\r\n0\r\n\r\nnext",
-                ("abcd", true, 23),
-            ),
-            (
-                chunked.clone(),
-                b"3\r\nabc\r\n0\r\nTrailer: x\r\n\r\n",
-                ("abc", true, 25),
-            ),
+            (chunked.clone(), b"3\r\nabc\r\n1;x=y\r\nd\r\n0\r\n\r\nnext", ("abcd", true, 23)),
+            (chunked.clone(), b"3\r\nabc\r\n0\r\nTrailer: x\r\n\r\n", ("abc", true, 25)),
             (chunked, b"a\r\nabc", ("abc", false, 6)),
         ];
         for (framing, input, (body, complete, taken)) in cases {
-            assert_eq!(
-                take(framing.clone(), input),
-                (body.to_owned(), complete, taken),
-                "{framing:?} {input:?}"
-            );
+            assert_eq!(take(framing.clone(), input), (body.to_owned(), complete, taken), "{framing:?} {input:?}");
         }
     }
 
@@ -147,13 +131,7 @@ mod tests {
     fn all_at_once_is_the_same_as_byte_by_byte() {
         let mut wire = b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\nrest".to_vec();
         let mut body = Vec::new();
-        assert_eq!(
-            Framing::Chunked { left: 0 }.take(&mut wire, &mut body),
-            Ok(true)
-        );
-        assert_eq!(
-            (body.as_slice(), wire.as_slice()),
-            (&b"abcde"[..], &b"rest"[..])
-        );
+        assert_eq!(Framing::Chunked { left: 0 }.take(&mut wire, &mut body), Ok(true));
+        assert_eq!((body.as_slice(), wire.as_slice()), (&b"abcde"[..], &b"rest"[..]));
     }
 }

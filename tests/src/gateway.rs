@@ -31,7 +31,7 @@ pub struct Gateway {
 pub struct Exit {
     /// Its exit status.
     pub status: ExitStatus,
-    /// From the signal to the end.
+    /// How long its end was waited for.
     pub took: Duration,
 }
 
@@ -50,19 +50,9 @@ impl Gateway {
     #[track_caller]
     pub(crate) fn start(setup: Setup) -> Self {
         let folder = setup.folder();
-        let mut child = setup
-            .command(&folder)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the gateway can be run");
+        let mut child = setup.command(&folder).stdout(Stdio::null()).spawn().expect("the gateway can be run");
         let stderr = collect(child.stderr.take().expect("piped"));
-        let mut gateway = Self {
-            child,
-            stderr,
-            folder,
-            proxy: setup.proxy,
-            admin: setup.admin,
-        };
+        let mut gateway = Self { child, stderr, folder, proxy: setup.proxy, admin: setup.admin };
         gateway.wait_until_ready();
         gateway
     }
@@ -113,19 +103,14 @@ impl Gateway {
     /// Posts a document, as YAML text, to `/config` of the Admin API.
     #[track_caller]
     pub fn post_document(&self, document: &str) -> Answer {
-        self.ask_admin(
-            &Request::post("/config", document).header("Content-Type", "application/yaml"),
-        )
+        self.ask_admin(&Request::post("/config", document).header("Content-Type", "application/yaml"))
     }
 
     /// The hash of the configuration in use.
     #[track_caller]
     pub fn configuration_hash(&self) -> String {
         let status = self.ask_admin(&Request::get("/status")).json();
-        status["configuration_hash"]
-            .as_str()
-            .unwrap_or_else(|| panic!("no configuration_hash in {status}"))
-            .to_owned()
+        status["configuration_hash"].as_str().unwrap_or_else(|| panic!("no configuration_hash in {status}")).to_owned()
     }
 
     /// The declarative file.
@@ -156,10 +141,7 @@ impl Gateway {
 
     /// Sends a signal by its short name, such as `HUP`.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args(["-s", name, &self.pid().to_string()])
-            .status()
-            .expect("kill runs");
+        let status = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().expect("kill runs");
         assert!(status.success(), "kill -s {name} {}: {status}", self.pid());
     }
 
@@ -170,10 +152,7 @@ impl Gateway {
 
     /// Whether the process is running.
     pub fn is_running(&mut self) -> bool {
-        self.child
-            .try_wait()
-            .expect("the state of our own child")
-            .is_none()
+        self.child.try_wait().expect("the state of our own child").is_none()
     }
 
     /// Sends SIGTERM and waits for the end.
@@ -191,15 +170,20 @@ impl Gateway {
     /// When it is still running after 20 seconds.
     #[track_caller]
     pub fn end_by(&mut self, signal: &str) -> Exit {
-        let start = Instant::now();
         self.signal(signal);
-        let status = eventually_some(Duration::from_secs(20), || {
-            self.child.try_wait().expect("the state of our own child")
-        });
-        Exit {
-            status,
-            took: start.elapsed(),
-        }
+        self.end()
+    }
+
+    /// Waits for an end that was already asked for.
+    ///
+    /// # Panics
+    /// When it is still running after 20 seconds.
+    #[track_caller]
+    pub fn end(&mut self) -> Exit {
+        let start = Instant::now();
+        let status =
+            eventually_some(Duration::from_secs(20), || self.child.try_wait().expect("the state of our own child"));
+        Exit { status, took: start.elapsed() }
     }
 
     /// What was said on standard error so far.
@@ -228,11 +212,7 @@ impl Gateway {
                 // Standard error ends with the process, so wait for it to have all that was said.
                 let _ = self.child.kill();
                 let _ = self.child.wait();
-                panic!(
-                    "the gateway is not ready after {:?} ({ended:?}); it said:\n{}",
-                    start.elapsed(),
-                    self.log()
-                );
+                panic!("the gateway is not ready after {:?} ({ended:?}); it said:\n{}", start.elapsed(), self.log());
             }
             thread::sleep(Duration::from_millis(5));
         }
@@ -241,9 +221,7 @@ impl Gateway {
     fn is_ready(&self) -> bool {
         TcpStream::connect(self.proxy()).is_ok()
             && Connection::try_open(self.admin()).is_ok_and(|mut admin| {
-                admin
-                    .try_request(&Request::get("/status"))
-                    .is_ok_and(|answer| answer.status < 500)
+                admin.try_request(&Request::get("/status")).is_ok_and(|answer| answer.status < 500)
             })
     }
 }
@@ -253,10 +231,7 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!(
-                "--- the gateway of the failed test said:\n{}---",
-                self.log()
-            );
+            eprintln!("--- the gateway of the failed test said:\n{}---", self.log());
         }
     }
 }
@@ -268,9 +243,7 @@ fn collect(mut pipe: ChildStderr) -> Arc<Mutex<Vec<u8>>> {
     thread::spawn(move || {
         let mut bytes = [0; 4096];
         while let Ok(count @ 1..) = pipe.read(&mut bytes) {
-            sink.lock()
-                .expect("no panic inside")
-                .extend_from_slice(&bytes[..count]);
+            sink.lock().expect("no panic inside").extend_from_slice(&bytes[..count]);
         }
     });
     collected

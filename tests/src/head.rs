@@ -23,17 +23,9 @@ impl Head {
     fn parse(raw: Vec<u8>) -> Self {
         let text: String = raw.iter().map(|&byte| char::from(byte)).collect();
         let mut lines = text.split("\r\n").filter(|line| !line.is_empty());
-        let mut words = lines
-            .next()
-            .unwrap_or_default()
-            .splitn(3, ' ')
-            .map(str::to_owned);
+        let mut words = lines.next().unwrap_or_default().splitn(3, ' ').map(str::to_owned);
         let mut word = || words.next().unwrap_or_default();
         let words = [word(), word(), word()];
-        Self {
-            words,
-            headers: Headers::parse(lines),
-            raw,
-        }
+        Self { words, headers: Headers::parse(lines), raw }
     }
 }

@@ -15,10 +15,7 @@ impl Headers {
 
     /// All values of a header, one per line, in order.
     pub fn all(&self, name: &str) -> Vec<&str> {
-        self.iter()
-            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
-            .collect()
+        self.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
     }
 
     /// The value of a header that is there once or not at all.
@@ -28,11 +25,7 @@ impl Headers {
     #[track_caller]
     pub fn one(&self, name: &str) -> Option<&str> {
         let all = self.all(name);
-        assert!(
-            all.len() < 2,
-            "header {name} came {} times: {all:?}",
-            all.len()
-        );
+        assert!(all.len() < 2, "header {name} came {} times: {all:?}", all.len());
         all.first().copied()
     }
 
@@ -43,9 +36,7 @@ impl Headers {
 
     /// All lines as name and value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// All names as written on the wire, one per line.
@@ -55,8 +46,6 @@ impl Headers {
 }
 
 fn parse_line(line: &str) -> (String, String) {
-    let (name, value) = line
-        .split_once(':')
-        .unwrap_or_else(|| panic!("header line without a colon: {line:?}"));
+    let (name, value) = line.split_once(':').unwrap_or_else(|| panic!("header line without a colon: {line:?}"));
     (name.to_owned(), value.trim_matches([' ', '\t']).to_owned())
 }

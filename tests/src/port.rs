@@ -22,9 +22,7 @@ pub struct Port {
 impl Port {
     /// Finds and reserves a port.
     pub fn free() -> Self {
-        (0..COUNT)
-            .find_map(|_| Self::reserve(candidate()))
-            .expect("no free port on 127.0.0.1")
+        (0..COUNT).find_map(|_| Self::reserve(candidate())).expect("no free port on 127.0.0.1")
     }
 
     /// Gives the reservation up, for a listener on *all* addresses; until it listens, another test might take the port.
@@ -51,10 +49,7 @@ impl Port {
             Err(_) => return None,
         };
         TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
-        Some(Self {
-            number,
-            reservation,
-        })
+        Some(Self { number, reservation })
     }
 }
 

@@ -13,13 +13,7 @@ pub struct Request {
 impl Request {
     /// A request without a body; `target` is written as given.
     pub fn new(method: &str, target: &str) -> Self {
-        Self {
-            method: method.into(),
-            target: target.into(),
-            headers: Vec::new(),
-            body: Vec::new(),
-            host: true,
-        }
+        Self { method: method.into(), target: target.into(), headers: Vec::new(), body: Vec::new(), host: true }
     }
 
     /// A GET request.
@@ -59,10 +53,7 @@ impl Request {
     /// The bytes for the wire.
     pub fn bytes(&self) -> Vec<u8> {
         let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
-        let given = self
-            .headers
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case("host"));
+        let given = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host"));
         if self.host && !given {
             text.push_str("Host: gateway.test\r\n");
         }

@@ -118,10 +118,7 @@ impl Script {
     }
 
     fn begin(step: Step) -> Self {
-        Self {
-            steps: vec![step],
-            reads_body: true,
-        }
+        Self { steps: vec![step], reads_body: true }
     }
 
     fn then(mut self, step: Step) -> Self {
@@ -147,11 +144,7 @@ pub struct Reply {
 impl Reply {
     /// An answer with an empty body.
     pub fn new(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Some(Vec::new()),
-        }
+        Self { status, headers: Vec::new(), body: Some(Vec::new()) }
     }
 
     /// 200 with this body.

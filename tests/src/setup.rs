@@ -52,9 +52,7 @@ impl Setup {
         ];
         Self {
             document: document.to_owned(),
-            settings: settings
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into(),
+            settings: settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
             proxy: Arc::new(Port::free()),
             admin: Arc::new(Port::free()),
         }
@@ -96,11 +94,7 @@ impl Setup {
     pub fn fails(self) -> Failure {
         let folder = self.folder();
         let start = Instant::now();
-        let mut child = self
-            .command(&folder)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the gateway can be run");
+        let mut child = self.command(&folder).stdout(Stdio::null()).spawn().expect("the gateway can be run");
         let deadline = start + START_LIMIT;
         let status = eventually_some(START_LIMIT + Duration::from_secs(5), || {
             if Instant::now() > deadline {
@@ -111,34 +105,22 @@ impl Setup {
         });
         let took = start.elapsed();
         let mut stderr = String::new();
-        std::io::Read::read_to_string(&mut child.stderr.take().expect("piped"), &mut stderr)
-            .expect("readable");
-        assert!(
-            took < START_LIMIT,
-            "the gateway started although it should have refused:\n{stderr}"
-        );
-        Failure {
-            code: status.code(),
-            stderr,
-            took,
-        }
+        std::io::Read::read_to_string(&mut child.stderr.take().expect("piped"), &mut stderr).expect("readable");
+        assert!(took < START_LIMIT, "the gateway started although it should have refused:\n{stderr}");
+        Failure { code: status.code(), stderr, took }
     }
 
     /// A temporary folder with the document in it.
     pub(crate) fn folder(&self) -> TempDir {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        std::fs::write(folder.path().join("kong.yml"), &self.document)
-            .expect("the document can be written");
+        std::fs::write(folder.path().join("kong.yml"), &self.document).expect("the document can be written");
         folder
     }
 
     /// The command with all settings; standard error is piped.
     pub(crate) fn command(&self, folder: &TempDir) -> Command {
         let mut command = Command::new(binary());
-        command
-            .arg("start")
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped());
+        command.arg("start").stdin(Stdio::null()).stderr(Stdio::piped());
         forget_settings(&mut command);
         command.env("KONG_PREFIX", folder.path().join("prefix"));
         command.env("KONG_DECLARATIVE_CONFIG", folder.path().join("kong.yml"));
@@ -158,11 +140,7 @@ impl Setup {
 pub fn run(arguments: &[&str]) -> Output {
     let mut command = Command::new(binary());
     forget_settings(&mut command);
-    command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the gateway can be run")
+    command.args(arguments).stdin(Stdio::null()).output().expect("the gateway can be run")
 }
 
 /// Settings of the person who runs the tests must not change them.

@@ -69,27 +69,15 @@ impl Upstream {
     }
 
     /// An upstream that asks `script` what to do as soon as a head has come (so without the body).
-    pub fn answering<S: Into<Script>>(
-        script: impl Fn(&Received) -> S + Send + Sync + 'static,
-    ) -> Self {
+    pub fn answering<S: Into<Script>>(script: impl Fn(&Received) -> S + Send + Sync + 'static) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        listener
-            .set_nonblocking(true)
-            .expect("a listener for tokio");
+        listener.set_nonblocking(true).expect("a listener for tokio");
         let address = listener.local_addr().expect("bound");
         let seen = Arc::new(Seen::default());
         let (stop, stopped) = oneshot::channel();
-        let server = Server {
-            seen: Arc::clone(&seen),
-            answering: Arc::new(move |request| script(request).into()),
-        };
+        let server = Server { seen: Arc::clone(&seen), answering: Arc::new(move |request| script(request).into()) };
         let thread = thread::spawn(move || server.run(listener, stopped));
-        Self {
-            address,
-            seen,
-            stop: Some(stop),
-            thread: Some(thread),
-        }
+        Self { address, seen, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Where it listens.
@@ -129,9 +117,7 @@ impl Upstream {
     /// When there is none.
     #[track_caller]
     pub fn last(&self) -> Received {
-        self.requests()
-            .pop()
-            .expect("no request came to the upstream")
+        self.requests().pop().expect("no request came to the upstream")
     }
 
     /// The number of connections accepted so far.
@@ -141,13 +127,7 @@ impl Upstream {
 
     /// The number of connections that are open.
     pub fn open_connections(&self) -> usize {
-        self.seen
-            .connections
-            .lock()
-            .expect("no panic inside")
-            .iter()
-            .filter(|open| **open)
-            .count()
+        self.seen.connections.lock().expect("no panic inside").iter().filter(|open| **open).count()
     }
 }
 
@@ -167,10 +147,7 @@ struct Server {
 
 impl Server {
     fn run(self, listener: std::net::TcpListener, stopped: oneshot::Receiver<()>) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let listener = TcpListener::from_std(listener).expect("a listener");
             tokio::select! {
@@ -188,13 +165,7 @@ impl Server {
             let number = self.seen.opened();
             let server = self.clone();
             tokio::spawn(async move {
-                Wire {
-                    stream,
-                    buffer: Vec::new(),
-                    number,
-                }
-                .serve(&server)
-                .await;
+                Wire { stream, buffer: Vec::new(), number }.serve(&server).await;
                 server.seen.closed(number);
             });
         }
@@ -280,9 +251,7 @@ impl Wire {
 
     /// Reads the body into the record; false when the connection ended inside it.
     async fn body(&mut self, seen: &Seen, index: usize) -> bool {
-        let mut framing = seen.update(index, |request| {
-            Framing::of(&request.headers, Framing::Length(0))
-        });
+        let mut framing = seen.update(index, |request| Framing::of(&request.headers, Framing::Length(0)));
         loop {
             let buffer = &mut self.buffer;
             let taken = seen.update(index, |request| framing.take(buffer, &mut request.body));
@@ -341,9 +310,7 @@ fn description(request: &Received) -> Vec<u8> {
         "headers": request.headers.iter().collect::<Vec<_>>(),
         "body_bytes": request.body.len(),
     });
-    let mut bytes = crate::Reply::ok(body.to_string())
-        .header("Content-Type", "application/json")
-        .bytes();
+    let mut bytes = crate::Reply::ok(body.to_string()).header("Content-Type", "application/json").bytes();
     if request.method == "HEAD" {
         bytes.truncate(bytes.len() - body.to_string().len());
     }

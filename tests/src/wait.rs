@@ -28,10 +28,7 @@ pub fn eventually_some<T>(limit: Duration, mut value: impl FnMut() -> Option<T>)
         if let Some(value) = value() {
             return value;
         }
-        assert!(
-            start.elapsed() < limit,
-            "waited {limit:?} for a condition that did not come"
-        );
+        assert!(start.elapsed() < limit, "waited {limit:?} for a condition that did not come");
         thread::sleep(PAUSE);
     }
 }

@@ -25,19 +25,13 @@ fn post_json(gateway: &Gateway, path: &str, body: &Value) -> Answer {
 #[test]
 fn every_answer_says_who_and_how_long() {
     let gateway = Gateway::serving(EMPTY);
-    for (method, path) in [
-        ("GET", "/"),
-        ("GET", "/status"),
-        ("GET", "/nowhere"),
-        ("PUT", "/status"),
-        ("POST", "/config"),
-    ] {
+    for (method, path) in
+        [("GET", "/"), ("GET", "/status"), ("GET", "/nowhere"), ("PUT", "/status"), ("POST", "/config")]
+    {
         let answer = ask(&gateway, method, path);
         assert_eq!(answer.header("Server"), Some(PRODUCT), "{method} {path}");
         assert!(
-            answer
-                .header("X-Kong-Admin-Latency")
-                .is_some_and(|value| value.parse::<u64>().is_ok()),
+            answer.header("X-Kong-Admin-Latency").is_some_and(|value| value.parse::<u64>().is_ok()),
             "{method} {path}"
         );
     }
@@ -58,8 +52,7 @@ fn browsers_are_allowed() {
     let gateway = Gateway::serving(EMPTY);
     let origin = "Access-Control-Allow-Origin";
     assert_eq!(ask(&gateway, "GET", "/status").header(origin), Some("*"));
-    let answer =
-        gateway.ask_admin(&Request::get("/status").header("Origin", "http://manager.test"));
+    let answer = gateway.ask_admin(&Request::get("/status").header("Origin", "http://manager.test"));
     assert_eq!(answer.header(origin), Some("http://manager.test"));
 }
 
@@ -70,15 +63,9 @@ fn options_lists_the_methods() {
     assert_eq!((answer.status, answer.body.len()), (204, 0));
     for name in ["Allow", "Access-Control-Allow-Methods"] {
         let methods = answer.header(name).unwrap_or_default();
-        assert!(
-            methods.contains("GET") && methods.contains("POST"),
-            "{name}: {methods}"
-        );
+        assert!(methods.contains("GET") && methods.contains("POST"), "{name}: {methods}");
     }
-    assert_eq!(
-        answer.header("Access-Control-Allow-Headers"),
-        Some("Content-Type")
-    );
+    assert_eq!(answer.header("Access-Control-Allow-Headers"), Some("Content-Type"));
 }
 
 #[test]
@@ -104,58 +91,36 @@ fn unknown_paths_are_404() {
     let gateway = Gateway::serving(EMPTY);
     for path in ["/nowhere", "/status/x/y", "/config/x"] {
         let answer = ask(&gateway, "GET", path);
-        assert_eq!(
-            (answer.status, answer.json()),
-            (404, json!({"message": "Not found"})),
-            "{path}"
-        );
+        assert_eq!((answer.status, answer.json()), (404, json!({"message": "Not found"})), "{path}");
     }
 }
 
 #[test]
 fn wrong_methods_are_405() {
     let gateway = Gateway::serving(EMPTY);
-    for (method, path) in [
-        ("POST", "/"),
-        ("DELETE", "/"),
-        ("PUT", "/status"),
-        ("PATCH", "/config"),
-        ("DELETE", "/config"),
-    ] {
+    for (method, path) in
+        [("POST", "/"), ("DELETE", "/"), ("PUT", "/status"), ("PATCH", "/config"), ("DELETE", "/config")]
+    {
         let answer = ask(&gateway, method, path);
-        assert_eq!(
-            (answer.status, answer.json()),
-            (405, json!({"message": "Method not allowed"})),
-            "{method} {path}"
-        );
+        assert_eq!((answer.status, answer.json()), (405, json!({"message": "Method not allowed"})), "{method} {path}");
     }
 }
 
 #[test]
 fn entities_cannot_be_written_without_a_database() {
     let gateway = Gateway::serving(EMPTY);
-    let answer = post_json(
-        &gateway,
-        "/services",
-        &json!({"name": "x", "url": "http://h"}),
-    );
+    let answer = post_json(&gateway, "/services", &json!({"name": "x", "url": "http://h"}));
     assert_eq!(answer.status, 405);
     let body = answer.json();
     assert_eq!(body["code"], 12);
     assert_eq!(body["name"], "operation unsupported");
-    assert_eq!(
-        body["message"],
-        "cannot create 'services' entities when not using a database"
-    );
+    assert_eq!(body["message"], "cannot create 'services' entities when not using a database");
 }
 
 #[test]
 fn robots_stay_out() {
     let answer = ask(&Gateway::serving(EMPTY), "GET", "/robots.txt");
-    assert_eq!(
-        (answer.status, answer.text().as_str()),
-        (200, "User-agent: *\nDisallow: /")
-    );
+    assert_eq!((answer.status, answer.text().as_str()), (200, "User-agent: *\nDisallow: /"));
 }
 
 // --- GET / ---------------------------------------------------------------------------------------------------------------
@@ -167,25 +132,11 @@ fn the_root_tells_the_dialect_and_the_node() {
     assert_eq!(root["version"], KONG_VERSION);
     assert_eq!(root["edition"], "community");
     assert_eq!(root["configuration"]["database"], "off");
-    assert_eq!(
-        root["configuration"]["router_flavor"],
-        "traditional_compatible"
-    );
+    assert_eq!(root["configuration"]["router_flavor"], "traditional_compatible");
     assert_eq!(root["node_id"].as_str().map(str::len), Some(36));
-    assert!(
-        root["tagline"].is_string()
-            && root["hostname"].is_string()
-            && root["lua_version"].is_string(),
-        "{root}"
-    );
-    assert!(
-        root["timers"].is_object() && root["pids"].is_object(),
-        "{root}"
-    );
-    assert!(
-        root.to_string().contains(env!("CARGO_PKG_VERSION")),
-        "our own version stands beside Kong's: {root}"
-    );
+    assert!(root["tagline"].is_string() && root["hostname"].is_string() && root["lua_version"].is_string(), "{root}");
+    assert!(root["timers"].is_object() && root["pids"].is_object(), "{root}");
+    assert!(root.to_string().contains(env!("CARGO_PKG_VERSION")), "our own version stands beside Kong's: {root}");
     assert!(gateway.is_running());
 }
 
@@ -193,11 +144,7 @@ fn the_root_tells_the_dialect_and_the_node() {
 fn the_root_tells_which_plugins_there_are_and_which_are_used() {
     let gateway = Gateway::serving(&format!("{EMPTY}plugins: [{{name: cors}}]\n"));
     let plugins = ask(&gateway, "GET", "/").json()["plugins"].clone();
-    for (name, priority) in [
-        ("correlation-id", 100_001),
-        ("cors", 2_000),
-        ("key-auth", 1_250),
-    ] {
+    for (name, priority) in [("correlation-id", 100_001), ("cors", 2_000), ("key-auth", 1_250)] {
         let plugin = &plugins["available_on_server"][name];
         assert_eq!(plugin["priority"], priority, "{name}");
         assert!(plugin["version"].is_string(), "{name}");
@@ -207,9 +154,7 @@ fn the_root_tells_which_plugins_there_are_and_which_are_used() {
 
 #[test]
 fn the_root_tells_no_secret() {
-    let gateway = Gateway::with(EMPTY)
-        .setting("pg_password", "topsecret")
-        .start();
+    let gateway = Gateway::with(EMPTY).setting("pg_password", "topsecret").start();
     let answer = ask(&gateway, "GET", "/");
     assert_eq!(answer.status, 200);
     assert!(!answer.text().contains("topsecret"));
@@ -226,20 +171,14 @@ fn status_counts_connections_and_requests() {
         gateway.get("/");
     }
     let after = ask(&gateway, "GET", "/status").json();
-    for name in [
-        "accepted", "active", "handled", "reading", "waiting", "writing",
-    ] {
-        assert!(
-            after["server"][format!("connections_{name}")].is_u64(),
-            "{name}: {after}"
-        );
+    for name in ["accepted", "active", "handled", "reading", "waiting", "writing"] {
+        assert!(after["server"][format!("connections_{name}")].is_u64(), "{name}: {after}");
     }
-    let grown = after["server"]["total_requests"].as_u64().unwrap()
-        - before["server"]["total_requests"].as_u64().unwrap();
+    let grown =
+        after["server"]["total_requests"].as_u64().unwrap() - before["server"]["total_requests"].as_u64().unwrap();
     assert!(grown >= 5, "{before} {after}");
     assert!(
-        after["memory"]["workers_lua_vms"].is_array()
-            && after["memory"]["lua_shared_dicts"].is_object(),
+        after["memory"]["workers_lua_vms"].is_array() && after["memory"]["lua_shared_dicts"].is_object(),
         "{after}"
     );
 }
@@ -248,16 +187,8 @@ fn status_counts_connections_and_requests() {
 fn status_tells_the_hash_of_the_configuration() {
     let gateway = Gateway::serving(EMPTY);
     let first = gateway.configuration_hash();
-    assert!(
-        first.len() == 32 && first.bytes().all(|byte| byte.is_ascii_hexdigit()),
-        "{first}"
-    );
-    assert_eq!(
-        gateway
-            .post_document("_format_version: \"3.0\"\nconsumers: [{username: x}]\n")
-            .status,
-        201
-    );
+    assert!(first.len() == 32 && first.bytes().all(|byte| byte.is_ascii_hexdigit()), "{first}");
+    assert_eq!(gateway.post_document("_format_version: \"3.0\"\nconsumers: [{username: x}]\n").status, 201);
     let second = gateway.configuration_hash();
     assert_ne!(first, second);
     assert_eq!(gateway.configuration_hash(), second);
@@ -278,9 +209,8 @@ fn config_accepts_every_form_of_a_document() {
     let upstream = Upstream::echo();
     let json_text = document(&upstream).to_string();
     let yaml_text = proxying(&upstream);
-    let multipart = format!(
-        "--sep\r\nContent-Disposition: form-data; name=\"config\"\r\n\r\n{yaml_text}\r\n--sep--\r\n"
-    );
+    let multipart =
+        format!("--sep\r\nContent-Disposition: form-data; name=\"config\"\r\n\r\n{yaml_text}\r\n--sep--\r\n");
     let form = format!("config={}", escaped(&yaml_text));
     let wrapped = json!({ "config": yaml_text }).to_string();
     for (content_type, body) in [
@@ -313,57 +243,29 @@ fn escaped(text: &str) -> String {
 fn config_answers_with_all_entities_by_id() {
     let upstream = Upstream::echo();
     let answer = post_json(&Gateway::serving(EMPTY), "/config", &document(&upstream));
-    assert_eq!(
-        (answer.status, answer.header("Content-Type")),
-        (201, Some(JSON))
-    );
+    assert_eq!((answer.status, answer.header("Content-Type")), (201, Some(JSON)));
     let entities = answer.json();
     for kind in ["services", "routes", "consumers", "keyauth_credentials"] {
-        let of_kind = entities[kind]
-            .as_object()
-            .unwrap_or_else(|| panic!("no {kind} in {entities}"));
+        let of_kind = entities[kind].as_object().unwrap_or_else(|| panic!("no {kind} in {entities}"));
         assert_eq!(of_kind.len(), 1, "{kind}");
-        assert!(
-            of_kind
-                .iter()
-                .all(|(id, entity)| entity["id"] == id.as_str()),
-            "{kind}"
-        );
+        assert!(of_kind.iter().all(|(id, entity)| entity["id"] == id.as_str()), "{kind}");
     }
-    let service = entities["services"]
-        .as_object()
-        .unwrap()
-        .values()
-        .next()
-        .unwrap();
+    let service = entities["services"].as_object().unwrap().values().next().unwrap();
     assert_eq!(service["retries"], 5, "defaults are filled in");
     assert!(
         service.get("tags").is_some_and(Value::is_null),
         "fields without a value are null, not left out: {service}"
     );
-    let route = entities["routes"]
-        .as_object()
-        .unwrap()
-        .values()
-        .next()
-        .unwrap();
+    let route = entities["routes"].as_object().unwrap().values().next().unwrap();
     assert_eq!(route["service"], json!({ "id": service["id"] }));
 }
 
 #[test]
 fn config_gives_entities_the_same_ids_each_time() {
     let upstream = Upstream::echo();
-    let [first, second] = [(); 2]
-        .map(|()| post_json(&Gateway::serving(EMPTY), "/config", &document(&upstream)).json());
+    let [first, second] = [(); 2].map(|()| post_json(&Gateway::serving(EMPTY), "/config", &document(&upstream)).json());
     for kind in ["services", "routes", "consumers"] {
-        let ids = |entities: &Value| {
-            entities[kind]
-                .as_object()
-                .unwrap()
-                .keys()
-                .cloned()
-                .collect::<Vec<_>>()
-        };
+        let ids = |entities: &Value| entities[kind].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         assert_eq!(ids(&first), ids(&second), "{kind}");
     }
 }
@@ -382,32 +284,20 @@ fn config_with_check_hash_leaves_the_same_document_alone() {
     let upstream = Upstream::echo();
     let gateway = Gateway::serving(EMPTY);
     let document = document(&upstream);
-    assert_eq!(
-        post_json(&gateway, "/config?check_hash=1", &document).status,
-        201
-    );
+    assert_eq!(post_json(&gateway, "/config?check_hash=1", &document).status, 201);
     let again = post_json(&gateway, "/config?check_hash=1", &document);
     assert_eq!((again.status, again.body.len()), (304, 0));
     assert_eq!(post_json(&gateway, "/config", &document).status, 201);
     let other = json!({"_format_version": "3.0"});
-    assert_eq!(
-        post_json(&gateway, "/config?check_hash=1", &other).status,
-        201
-    );
+    assert_eq!(post_json(&gateway, "/config?check_hash=1", &other).status, 201);
 }
 
 #[test]
 fn config_can_be_read_back_and_posted_again() {
     let upstream = Upstream::echo();
     let gateway = Gateway::serving(&proxying(&upstream));
-    let text = ask(&gateway, "GET", "/config").json()["config"]
-        .as_str()
-        .expect("a document as text")
-        .to_owned();
-    assert!(
-        text.contains("everything") && text.contains("_format_version"),
-        "{text}"
-    );
+    let text = ask(&gateway, "GET", "/config").json()["config"].as_str().expect("a document as text").to_owned();
+    assert!(text.contains("everything") && text.contains("_format_version"), "{text}");
     assert_eq!(gateway.post_document(EMPTY).status, 201);
     assert_eq!(gateway.get("/").status, 404);
     let answer = gateway.post_document(&text);
@@ -426,10 +316,7 @@ fn config_refuses_with_code_14_and_the_fields() {
     assert_eq!((answer.status, &body["code"]), (400, &json!(14)));
     assert_eq!(body["name"], "invalid declarative configuration");
     let message = body["message"].as_str().unwrap_or_default();
-    assert!(
-        message.starts_with("declarative config is invalid: {"),
-        "{message}"
-    );
+    assert!(message.starts_with("declarative config is invalid: {"), "{message}");
     assert_eq!(body["fields"]["services"][0], Value::Null);
     let bad = &body["fields"]["services"][1];
     assert_eq!(bad["retries"], "value should be between 0 and 32767");
@@ -444,14 +331,11 @@ fn config_names_dangling_references_by_entity() {
     let answer = post_json(&gateway, "/config", &document);
     let expected = json!({"routes": {"r": ["invalid reference 'service: nope' (no such entry in 'services')"]}});
     assert_eq!((answer.status, &answer.json()["fields"]), (400, &expected));
-    let document =
-        json!({"_format_version": "3.0", "plugins": [{"name": "cors", "route": "partner-api"}]});
+    let document = json!({"_format_version": "3.0", "plugins": [{"name": "cors", "route": "partner-api"}]});
     let answer = post_json(&gateway, "/config", &document);
     assert_eq!(answer.status, 400);
     assert!(
-        answer
-            .text()
-            .contains("invalid reference 'route: partner-api' (no such entry in 'routes')"),
+        answer.text().contains("invalid reference 'route: partner-api' (no such entry in 'routes')"),
         "{}",
         answer.text()
     );
@@ -463,28 +347,15 @@ fn config_with_flatten_errors_lists_problems_by_entity() {
         "name": "bad", "url": "http://h", "retries": 40_000, "tags": ["t"],
         "routes": [{"name": "r", "paths": ["/"], "methods": ["get"]}],
     }]});
-    let answer = post_json(
-        &Gateway::serving(EMPTY),
-        "/config?flatten_errors=1",
-        &document,
-    );
+    let answer = post_json(&Gateway::serving(EMPTY), "/config?flatten_errors=1", &document);
     assert_eq!(answer.status, 400);
     let body = answer.json();
-    let flattened = body["flattened_errors"]
-        .as_array()
-        .unwrap_or_else(|| panic!("{body}"))
-        .clone();
+    let flattened = body["flattened_errors"].as_array().unwrap_or_else(|| panic!("{body}")).clone();
     let of = |kind: &str| {
-        flattened
-            .iter()
-            .find(|entry| entry["entity_type"] == kind)
-            .unwrap_or_else(|| panic!("no {kind}: {body}"))
+        flattened.iter().find(|entry| entry["entity_type"] == kind).unwrap_or_else(|| panic!("no {kind}: {body}"))
     };
     let service = of("service");
-    assert_eq!(
-        (&service["entity_name"], &service["entity_tags"]),
-        (&json!("bad"), &json!(["t"]))
-    );
+    assert_eq!((&service["entity_name"], &service["entity_tags"]), (&json!("bad"), &json!(["t"])));
     assert_eq!(service["entity"]["retries"], 40_000);
     let expected = json!([{"type": "field", "field": "retries", "message": "value should be between 0 and 32767"}]);
     assert_eq!(service["errors"], expected);
@@ -500,17 +371,9 @@ fn config_refuses_what_is_no_document() {
     for (content_type, body, text) in [
         ("application/json", "{}", "expected a declarative configuration"),
         ("application/json", "{\"config\": \"services: []\"}", "_format_version"),
-        (
-            "application/x-www-form-urlencoded",
-            "",
-            "expected a declarative configuration",
-        ),
+        ("application/x-www-form-urlencoded", "", "expected a declarative configuration"),
         ("application/json", "{", "Cannot parse JSON body"),
-        (
-            "application/yaml",
-            "services: [",
-            "failed parsing declarative configuration",
-        ),
+        ("application/yaml", "services: [", "failed parsing declarative configuration"),
     ] {
         let answer = post(&gateway, "/config", content_type, body);
         assert_eq!(answer.status, 400, "{body:?}: {}", answer.text());
@@ -521,39 +384,16 @@ fn config_refuses_what_is_no_document() {
 #[test]
 fn config_never_answers_500() {
     let gateway = Gateway::serving(EMPTY);
-    for body in [
-        "\"text\"",
-        "[]",
-        "1",
-        "null",
-        "{\"services\": 1}",
-        "{\"_format_version\": 3}",
-    ] {
+    for body in ["\"text\"", "[]", "1", "null", "{\"services\": 1}", "{\"_format_version\": 3}"] {
         let status = post(&gateway, "/config", "application/json", body).status;
         assert_eq!(status, 400, "{body}");
     }
-    for entities in [
-        json!(["x"]),
-        json!([null]),
-        json!([1]),
-        json!({"name": "x"}),
-        json!([{"name": false}]),
-        json!([[]]),
-    ] {
-        for kind in [
-            "services",
-            "routes",
-            "plugins",
-            "consumers",
-            "upstreams",
-            "keyauth_credentials",
-        ] {
+    for entities in
+        [json!(["x"]), json!([null]), json!([1]), json!({"name": "x"}), json!([{"name": false}]), json!([[]])]
+    {
+        for kind in ["services", "routes", "plugins", "consumers", "upstreams", "keyauth_credentials"] {
             let document = json!({"_format_version": "3.0", kind: entities});
-            assert_eq!(
-                post_json(&gateway, "/config", &document).status,
-                400,
-                "{document}"
-            );
+            assert_eq!(post_json(&gateway, "/config", &document).status, 400, "{document}");
         }
     }
     assert_eq!(ask(&gateway, "GET", "/status").status, 200);
@@ -561,14 +401,8 @@ fn config_never_answers_500() {
 
 #[test]
 fn config_does_not_choke_on_an_alias_bomb() {
-    let bomb: String = (1..10)
-        .map(|n| {
-            format!(
-                "a{n}: &a{n} [{}]\n",
-                vec![format!("*a{}", n - 1); 9].join(",")
-            )
-        })
-        .collect();
+    let bomb: String =
+        (1..10).map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(","))).collect();
     let bomb = format!("_format_version: \"3.0\"\na0: &a0 [x]\n{bomb}");
     let gateway = Gateway::serving(EMPTY);
     let answer = post(&gateway, "/config", "application/yaml", &bomb);
@@ -579,19 +413,16 @@ fn config_does_not_choke_on_an_alias_bomb() {
 
 #[test]
 fn config_refuses_other_media_types() {
-    assert_eq!(
-        post(&Gateway::serving(EMPTY), "/config", "image/png", "x").status,
-        415
-    );
+    assert_eq!(post(&Gateway::serving(EMPTY), "/config", "image/png", "x").status, 415);
 }
 
 #[test]
 fn config_takes_two_thousand_routes() {
     let upstream = Upstream::echo();
-    let routes: Vec<Value> = (0..2_000)
-        .map(|n| json!({"name": format!("r{n}"), "paths": [format!("/r{n}/")]}))
-        .collect();
-    let document = json!({"_format_version": "3.0", "services": [{"name": "echo", "url": upstream.url(), "routes": routes}]});
+    let routes: Vec<Value> =
+        (0..2_000).map(|n| json!({"name": format!("r{n}"), "paths": [format!("/r{n}/")]})).collect();
+    let document =
+        json!({"_format_version": "3.0", "services": [{"name": "echo", "url": upstream.url(), "routes": routes}]});
     let gateway = Gateway::serving(EMPTY);
     assert_eq!(post_json(&gateway, "/config", &document).status, 201);
     assert_eq!(gateway.get("/r1999/x").status, 200);

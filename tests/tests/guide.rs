@@ -118,22 +118,14 @@ fn refusal(gateway: &Gateway, document: &str) -> String {
 #[track_caller]
 fn accepted(answer: &Answer, kind: &str) -> Vec<Value> {
     assert_eq!(answer.status, 201, "{}", answer.text());
-    answer.json()[kind]
-        .as_object()
-        .into_iter()
-        .flat_map(|entities| entities.values().cloned())
-        .collect()
+    answer.json()[kind].as_object().into_iter().flat_map(|entities| entities.values().cloned()).collect()
 }
 
 #[test]
 fn the_document_of_the_guide_serves_its_three_services() {
     let [users, orders, products] = [Upstream::echo(), Upstream::echo(), Upstream::echo()];
     let gateway = Gateway::serving(&guide_in_front_of(&users, &orders, &products));
-    for (path, upstream) in [
-        ("/api/v1/users", &users),
-        ("/api/v1/orders", &orders),
-        ("/api/v1/products", &products),
-    ] {
+    for (path, upstream) in [("/api/v1/users", &users), ("/api/v1/orders", &orders), ("/api/v1/products", &products)] {
         assert_eq!(gateway.get(path).status, 200, "{path}");
         assert_eq!(upstream.count(), 1, "{path}");
     }
@@ -142,19 +134,12 @@ fn the_document_of_the_guide_serves_its_three_services() {
 
 #[test]
 fn s30_format_version_is_required() {
-    for document in [
-        "services: []\n",
-        "_format_version: \"2.0\"\n",
-        "_format_version: \"4.0\"\n",
-        "_format_version: true\n",
-    ] {
+    for document in
+        ["services: []\n", "_format_version: \"2.0\"\n", "_format_version: \"4.0\"\n", "_format_version: true\n"]
+    {
         let failure = Gateway::with(document).fails();
         assert_eq!(failure.code, Some(1), "{document}");
-        assert!(
-            failure.stderr.contains("_format_version"),
-            "{document}: {}",
-            failure.stderr
-        );
+        assert!(failure.stderr.contains("_format_version"), "{document}: {}", failure.stderr);
     }
 }
 
@@ -170,9 +155,7 @@ fn s30_format_versions_of_kong_are_read() {
 #[test]
 fn s30_old_documents_may_write_a_regex_path_without_the_tilde() {
     let upstream = Upstream::echo();
-    let document = proxying(&upstream)
-        .replace("3.0", "1.1")
-        .replace(r#"["/"]"#, r#"['/users/\d+$']"#);
+    let document = proxying(&upstream).replace("3.0", "1.1").replace(r#"["/"]"#, r#"['/users/\d+$']"#);
     let gateway = Gateway::serving(&document);
     assert_eq!(gateway.get("/users/12").status, 200);
     assert_eq!(gateway.get("/users/twelve").status, 404);
@@ -191,16 +174,13 @@ fn s31_transform_may_be_written_or_left_out() {
 fn s32_service_names_are_checked() {
     let gateway = empty_gateway();
     for name in ["user-service", "user.service_1~x", "größe"] {
-        let document =
-            format!("{{_format_version: '3.0', services: [{{name: {name}, url: 'http://h'}}]}}");
+        let document = format!("{{_format_version: '3.0', services: [{{name: {name}, url: 'http://h'}}]}}");
         assert_eq!(gateway.post_document(&document).status, 201, "{name}");
     }
     for name in ["user service", "user/service", "user@service"] {
-        let document =
-            format!("{{_format_version: '3.0', services: [{{name: {name}, url: 'http://h'}}]}}");
-        let expected = format!(
-            "invalid value '{name}': the only accepted ascii characters are alphanumerics or ., -, _, and ~"
-        );
+        let document = format!("{{_format_version: '3.0', services: [{{name: {name}, url: 'http://h'}}]}}");
+        let expected =
+            format!("invalid value '{name}': the only accepted ascii characters are alphanumerics or ., -, _, and ~");
         let texts = refusal(&gateway, &document);
         assert!(texts.contains(&expected), "{texts}");
     }
@@ -210,86 +190,47 @@ fn s32_service_names_are_checked() {
 fn s32_service_names_are_unique() {
     let document = "{_format_version: '3.0', services: [{name: x, url: 'http://h'}, {name: x, url: 'http://i'}]}";
     let texts = refusal(&empty_gateway(), document);
-    assert!(
-        texts.contains(
-            "uniqueness violation: 'services' entity with name set to 'x' already declared"
-        ),
-        "{texts}"
-    );
+    assert!(texts.contains("uniqueness violation: 'services' entity with name set to 'x' already declared"), "{texts}");
 }
 
 #[test]
 fn s33_url_is_shorthand_for_four_fields() {
     let gateway = empty_gateway();
     let cases = [
-        (
-            "http://user-service:3000",
-            json!(["http", "user-service", 3000, null]),
-        ),
-        (
-            "http://user-service",
-            json!(["http", "user-service", 80, null]),
-        ),
-        (
-            "https://user-service",
-            json!(["https", "user-service", 443, null]),
-        ),
-        (
-            "https://user-service:8443/base",
-            json!(["https", "user-service", 8443, "/base"]),
-        ),
+        ("http://user-service:3000", json!(["http", "user-service", 3000, null])),
+        ("http://user-service", json!(["http", "user-service", 80, null])),
+        ("https://user-service", json!(["https", "user-service", 443, null])),
+        ("https://user-service:8443/base", json!(["https", "user-service", 8443, "/base"])),
     ];
     for (url, expected) in cases {
-        let answer = gateway.post_document(&format!(
-            "{{_format_version: '3.0', services: [{{name: x, url: '{url}'}}]}}"
-        ));
+        let answer =
+            gateway.post_document(&format!("{{_format_version: '3.0', services: [{{name: x, url: '{url}'}}]}}"));
         let service = &accepted(&answer, "services")[0];
-        assert_eq!(
-            json!([
-                service["protocol"],
-                service["host"],
-                service["port"],
-                service["path"]
-            ]),
-            expected,
-            "{url}"
-        );
+        assert_eq!(json!([service["protocol"], service["host"], service["port"], service["path"]]), expected, "{url}");
     }
 }
 
 #[test]
 fn s34_connect_timeout_ends_in_504() {
     let hole = BlackHole::open();
-    let document = proxying_to(
-        &format!("http://{}", hole.address()),
-        &["retries: 0", "connect_timeout: 300"],
-    );
+    let document = proxying_to(&format!("http://{}", hole.address()), &["retries: 0", "connect_timeout: 300"]);
     let answer = Gateway::serving(&document).get("/");
     assert_eq!(answer.status, 504);
-    assert!(
-        answer.took >= Duration::from_millis(300),
-        "{:?}",
-        answer.took
-    );
+    assert!(answer.took >= Duration::from_millis(300), "{:?}", answer.took);
 }
 
 #[test]
 fn s34_s35_s36_timeouts_are_milliseconds_from_1_with_a_default_of_60000() {
     let gateway = empty_gateway();
-    let answer =
-        gateway.post_document("{_format_version: '3.0', services: [{name: x, url: 'http://h'}]}");
+    let answer = gateway.post_document("{_format_version: '3.0', services: [{name: x, url: 'http://h'}]}");
     let service = &accepted(&answer, "services")[0];
     for field in ["connect_timeout", "write_timeout", "read_timeout"] {
         assert_eq!(service[field], 60_000, "{field}");
         for value in ["0", "2147483647"] {
-            let document = format!(
-                "{{_format_version: '3.0', services: [{{name: x, url: 'http://h', {field}: {value}}}]}}"
-            );
+            let document =
+                format!("{{_format_version: '3.0', services: [{{name: x, url: 'http://h', {field}: {value}}}]}}");
             let texts = refusal(&gateway, &document);
-            assert!(
-                texts.contains("value should be between 1 and 2147483646"),
-                "{field} {value}: {texts}"
-            );
+            assert!(texts.contains("value should be between 1 and 2147483646"), "{field} {value}: {texts}");
         }
     }
 }
@@ -308,11 +249,7 @@ fn s36_read_timeout_ends_in_504() {
     let document = proxying_to(&upstream.url(), &["retries: 0", "read_timeout: 300"]);
     let answer = Gateway::serving(&document).get("/");
     assert_eq!(answer.status, 504);
-    assert!(
-        answer.took >= Duration::from_millis(300),
-        "{:?}",
-        answer.took
-    );
+    assert!(answer.took >= Duration::from_millis(300), "{:?}", answer.took);
 }
 
 #[test]
@@ -320,30 +257,19 @@ fn s37_retries_are_additional_attempts() {
     for (retries, attempts) in [("retries: 0", 1), ("retries: 3", 4), ("tags: []", 6)] {
         let upstream = Upstream::answering(|_| Script::reset());
         let answer = Gateway::serving(&proxying_to(&upstream.url(), &[retries])).get("/");
-        assert_eq!(
-            (answer.status, upstream.count()),
-            (502, attempts),
-            "{retries}"
-        );
+        assert_eq!((answer.status, upstream.count()), (502, attempts), "{retries}");
     }
 }
 
 #[test]
 fn s38_tags_are_kept_as_a_set_and_checked() {
     let gateway = empty_gateway();
-    let document = |tags: &str| {
-        format!(
-            "{{_format_version: '3.0', services: [{{name: x, url: 'http://h', tags: {tags}}}]}}"
-        )
-    };
+    let document =
+        |tags: &str| format!("{{_format_version: '3.0', services: [{{name: x, url: 'http://h', tags: {tags}}}]}}");
     let answer = gateway.post_document(&document("[internal, users, internal]"));
-    assert_eq!(
-        accepted(&answer, "services")[0]["tags"],
-        json!(["internal", "users"])
-    );
+    assert_eq!(accepted(&answer, "services")[0]["tags"], json!(["internal", "users"]));
     let texts = refusal(&gateway, &document("['a,b']"));
-    let expected =
-        "invalid tag 'a,b': expected printable ascii (except `,` and `/`) or valid utf-8 sequences";
+    let expected = "invalid tag 'a,b': expected printable ascii (except `,` and `/`) or valid utf-8 sequences";
     assert!(texts.contains(expected), "{texts}");
 }
 
@@ -378,10 +304,7 @@ routes:
 fn s39_a_route_to_an_unknown_service_is_refused() {
     let document = "{_format_version: '3.0', routes: [{name: r, paths: [/], service: nope}]}";
     let texts = refusal(&empty_gateway(), document);
-    assert!(
-        texts.contains("invalid reference 'service: nope' (no such entry in 'services')"),
-        "{texts}"
-    );
+    assert!(texts.contains("invalid reference 'service: nope' (no such entry in 'services')"), "{texts}");
 }
 
 #[test]
@@ -403,18 +326,10 @@ fn s40_paths_are_byte_prefixes() {
 #[test]
 fn s41_methods_not_listed_match_no_route() {
     let upstream = Upstream::echo();
-    let gateway = Gateway::serving(&format!(
-        "{}    methods: [GET, POST]\n",
-        proxying(&upstream)
-    ));
-    for (method, status) in [
-        ("GET", 200),
-        ("POST", 200),
-        ("PUT", 404),
-        ("DELETE", 404),
-        ("HEAD", 404),
-        ("OPTIONS", 404),
-    ] {
+    let gateway = Gateway::serving(&format!("{}    methods: [GET, POST]\n", proxying(&upstream)));
+    for (method, status) in
+        [("GET", 200), ("POST", 200), ("PUT", 404), ("DELETE", 404), ("HEAD", 404), ("OPTIONS", 404)]
+    {
         let answer = gateway.send(&Request::new(method, "/").header("Content-Length", "0"));
         assert_eq!(answer.status, status, "{method}");
     }
@@ -432,11 +347,7 @@ fn s42_strip_path_defaults_to_true() {
     ] {
         gateway.get(request);
         assert_eq!(orders.last().path, at_upstream, "{request}");
-        assert_eq!(
-            orders.last().header("X-Forwarded-Prefix"),
-            Some("/api/v1/orders"),
-            "{request}"
-        );
+        assert_eq!(orders.last().header("X-Forwarded-Prefix"), Some("/api/v1/orders"), "{request}");
     }
 }
 
@@ -464,80 +375,40 @@ fn s43_preserve_host_defaults_to_false() {
     let [users, orders, products] = [Upstream::echo(), Upstream::echo(), Upstream::echo()];
     let gateway = Gateway::serving(&guide_in_front_of(&users, &orders, &products));
     gateway.send(&Request::get("/api/v1/orders").header("Host", "api.example.com"));
-    assert_eq!(
-        orders.last().header("Host"),
-        Some(orders.address().to_string().as_str())
-    );
+    assert_eq!(orders.last().header("Host"), Some(orders.address().to_string().as_str()));
 }
 
 #[test]
 fn s47_health_checks_are_read_and_said_not_to_run() {
     let [users, orders, products] = [Upstream::echo(), Upstream::echo(), Upstream::echo()];
     let gateway = Gateway::serving(&guide_in_front_of(&users, &orders, &products));
-    eventually(Duration::from_secs(5), || {
-        gateway
-            .log()
-            .lines()
-            .any(|line| line.contains("healthchecks"))
-    });
+    eventually(Duration::from_secs(5), || gateway.log().lines().any(|line| line.contains("healthchecks")));
     let answer = gateway.post_document(GUIDE);
     let active = &accepted(&answer, "upstreams")[0]["healthchecks"]["active"];
-    assert_eq!(
-        json!([active["http_path"], active["timeout"]]),
-        json!(["/health/live", 3])
-    );
-    assert_eq!(
-        json!([
-            active["healthy"]["interval"],
-            active["healthy"]["successes"]
-        ]),
-        json!([5, 2])
-    );
-    assert_eq!(
-        json!([
-            active["unhealthy"]["interval"],
-            active["unhealthy"]["http_failures"]
-        ]),
-        json!([5, 3])
-    );
+    assert_eq!(json!([active["http_path"], active["timeout"]]), json!(["/health/live", 3]));
+    assert_eq!(json!([active["healthy"]["interval"], active["healthy"]["successes"]]), json!([5, 2]));
+    assert_eq!(json!([active["unhealthy"]["interval"], active["unhealthy"]["http_failures"]]), json!([5, 3]));
 }
 
 #[test]
 fn s48_targets_share_requests_by_weight() {
-    for (weights, shares) in [
-        ([100, 100], [10, 10]),
-        ([100, 300], [5, 15]),
-        ([0, 100], [0, 20]),
-    ] {
+    for (weights, shares) in [([100, 100], [10, 10]), ([100, 300], [5, 15]), ([0, 100], [0, 20])] {
         let targets = [Upstream::echo(), Upstream::echo()];
-        let gateway = Gateway::with(&balanced(&targets, weights))
-            .setting("nginx_worker_processes", "1")
-            .start();
+        let gateway = Gateway::with(&balanced(&targets, weights)).setting("nginx_worker_processes", "1").start();
         for _ in 0..20 {
             assert_eq!(gateway.get("/").status, 200);
         }
-        assert_eq!(
-            [targets[0].count(), targets[1].count()],
-            shares,
-            "{weights:?}"
-        );
-        assert_eq!(
-            targets[1].last().header("Host"),
-            Some(targets[1].address().to_string().as_str())
-        );
+        assert_eq!([targets[0].count(), targets[1].count()], shares, "{weights:?}");
+        assert_eq!(targets[1].last().header("Host"), Some(targets[1].address().to_string().as_str()));
     }
 }
 
 #[test]
 fn s48_target_ports_and_weights_have_defaults() {
-    let document =
-        "{_format_version: '3.0', upstreams: [{name: u, targets: [{target: user-service-1}]}]}";
+    let document = "{_format_version: '3.0', upstreams: [{name: u, targets: [{target: user-service-1}]}]}";
     let answer = empty_gateway().post_document(document);
     let target = &accepted(&answer, "targets")[0];
-    assert_eq!(
-        json!([target["target"], target["weight"]]),
-        json!(["user-service-1:8000", 100])
-    );
+    assert_eq!(json!([target["target"], target["weight"]]), json!(["user-service-1:8000", 100]));
 }
 
 #[test]
@@ -555,18 +426,10 @@ plugins:
         proxying(&upstream)
     );
     let gateway = Gateway::serving(&document);
-    assert_eq!(
-        gateway
-            .send(&Request::get("/").header("apikey", "secret"))
-            .status,
-        200
-    );
+    assert_eq!(gateway.send(&Request::get("/").header("apikey", "secret")).status, 200);
     let received = upstream.only();
     assert_eq!(received.header("X-Consumer-Username"), Some("mobile-app"));
-    assert_eq!(
-        received.header("X-Consumer-Custom-ID"),
-        Some("mobile-app-001")
-    );
+    assert_eq!(received.header("X-Consumer-Custom-ID"), Some("mobile-app-001"));
     assert_eq!(received.header("X-Consumer-ID").map(str::len), Some(36));
 }
 
@@ -574,23 +437,11 @@ plugins:
 fn s49_consumers_need_a_name_and_names_are_unique() {
     let gateway = empty_gateway();
     for (consumers, expected) in [
-        (
-            "[{tags: [x]}]",
-            "at least one of these fields must be non-empty: 'custom_id', 'username'",
-        ),
-        (
-            "[{username: x}, {username: x}]",
-            "'consumers' entity with username set to 'x' already declared",
-        ),
-        (
-            "[{custom_id: x}, {custom_id: x}]",
-            "'consumers' entity with custom_id set to 'x' already declared",
-        ),
+        ("[{tags: [x]}]", "at least one of these fields must be non-empty: 'custom_id', 'username'"),
+        ("[{username: x}, {username: x}]", "'consumers' entity with username set to 'x' already declared"),
+        ("[{custom_id: x}, {custom_id: x}]", "'consumers' entity with custom_id set to 'x' already declared"),
     ] {
-        let texts = refusal(
-            &gateway,
-            &format!("{{_format_version: '3.0', consumers: {consumers}}}"),
-        );
+        let texts = refusal(&gateway, &format!("{{_format_version: '3.0', consumers: {consumers}}}"));
         assert!(texts.contains(expected), "{consumers}: {texts}");
     }
 }
@@ -600,17 +451,10 @@ fn s50_a_missing_correlation_id_is_made_and_echoed() {
     let [users, orders, products] = [Upstream::echo(), Upstream::echo(), Upstream::echo()];
     let gateway = Gateway::serving(&guide_in_front_of(&users, &orders, &products));
     let answer = gateway.get("/api/v1/users");
-    let id = answer
-        .header("X-Correlation-ID")
-        .expect("echoed")
-        .to_owned();
+    let id = answer.header("X-Correlation-ID").expect("echoed").to_owned();
     assert_eq!(users.only().header("X-Correlation-ID"), Some(id.as_str()));
     let dashes: Vec<usize> = id.match_indices('-').map(|(at, _)| at).collect();
-    assert_eq!(
-        (id.len(), dashes, &id[14..15]),
-        (36, vec![8, 13, 18, 23], "4"),
-        "{id} is a version 4 UUID"
-    );
+    assert_eq!((id.len(), dashes, &id[14..15]), (36, vec![8, 13, 18, 23], "4"), "{id} is a version 4 UUID");
 }
 
 #[test]
@@ -631,48 +475,23 @@ fn s51_a_preflight_is_answered_by_the_gateway() {
         .header("Access-Control-Request-Method", "PUT")
         .header("Access-Control-Request-Headers", "X-A, X-B");
     let answer = gateway.send(&preflight);
-    assert_eq!(
-        (answer.status, answer.text().as_str(), upstream.count()),
-        (200, "", 0)
-    );
-    assert_eq!(
-        answer.header("Access-Control-Allow-Origin"),
-        Some("https://app.example.com")
-    );
-    assert_eq!(
-        answer.header("Access-Control-Allow-Credentials"),
-        Some("true")
-    );
-    assert_eq!(
-        answer.header("Access-Control-Allow-Methods"),
-        Some("GET,POST,PUT,DELETE,OPTIONS")
-    );
-    assert_eq!(
-        answer.header("Access-Control-Allow-Headers"),
-        Some("X-A, X-B")
-    );
+    assert_eq!((answer.status, answer.text().as_str(), upstream.count()), (200, "", 0));
+    assert_eq!(answer.header("Access-Control-Allow-Origin"), Some("https://app.example.com"));
+    assert_eq!(answer.header("Access-Control-Allow-Credentials"), Some("true"));
+    assert_eq!(answer.header("Access-Control-Allow-Methods"), Some("GET,POST,PUT,DELETE,OPTIONS"));
+    assert_eq!(answer.header("Access-Control-Allow-Headers"), Some("X-A, X-B"));
     assert_eq!(answer.header("Access-Control-Max-Age"), Some("3600"));
     assert!(answer.headers.all("Vary").contains(&"Origin"));
 }
 
 #[test]
 fn s51_a_single_origin_is_named_whatever_the_request_says() {
-    let upstream =
-        Upstream::answering(|_| Reply::ok("").header("Access-Control-Allow-Origin", "*"));
+    let upstream = Upstream::answering(|_| Reply::ok("").header("Access-Control-Allow-Origin", "*"));
     let gateway = Gateway::serving(&format!("{}{}", proxying(&upstream), cors_of_the_guide()));
-    for request in [
-        Request::get("/"),
-        Request::get("/").header("Origin", "https://evil.example.com"),
-    ] {
+    for request in [Request::get("/"), Request::get("/").header("Origin", "https://evil.example.com")] {
         let answer = gateway.send(&request);
-        assert_eq!(
-            answer.header("Access-Control-Allow-Origin"),
-            Some("https://app.example.com")
-        );
-        assert_eq!(
-            answer.header("Access-Control-Allow-Credentials"),
-            Some("true")
-        );
+        assert_eq!(answer.header("Access-Control-Allow-Origin"), Some("https://app.example.com"));
+        assert_eq!(answer.header("Access-Control-Allow-Credentials"), Some("true"));
         assert!(answer.headers.all("Vary").contains(&"Origin"));
     }
 }

@@ -9,27 +9,21 @@ fn with(upstream: &Upstream, text: &str) -> Gateway {
 
 /// Like [`with`], with one worker, where counters and connections are concerned.
 fn with_one_worker(upstream: &Upstream, text: &str) -> Gateway {
-    Gateway::with(&format!("{}{text}", proxying(upstream)))
-        .setting("nginx_worker_processes", "1")
-        .start()
+    Gateway::with(&format!("{}{text}", proxying(upstream))).setting("nginx_worker_processes", "1").start()
 }
 
 /// The texts of a refused document.
 #[track_caller]
 fn refusal(text: &str) -> String {
-    let answer = Gateway::serving("_format_version: \"3.0\"\n")
-        .post_document(&format!("_format_version: \"3.0\"\n{text}"));
+    let answer =
+        Gateway::serving("_format_version: \"3.0\"\n").post_document(&format!("_format_version: \"3.0\"\n{text}"));
     assert_eq!(answer.status, 400, "{}", answer.text());
     answer.json()["fields"].to_string()
 }
 
 fn is_uuid(text: &str) -> bool {
     let dashes: Vec<usize> = text.match_indices('-').map(|(at, _)| at).collect();
-    text.len() == 36
-        && dashes == [8, 13, 18, 23]
-        && text
-            .bytes()
-            .all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+    text.len() == 36 && dashes == [8, 13, 18, 23] && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }
 
 // --- correlation-id ------------------------------------------------------------------------------------------------------
@@ -40,35 +34,21 @@ fn correlation_id_counts_per_worker_by_default() {
     let gateway = with_one_worker(&upstream, "plugins: [{name: correlation-id}]\n");
     for count in 1..=3 {
         let answer = gateway.get("/");
-        assert_eq!(
-            answer.header("Kong-Request-ID"),
-            None,
-            "echo_downstream is off by default"
-        );
-        let id = upstream
-            .last()
-            .header("Kong-Request-ID")
-            .expect("sent upstream")
-            .to_owned();
+        assert_eq!(answer.header("Kong-Request-ID"), None, "echo_downstream is off by default");
+        let id = upstream.last().header("Kong-Request-ID").expect("sent upstream").to_owned();
         let (uuid, number) = id.split_once('#').expect("a uuid and a number");
         assert!(is_uuid(uuid), "{id}");
         assert_eq!(number, count.to_string());
     }
-    let uuids: Vec<String> = upstream
-        .requests()
-        .iter()
-        .map(|request| request.header("Kong-Request-ID").unwrap()[..36].to_owned())
-        .collect();
+    let uuids: Vec<String> =
+        upstream.requests().iter().map(|request| request.header("Kong-Request-ID").unwrap()[..36].to_owned()).collect();
     assert!(uuids.iter().all(|uuid| *uuid == uuids[0]), "{uuids:?}");
 }
 
 #[test]
 fn correlation_id_may_be_a_uuid_each_time() {
     let upstream = Upstream::echo();
-    let gateway = with(
-        &upstream,
-        "plugins: [{name: correlation-id, config: {generator: uuid}}]\n",
-    );
+    let gateway = with(&upstream, "plugins: [{name: correlation-id, config: {generator: uuid}}]\n");
     gateway.get("/");
     gateway.get("/");
     let ids = upstream
@@ -76,48 +56,29 @@ fn correlation_id_may_be_a_uuid_each_time() {
         .iter()
         .map(|request| request.header("Kong-Request-ID").unwrap().to_owned())
         .collect::<Vec<_>>();
-    assert!(
-        ids.iter().all(|id| is_uuid(id) && &id[14..15] == "4"),
-        "{ids:?}"
-    );
+    assert!(ids.iter().all(|id| is_uuid(id) && &id[14..15] == "4"), "{ids:?}");
     assert_ne!(ids[0], ids[1]);
 }
 
 #[test]
 fn correlation_id_may_track_the_connection() {
     let upstream = Upstream::echo();
-    let gateway = with_one_worker(
-        &upstream,
-        "plugins: [{name: correlation-id, config: {generator: tracker}}]\n",
-    );
+    let gateway = with_one_worker(&upstream, "plugins: [{name: correlation-id, config: {generator: tracker}}]\n");
     let mut connection = gateway.connect();
     let mut seen = Vec::new();
     for _ in 0..2 {
         assert_eq!(connection.request(&Request::get("/")).status, 200);
-        let id = upstream
-            .last()
-            .header("Kong-Request-ID")
-            .unwrap()
-            .to_owned();
+        let id = upstream.last().header("Kong-Request-ID").unwrap().to_owned();
         seen.push(id.split('-').map(str::to_owned).collect::<Vec<_>>());
     }
     let port = gateway.proxy().port().to_string();
     for (parts, request) in seen.iter().zip(["1", "2"]) {
         assert_eq!(parts.len(), 6, "{parts:?}");
-        assert_eq!(
-            (parts[0].as_str(), parts[1].as_str(), parts[4].as_str()),
-            ("127.0.0.1", port.as_str(), request)
-        );
-        assert!(
-            parts[2].parse::<u32>().is_ok() && parts[3].parse::<u64>().is_ok(),
-            "{parts:?}"
-        );
+        assert_eq!((parts[0].as_str(), parts[1].as_str(), parts[4].as_str()), ("127.0.0.1", port.as_str(), request));
+        assert!(parts[2].parse::<u32>().is_ok() && parts[3].parse::<u64>().is_ok(), "{parts:?}");
         let (seconds, fraction) = parts[5].split_once('.').expect("a time with a fraction");
         assert!(
-            seconds
-                .parse::<u64>()
-                .is_ok_and(|seconds| seconds > 1_700_000_000)
-                && fraction.len() == 3,
+            seconds.parse::<u64>().is_ok_and(|seconds| seconds > 1_700_000_000) && fraction.len() == 3,
             "{parts:?}"
         );
     }
@@ -127,42 +88,27 @@ fn correlation_id_may_track_the_connection() {
 #[test]
 fn correlation_id_keeps_what_the_client_sent_unless_it_is_empty() {
     let upstream = Upstream::echo();
-    let gateway = with(
-        &upstream,
-        "plugins: [{name: correlation-id, config: {header_name: X-Trace, echo_downstream: true}}]\n",
-    );
+    let gateway =
+        with(&upstream, "plugins: [{name: correlation-id, config: {header_name: X-Trace, echo_downstream: true}}]\n");
     let answer = gateway.send(&Request::get("/").header("x-trace", "mine"));
-    assert_eq!(
-        (answer.header("X-Trace"), upstream.last().header("X-Trace")),
-        (Some("mine"), Some("mine"))
-    );
+    assert_eq!((answer.header("X-Trace"), upstream.last().header("X-Trace")), (Some("mine"), Some("mine")));
     let answer = gateway.send(&Request::get("/").header("X-Trace", ""));
     let id = answer.header("X-Trace").expect("echoed").to_owned();
     assert_eq!(upstream.last().header("X-Trace"), Some(id.as_str()));
     assert_ne!(id, "");
 }
 
-const ECHOING: &str =
-    "{name: correlation-id, config: {header_name: X-Trace, echo_downstream: true}}";
+const ECHOING: &str = "{name: correlation-id, config: {header_name: X-Trace, echo_downstream: true}}";
 
 #[test]
 fn correlation_id_is_echoed_on_refusals_and_failures() {
     let upstream = Upstream::answering(|_| Script::reset());
-    let failing = with(&upstream, &format!("plugins: [{ECHOING}]\n"))
-        .send(&Request::get("/").header("X-Trace", "mine"));
-    assert_eq!(
-        (failing.status, failing.header("X-Trace")),
-        (502, Some("mine"))
-    );
-    let gateway = with(
-        &upstream,
-        &format!("plugins: [{ECHOING}, {{name: key-auth}}]\n"),
-    );
+    let failing =
+        with(&upstream, &format!("plugins: [{ECHOING}]\n")).send(&Request::get("/").header("X-Trace", "mine"));
+    assert_eq!((failing.status, failing.header("X-Trace")), (502, Some("mine")));
+    let gateway = with(&upstream, &format!("plugins: [{ECHOING}, {{name: key-auth}}]\n"));
     let refused = gateway.send(&Request::get("/").header("X-Trace", "mine"));
-    assert_eq!(
-        (refused.status, refused.header("X-Trace")),
-        (401, Some("mine"))
-    );
+    assert_eq!((refused.status, refused.header("X-Trace")), (401, Some("mine")));
     assert!(gateway.get("/").headers.has("X-Trace"));
 }
 
@@ -182,10 +128,7 @@ fn correlation_id_is_echoed_on_404_only_when_global() {
 #[test]
 fn correlation_id_refuses_unknown_generators_and_fields() {
     let texts = refusal("plugins: [{name: correlation-id, config: {generator: dice}}]\n");
-    assert!(
-        texts.contains("expected one of: uuid, uuid#counter, tracker"),
-        "{texts}"
-    );
+    assert!(texts.contains("expected one of: uuid, uuid#counter, tracker"), "{texts}");
     let texts = refusal("plugins: [{name: correlation-id, config: {header: X}}]\n");
     assert!(texts.contains("unknown field"), "{texts}");
 }
@@ -195,16 +138,11 @@ fn correlation_id_refuses_unknown_generators_and_fields() {
 const ALLOW_ORIGIN: &str = "Access-Control-Allow-Origin";
 
 fn cors(upstream: &Upstream, config: &str) -> Gateway {
-    with(
-        upstream,
-        &format!("plugins: [{{name: cors, config: {config}}}]\n"),
-    )
+    with(upstream, &format!("plugins: [{{name: cors, config: {config}}}]\n"))
 }
 
 fn preflight(origin: &str) -> Request {
-    Request::new("OPTIONS", "/")
-        .header("Origin", origin)
-        .header("Access-Control-Request-Method", "GET")
+    Request::new("OPTIONS", "/").header("Origin", origin).header("Access-Control-Request-Method", "GET")
 }
 
 fn varies_by_origin(answer: &Answer) -> bool {
@@ -221,24 +159,12 @@ fn cors_allows_every_origin_by_default() {
     let upstream = Upstream::echo();
     for config in ["{}", "{origins: ['*']}"] {
         let gateway = cors(&upstream, config);
-        for request in [
-            Request::get("/"),
-            Request::get("/").header("Origin", "http://a.test"),
-            preflight("http://a.test"),
-        ] {
+        for request in
+            [Request::get("/"), Request::get("/").header("Origin", "http://a.test"), preflight("http://a.test")]
+        {
             let answer = gateway.send(&request);
-            assert_eq!(
-                (answer.status, answer.header(ALLOW_ORIGIN)),
-                (200, Some("*")),
-                "{config}"
-            );
-            assert_eq!(
-                (
-                    varies_by_origin(&answer),
-                    answer.header("Access-Control-Allow-Credentials")
-                ),
-                (false, None)
-            );
+            assert_eq!((answer.status, answer.header(ALLOW_ORIGIN)), (200, Some("*")), "{config}");
+            assert_eq!((varies_by_origin(&answer), answer.header("Access-Control-Allow-Credentials")), (false, None));
         }
     }
 }
@@ -250,13 +176,9 @@ fn cors_answers_a_preflight_itself() {
         &upstream,
         "{origins: [http://a.test], headers: [X-A, X-B], methods: [GET, PUT], max_age: 60, private_network: true}",
     );
-    let request =
-        preflight("http://a.test").header("Access-Control-Request-Private-Network", "true");
+    let request = preflight("http://a.test").header("Access-Control-Request-Private-Network", "true");
     let answer = gateway.send(&request.header("Access-Control-Request-Headers", "X-C"));
-    assert_eq!(
-        (answer.status, answer.body.len(), upstream.count()),
-        (200, 0, 0)
-    );
+    assert_eq!((answer.status, answer.body.len(), upstream.count()), (200, 0, 0));
     for (name, value) in [
         (ALLOW_ORIGIN, "http://a.test"),
         ("Access-Control-Allow-Headers", "X-A,X-B"),
@@ -275,11 +197,7 @@ fn cors_defaults_of_a_preflight() {
     let answer = cors(&upstream, "{}").send(&preflight("http://a.test"));
     let methods = "GET,HEAD,PUT,PATCH,POST,DELETE,OPTIONS,TRACE,CONNECT";
     assert_eq!(answer.header("Access-Control-Allow-Methods"), Some(methods));
-    for name in [
-        "Access-Control-Allow-Headers",
-        "Access-Control-Max-Age",
-        "Access-Control-Allow-Private-Network",
-    ] {
+    for name in ["Access-Control-Allow-Headers", "Access-Control-Max-Age", "Access-Control-Allow-Private-Network"] {
         assert_eq!(answer.header(name), None, "{name}");
     }
 }
@@ -300,17 +218,9 @@ fn cors_proxies_options_that_are_no_preflight() {
 #[test]
 fn cors_leaves_a_continued_preflight_to_the_upstream() {
     let upstream = Upstream::answering(|_| Reply::new(204).header("X-Upstream", "1"));
-    let answer = cors(&upstream, "{preflight_continue: true, credentials: true}")
-        .send(&preflight("http://a.test"));
-    assert_eq!(
-        (answer.status, answer.header("X-Upstream")),
-        (204, Some("1"))
-    );
-    let added = answer
-        .headers
-        .names()
-        .iter()
-        .any(|name| name.to_lowercase().starts_with("access-control-"));
+    let answer = cors(&upstream, "{preflight_continue: true, credentials: true}").send(&preflight("http://a.test"));
+    assert_eq!((answer.status, answer.header("X-Upstream")), (204, Some("1")));
+    let added = answer.headers.names().iter().any(|name| name.to_lowercase().starts_with("access-control-"));
     assert!(!added, "{:?}", answer.headers);
 }
 
@@ -318,75 +228,31 @@ fn cors_leaves_a_continued_preflight_to_the_upstream() {
 const ORIGINS: [(&str, &str, Option<&str>); 16] = [
     ("[http://a.test]", "http://a.test", Some("http://a.test")),
     ("[http://a.test]", "http://evil.test", Some("http://a.test")),
-    (
-        "[http://a.test, http://b.test]",
-        "http://b.test",
-        Some("http://b.test"),
-    ),
+    ("[http://a.test, http://b.test]", "http://b.test", Some("http://b.test")),
     ("[http://a.test, http://b.test]", "http://c.test", None),
     ("[http://a.test, http://b.test]", "https://b.test", None),
     ("[http://a.test, http://b.test]", "http://b.test:8080", None),
-    (
-        "[http://a.test, http://b.test]",
-        "http://b.test:80",
-        Some("http://b.test"),
-    ),
-    (
-        "[https://a.test:443, http://b.test]",
-        "https://a.test",
-        Some("https://a.test"),
-    ),
+    ("[http://a.test, http://b.test]", "http://b.test:80", Some("http://b.test")),
+    ("[https://a.test:443, http://b.test]", "https://a.test", Some("https://a.test")),
     ("[http://a.test, '*']", "http://c.test", Some("*")),
-    (
-        r"['.*\.a\.test', http://b.test]",
-        "https://x.a.test",
-        Some("https://x.a.test"),
-    ),
-    (
-        r"['.*\.a\.test', http://b.test]",
-        "https://a.test.evil.test",
-        None,
-    ),
-    (
-        r"['.*\.a\.test', http://b.test]",
-        "https://x.a.test.evil.test",
-        None,
-    ),
-    (
-        r"['http://.*\.a\.test']",
-        "http://x.a.test",
-        Some("http://x.a.test"),
-    ),
+    (r"['.*\.a\.test', http://b.test]", "https://x.a.test", Some("https://x.a.test")),
+    (r"['.*\.a\.test', http://b.test]", "https://a.test.evil.test", None),
+    (r"['.*\.a\.test', http://b.test]", "https://x.a.test.evil.test", None),
+    (r"['http://.*\.a\.test']", "http://x.a.test", Some("http://x.a.test")),
     (r"['http://.*\.a\.test']", "https://x.a.test", None),
-    (
-        r"['http://.*\.a\.test']",
-        "http://evil.test/http://x.a.test",
-        None,
-    ),
+    (r"['http://.*\.a\.test']", "http://evil.test/http://x.a.test", None),
     (r"['(https?://)?(x|y)\.test']", "null", None),
 ];
 
 #[test]
 fn cors_allows_the_origins_that_are_listed() {
-    let upstream =
-        Upstream::answering(|_| Reply::ok("").header(ALLOW_ORIGIN, "http://upstream.test"));
+    let upstream = Upstream::answering(|_| Reply::ok("").header(ALLOW_ORIGIN, "http://upstream.test"));
     for (configured, origin, allowed) in ORIGINS {
         let gateway = cors(&upstream, &format!("{{origins: {configured}}}"));
-        for request in [
-            Request::get("/").header("Origin", origin),
-            preflight(origin),
-        ] {
+        for request in [Request::get("/").header("Origin", origin), preflight(origin)] {
             let answer = gateway.send(&request);
-            assert_eq!(
-                (answer.status, answer.header(ALLOW_ORIGIN)),
-                (200, allowed),
-                "{configured} {origin}"
-            );
-            assert!(
-                varies_by_origin(&answer),
-                "{configured} {origin}: {:?}",
-                answer.headers
-            );
+            assert_eq!((answer.status, answer.header(ALLOW_ORIGIN)), (200, allowed), "{configured} {origin}");
+            assert!(varies_by_origin(&answer), "{configured} {origin}: {:?}", answer.headers);
         }
     }
 }
@@ -395,16 +261,10 @@ fn cors_allows_the_origins_that_are_listed() {
 fn cors_names_the_origin_when_credentials_are_allowed() {
     let upstream = Upstream::echo();
     let gateway = cors(&upstream, "{credentials: true}");
-    for request in [
-        Request::get("/").header("Origin", "http://a.test"),
-        preflight("http://a.test"),
-    ] {
+    for request in [Request::get("/").header("Origin", "http://a.test"), preflight("http://a.test")] {
         let answer = gateway.send(&request);
         assert_eq!(answer.header(ALLOW_ORIGIN), Some("http://a.test"));
-        assert_eq!(
-            answer.header("Access-Control-Allow-Credentials"),
-            Some("true")
-        );
+        assert_eq!(answer.header("Access-Control-Allow-Credentials"), Some("true"));
         assert!(varies_by_origin(&answer));
     }
 }
@@ -414,12 +274,7 @@ fn cors_exposes_headers_except_to_preflights() {
     let upstream = Upstream::echo();
     let gateway = cors(&upstream, "{exposed_headers: [X-A, X-B]}");
     let name = "Access-Control-Expose-Headers";
-    assert_eq!(
-        gateway
-            .send(&Request::get("/").header("Origin", "http://a.test"))
-            .header(name),
-        Some("X-A,X-B")
-    );
+    assert_eq!(gateway.send(&Request::get("/").header("Origin", "http://a.test")).header(name), Some("X-A,X-B"));
     assert_eq!(gateway.send(&preflight("http://a.test")).header(name), None);
 }
 
@@ -428,10 +283,7 @@ fn cors_keeps_the_vary_of_the_upstream() {
     let upstream = Upstream::answering(|_| Reply::ok("").header("Vary", "Accept-Encoding"));
     let answer = cors(&upstream, "{origins: [http://a.test]}").get("/");
     let all = answer.headers.all("Vary").join(", ");
-    assert!(
-        all.contains("Accept-Encoding") && all.contains("Origin"),
-        "{all}"
-    );
+    assert!(all.contains("Accept-Encoding") && all.contains("Origin"), "{all}");
 }
 
 #[test]
@@ -442,19 +294,11 @@ fn cors_marks_refusals_failures_and_404_too() {
     let gateway = Gateway::serving(&format!("{document}plugins: [{cors}]\n"));
     for (path, status) in [("/known", 502), ("/unknown", 404)] {
         let answer = gateway.get(path);
-        assert_eq!(
-            (answer.status, answer.header(ALLOW_ORIGIN)),
-            (status, Some("http://a.test"))
-        );
+        assert_eq!((answer.status, answer.header(ALLOW_ORIGIN)), (status, Some("http://a.test")));
     }
-    let gateway = Gateway::serving(&format!(
-        "{document}plugins: [{cors}, {{name: key-auth}}]\n"
-    ));
+    let gateway = Gateway::serving(&format!("{document}plugins: [{cors}, {{name: key-auth}}]\n"));
     let answer = gateway.get("/known");
-    assert_eq!(
-        (answer.status, answer.header(ALLOW_ORIGIN)),
-        (401, Some("http://a.test"))
-    );
+    assert_eq!((answer.status, answer.header(ALLOW_ORIGIN)), (401, Some("http://a.test")));
 }
 
 #[test]
@@ -462,12 +306,7 @@ fn cors_lets_preflights_pass_in_front_of_authentication() {
     let upstream = Upstream::echo();
     let gateway = with(&upstream, "plugins: [{name: cors}, {name: key-auth}]\n");
     assert_eq!(gateway.send(&preflight("http://a.test")).status, 200);
-    assert_eq!(
-        gateway
-            .send(&Request::get("/").header("Origin", "http://a.test"))
-            .status,
-        401
-    );
+    assert_eq!(gateway.send(&Request::get("/").header("Origin", "http://a.test")).status, 401);
 }
 
 // --- key-auth ------------------------------------------------------------------------------------------------------------
@@ -484,20 +323,14 @@ consumers:
 ";
 
 fn key_auth(upstream: &Upstream, config: &str) -> Gateway {
-    with(
-        upstream,
-        &format!("{CONSUMERS}plugins: [{{name: key-auth, config: {config}}}]\n"),
-    )
+    with(upstream, &format!("{CONSUMERS}plugins: [{{name: key-auth, config: {config}}}]\n"))
 }
 
 #[track_caller]
 fn assert_unauthorized(answer: &Answer, message: &str, challenge: &str) {
     assert_eq!((answer.status, answer.message().as_str()), (401, message));
     assert_eq!(answer.header("WWW-Authenticate"), Some(challenge));
-    assert_eq!(
-        answer.json()["request_id"].as_str(),
-        answer.header("X-Kong-Request-Id")
-    );
+    assert_eq!(answer.json()["request_id"].as_str(), answer.header("X-Kong-Request-Id"));
 }
 
 #[test]
@@ -509,22 +342,11 @@ fn key_auth_says_why_it_refuses() {
         (get(), "No API key found in request"),
         (get().header("apikey", ""), "No API key found in request"),
         (Request::get("/?apikey="), "No API key found in request"),
-        (
-            get()
-                .header("apikey", "alice-key")
-                .header("apikey", "alice-key"),
-            "Duplicate API key found",
-        ),
-        (
-            Request::get("/?apikey=alice-key&apikey=alice-key"),
-            "Duplicate API key found",
-        ),
+        (get().header("apikey", "alice-key").header("apikey", "alice-key"), "Duplicate API key found"),
+        (Request::get("/?apikey=alice-key&apikey=alice-key"), "Duplicate API key found"),
         (get().header("apikey", "wrong"), "Unauthorized"),
         (get().header("apikey", "ALICE-KEY"), "Unauthorized"),
-        (
-            get().header("apikey", "6b1d4d0e-7d0b-4a30-9f0e-2f6a4a4f0002"),
-            "Unauthorized",
-        ),
+        (get().header("apikey", "6b1d4d0e-7d0b-4a30-9f0e-2f6a4a4f0002"), "Unauthorized"),
     ] {
         assert_unauthorized(&gateway.send(&request), message, "Key");
     }
@@ -535,28 +357,15 @@ fn key_auth_says_why_it_refuses() {
 fn key_auth_names_its_realm_when_it_has_one() {
     let upstream = Upstream::echo();
     let gateway = key_auth(&upstream, "{realm: shop}");
-    assert_unauthorized(
-        &gateway.get("/"),
-        "No API key found in request",
-        "Key realm=\"shop\"",
-    );
+    assert_unauthorized(&gateway.get("/"), "No API key found in request", "Key realm=\"shop\"");
 }
 
 #[test]
 fn key_auth_refuses_in_the_form_that_accept_asks_for() {
     let upstream = Upstream::echo();
     let answer = key_auth(&upstream, "{}").send(&Request::get("/").header("Accept", "text/html"));
-    assert_eq!(
-        (answer.status, answer.header("Content-Type")),
-        (401, Some("text/html; charset=utf-8"))
-    );
-    assert!(
-        answer
-            .text()
-            .contains("<p>No API key found in request.</p>"),
-        "{}",
-        answer.text()
-    );
+    assert_eq!((answer.status, answer.header("Content-Type")), (401, Some("text/html; charset=utf-8")));
+    assert!(answer.text().contains("<p>No API key found in request.</p>"), "{}", answer.text());
 }
 
 #[test]
@@ -571,44 +380,24 @@ fn key_auth_finds_the_key_in_header_and_query() {
     ] {
         assert_eq!(gateway.send(&request).status, 200, "{request:?}");
     }
-    assert_eq!(
-        gateway
-            .send(&Request::get("/").header("apikey", "alice-key"))
-            .status,
-        401
-    );
+    assert_eq!(gateway.send(&Request::get("/").header("apikey", "alice-key")).status, 401);
 }
 
 #[test]
 fn key_auth_looks_only_where_it_is_told() {
     let upstream = Upstream::echo();
-    let (in_header, in_query) = (
-        Request::get("/").header("apikey", "alice-key"),
-        Request::get("/?apikey=alice-key"),
-    );
-    for (config, header, query) in [
-        ("{key_in_query: false}", 200, 401),
-        ("{key_in_header: false}", 401, 200),
-    ] {
+    let (in_header, in_query) = (Request::get("/").header("apikey", "alice-key"), Request::get("/?apikey=alice-key"));
+    for (config, header, query) in [("{key_in_query: false}", 200, 401), ("{key_in_header: false}", 401, 200)] {
         let gateway = key_auth(&upstream, config);
-        assert_eq!(
-            (
-                gateway.send(&in_header).status,
-                gateway.send(&in_query).status
-            ),
-            (header, query),
-            "{config}"
-        );
+        assert_eq!((gateway.send(&in_header).status, gateway.send(&in_query).status), (header, query), "{config}");
     }
 }
 
 #[test]
 fn key_auth_finds_the_key_in_the_body_when_told() {
     let upstream = Upstream::echo();
-    let form = Request::post("/", "a=b&apikey=alice-key")
-        .header("Content-Type", "application/x-www-form-urlencoded");
-    let json =
-        Request::post("/", r#"{"apikey":"alice-key"}"#).header("Content-Type", "application/json");
+    let form = Request::post("/", "a=b&apikey=alice-key").header("Content-Type", "application/x-www-form-urlencoded");
+    let json = Request::post("/", r#"{"apikey":"alice-key"}"#).header("Content-Type", "application/json");
     let gateway = key_auth(&upstream, "{key_in_body: true}");
     for request in [&form, &json] {
         assert_eq!(gateway.send(request).status, 200, "{request:?}");
@@ -620,24 +409,13 @@ fn key_auth_finds_the_key_in_the_body_when_told() {
 #[test]
 fn key_auth_names_the_consumer_to_the_upstream() {
     let upstream = Upstream::echo();
-    assert_eq!(
-        key_auth(&upstream, "{}")
-            .send(&Request::get("/").header("apikey", "alice-key"))
-            .status,
-        200
-    );
+    assert_eq!(key_auth(&upstream, "{}").send(&Request::get("/").header("apikey", "alice-key")).status, 200);
     let received = upstream.only();
     for (name, value) in [
-        (
-            "X-Consumer-ID",
-            Some("6b1d4d0e-7d0b-4a30-9f0e-2f6a4a4f0001"),
-        ),
+        ("X-Consumer-ID", Some("6b1d4d0e-7d0b-4a30-9f0e-2f6a4a4f0001")),
         ("X-Consumer-Username", Some("alice")),
         ("X-Consumer-Custom-ID", Some("a-1")),
-        (
-            "X-Credential-Identifier",
-            Some("6b1d4d0e-7d0b-4a30-9f0e-2f6a4a4f0002"),
-        ),
+        ("X-Credential-Identifier", Some("6b1d4d0e-7d0b-4a30-9f0e-2f6a4a4f0002")),
         ("X-Anonymous-Consumer", None),
         ("apikey", Some("alice-key")),
     ] {
@@ -649,17 +427,9 @@ fn key_auth_names_the_consumer_to_the_upstream() {
 fn key_auth_hides_the_key_when_told() {
     let upstream = Upstream::echo();
     let gateway = key_auth(&upstream, "{hide_credentials: true}");
-    assert_eq!(
-        gateway
-            .send(&Request::get("/").header("apikey", "alice-key"))
-            .status,
-        200
-    );
+    assert_eq!(gateway.send(&Request::get("/").header("apikey", "alice-key")).status, 200);
     assert_eq!(upstream.last().header("apikey"), None);
-    for (target, expected) in [
-        ("/?apikey=alice-key&a=b", "/?a=b"),
-        ("/?a=b&apikey=alice-key&c=d", "/?a=b&c=d"),
-    ] {
+    for (target, expected) in [("/?apikey=alice-key&a=b", "/?a=b"), ("/?a=b&apikey=alice-key&c=d", "/?a=b&c=d")] {
         assert_eq!(gateway.get(target).status, 200);
         assert_eq!(upstream.last().path, expected, "{target}");
     }
@@ -672,32 +442,19 @@ fn key_auth_lets_strangers_in_as_the_anonymous_consumer() {
     let upstream = Upstream::echo();
     for anonymous in ["nobody", "6b1d4d0e-7d0b-4a30-9f0e-2f6a4a4f0003"] {
         let gateway = key_auth(&upstream, &format!("{{anonymous: {anonymous}}}"));
-        let spoofed = Request::get("/")
-            .header("X-Credential-Identifier", "x")
-            .header("X-Consumer-Custom-ID", "x");
+        let spoofed = Request::get("/").header("X-Credential-Identifier", "x").header("X-Consumer-Custom-ID", "x");
         for request in [spoofed, Request::get("/").header("apikey", "wrong")] {
             assert_eq!(gateway.send(&request).status, 200);
             let received = upstream.last();
             assert_eq!(received.header("X-Anonymous-Consumer"), Some("true"));
             assert_eq!(received.header("X-Consumer-Username"), Some("nobody"));
+            assert_eq!(received.header("X-Consumer-ID"), Some("6b1d4d0e-7d0b-4a30-9f0e-2f6a4a4f0003"));
             assert_eq!(
-                received.header("X-Consumer-ID"),
-                Some("6b1d4d0e-7d0b-4a30-9f0e-2f6a4a4f0003")
-            );
-            assert_eq!(
-                (
-                    received.header("X-Credential-Identifier"),
-                    received.header("X-Consumer-Custom-ID")
-                ),
+                (received.header("X-Credential-Identifier"), received.header("X-Consumer-Custom-ID")),
                 (None, None)
             );
         }
-        assert_eq!(
-            gateway
-                .send(&Request::get("/").header("apikey", "alice-key"))
-                .status,
-            200
-        );
+        assert_eq!(gateway.send(&Request::get("/").header("apikey", "alice-key")).status, 200);
         assert_eq!(upstream.last().header("X-Consumer-Username"), Some("alice"));
         assert_eq!(upstream.last().header("X-Anonymous-Consumer"), None);
     }
@@ -708,13 +465,7 @@ fn key_auth_with_an_anonymous_consumer_that_does_not_exist_is_500() {
     let upstream = Upstream::echo();
     let answer = key_auth(&upstream, "{anonymous: ghost}").get("/");
     assert_eq!(answer.status, 500);
-    assert!(
-        answer
-            .text()
-            .contains("anonymous consumer ghost is configured but doesn't exist"),
-        "{}",
-        answer.text()
-    );
+    assert!(answer.text().contains("anonymous consumer ghost is configured but doesn't exist"), "{}", answer.text());
     assert_eq!(upstream.count(), 0);
 }
 
@@ -723,183 +474,23 @@ fn key_auth_asks_options_too_unless_told() {
     let upstream = Upstream::echo();
     let options = Request::new("OPTIONS", "/");
     assert_eq!(key_auth(&upstream, "{}").send(&options).status, 401);
-    assert_eq!(
-        key_auth(&upstream, "{run_on_preflight: false}")
-            .send(&options)
-            .status,
-        200
-    );
-    assert_eq!(
-        key_auth(&upstream, "{run_on_preflight: false}")
-            .get("/")
-            .status,
-        401
-    );
+    assert_eq!(key_auth(&upstream, "{run_on_preflight: false}").send(&options).status, 200);
+    assert_eq!(key_auth(&upstream, "{run_on_preflight: false}").get("/").status, 401);
 }
 
 #[test]
 fn key_auth_keys_may_stand_at_the_top_level_and_are_unique() {
     let upstream = Upstream::echo();
     let text = "consumers: [{username: alice}]\nkeyauth_credentials: [{consumer: alice, key: k}]\nplugins: [{name: key-auth}]\n";
-    assert_eq!(
-        with(&upstream, text)
-            .send(&Request::get("/").header("apikey", "k"))
-            .status,
-        200
-    );
+    assert_eq!(with(&upstream, text).send(&Request::get("/").header("apikey", "k")).status, 200);
     let texts = refusal(
         "consumers: [{username: a, keyauth_credentials: [{key: k}]}, {username: b, keyauth_credentials: [{key: k}]}]\n",
     );
-    assert!(
-        texts.contains("'keyauth_credentials' entity with key set to 'k' already declared"),
-        "{texts}"
-    );
+    assert!(texts.contains("'keyauth_credentials' entity with key set to 'k' already declared"), "{texts}");
 }
 
 #[test]
 fn key_auth_cannot_be_scoped_to_a_consumer() {
-    let texts =
-        refusal("consumers: [{username: alice}]\nplugins: [{name: key-auth, consumer: alice}]\n");
+    let texts = refusal("consumers: [{username: alice}]\nplugins: [{name: key-auth, consumer: alice}]\n");
     assert!(texts.contains("value must be null"), "{texts}");
-}
-
-// --- which configuration of a plugin counts ------------------------------------------------------------------------------
-
-/// correlation-id with the scope's name as its header, so that the answer tells which one ran.
-fn marker(scope: &str, fields: &str) -> String {
-    format!(
-        "- {{name: correlation-id, {fields} config: {{header_name: X-{scope}, echo_downstream: true}}}}\n"
-    )
-}
-
-/// The scope that ran.
-#[track_caller]
-fn ran(answer: &Answer) -> Vec<&str> {
-    [
-        "X-RouteService",
-        "X-Route",
-        "X-Service",
-        "X-Global",
-        "X-Consumer",
-    ]
-    .into_iter()
-    .filter(|name| answer.headers.has(name))
-    .collect()
-}
-
-#[test]
-fn the_most_specific_configuration_replaces_the_others() {
-    let levels = [
-        (
-            "X-RouteService",
-            marker("RouteService", "route: everything, service: echo,"),
-        ),
-        ("X-Route", marker("Route", "route: everything,")),
-        ("X-Service", marker("Service", "service: echo,")),
-        ("X-Global", marker("Global", "")),
-    ];
-    let upstream = Upstream::echo();
-    for first in 0..levels.len() {
-        // Listed general first, so that order in the file cannot be what decides.
-        let plugins: String = levels[first..]
-            .iter()
-            .rev()
-            .map(|(_, text)| text.as_str())
-            .collect();
-        let answer = with(&upstream, &format!("plugins:\n{plugins}")).get("/");
-        assert_eq!(ran(&answer), [levels[first].0]);
-    }
-}
-
-#[test]
-fn a_disabled_specific_configuration_leaves_the_general_one() {
-    let upstream = Upstream::echo();
-    let plugins = marker("Global", "")
-        + &marker("Service", "service: echo,")
-        + &marker("Route", "route: everything, enabled: false,");
-    assert_eq!(
-        ran(&with(&upstream, &format!("plugins:\n{plugins}")).get("/")),
-        ["X-Service"]
-    );
-    let plugins = marker("Global", "enabled: false,");
-    assert!(ran(&with(&upstream, &format!("plugins:\n{plugins}")).get("/")).is_empty());
-}
-
-#[test]
-fn plugins_nested_in_a_service_or_route_belong_to_it() {
-    let upstream = Upstream::echo();
-    let (of_route, of_service) = (marker("Route", ""), marker("Service", ""));
-    let document = format!(
-        "{}    plugins:\n    {of_route}  - {{name: other, paths: [/other]}}\n  plugins:\n  {of_service}",
-        proxying(&upstream)
-    );
-    let gateway = Gateway::serving(&document);
-    assert_eq!(ran(&gateway.get("/")), ["X-Route"]);
-    assert_eq!(ran(&gateway.get("/other")), ["X-Service"]);
-}
-
-#[test]
-fn a_plugin_before_authentication_never_sees_its_consumer() {
-    let upstream = Upstream::echo();
-    let plugins =
-        marker("Global", "") + &marker("Consumer", "consumer: alice,") + "- {name: key-auth}\n";
-    let gateway = with(&upstream, &format!("{CONSUMERS}plugins:\n{plugins}"));
-    let answer = gateway.send(&Request::get("/").header("apikey", "alice-key"));
-    assert_eq!((answer.status, ran(&answer)), (200, vec!["X-Global"]));
-}
-
-#[test]
-fn a_plugin_scoped_to_a_consumer_does_not_run_for_others() {
-    let upstream = Upstream::echo();
-    let plugins = marker("Consumer", "consumer: alice,");
-    assert!(ran(&with(&upstream, &format!("{CONSUMERS}plugins:\n{plugins}")).get("/")).is_empty());
-}
-
-#[test]
-fn cors_cannot_be_scoped_to_a_consumer() {
-    let texts =
-        refusal("consumers: [{username: alice}]\nplugins: [{name: cors, consumer: alice}]\n");
-    assert!(texts.contains("value must be null"), "{texts}");
-    let nested =
-        "_format_version: \"3.0\"\nconsumers: [{username: alice, plugins: [{name: cors}]}]\n";
-    assert_eq!(
-        Gateway::serving("_format_version: \"3.0\"\n")
-            .post_document(nested)
-            .status,
-        201
-    );
-}
-
-#[test]
-fn one_configuration_per_plugin_and_scope() {
-    let texts = refusal("plugins: [{name: cors}, {name: cors}]\n");
-    assert!(
-        texts.contains("uniqueness violation") && texts.contains("already declared"),
-        "{texts}"
-    );
-}
-
-#[test]
-fn each_route_has_its_own_authentication() {
-    let upstream = Upstream::echo();
-    let document = format!(
-        "{}    plugins: [{{name: key-auth, config: {{key_names: [x-first]}}}}]\n  - name: second\n    paths: [/second]\n    plugins: [{{name: key-auth, config: {{key_names: [x-second]}}}}]\n  - name: open\n    paths: [/open]\n{CONSUMERS}",
-        proxying(&upstream)
-    );
-    let gateway = Gateway::serving(&document);
-    for (path, header, status) in [
-        ("/", "x-first", 200),
-        ("/", "x-second", 401),
-        ("/second", "x-second", 200),
-        ("/second", "x-first", 401),
-        ("/open", "x-none", 200),
-    ] {
-        assert_eq!(
-            gateway
-                .send(&Request::get(path).header(header, "alice-key"))
-                .status,
-            status,
-            "{path} {header}"
-        );
-    }
 }

@@ -7,8 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use towergate_tests::{
-    Connection, Failure, Gate, Gateway, KONG_VERSION, Port, Request, SOON, Script, Upstream,
-    eventually, proxying, run,
+    Connection, Failure, Gate, Gateway, KONG_VERSION, Port, Request, SOON, Script, Upstream, eventually, proxying, run,
 };
 
 const EMPTY: &str = "_format_version: \"3.0\"\n";
@@ -18,12 +17,7 @@ const EMPTY: &str = "_format_version: \"3.0\"\n";
 fn assert_refused(failure: &Failure, reasons: &[&str]) {
     assert_eq!(failure.code, Some(1), "{}", failure.stderr);
     let telling = |line: &&str| reasons.iter().all(|reason| line.contains(reason));
-    assert_eq!(
-        failure.stderr.lines().filter(telling).count(),
-        1,
-        "{reasons:?} in one line of:\n{}",
-        failure.stderr
-    );
+    assert_eq!(failure.stderr.lines().filter(telling).count(), 1, "{reasons:?} in one line of:\n{}", failure.stderr);
     assert!(!failure.stderr.contains("panicked"), "{}", failure.stderr);
     assert!(failure.took < Duration::from_secs(5), "{:?}", failure.took);
 }
@@ -35,28 +29,19 @@ fn a_busy_port_is_named() {
     let busy = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = busy.local_addr().unwrap().to_string();
     for setting in ["proxy_listen", "admin_listen"] {
-        assert_refused(
-            &Gateway::with(EMPTY).setting(setting, &address).fails(),
-            &[&address],
-        );
+        assert_refused(&Gateway::with(EMPTY).setting(setting, &address).fails(), &[&address]);
     }
 }
 
 #[test]
 fn an_unreadable_document_is_named() {
     let path = "/nonexistent/kong.yml";
-    assert_refused(
-        &Gateway::with(EMPTY)
-            .setting("declarative_config", path)
-            .fails(),
-        &[path],
-    );
+    assert_refused(&Gateway::with(EMPTY).setting("declarative_config", path).fails(), &[path]);
 }
 
 #[test]
 fn a_bad_document_is_named_with_line_and_column() {
-    let document =
-        "_format_version: \"3.0\"\nservices:\n- name: x\n  url: http://h\n  retries: many\n";
+    let document = "_format_version: \"3.0\"\nservices:\n- name: x\n  url: http://h\n  retries: many\n";
     let failure = Gateway::with(document).fails();
     assert_refused(&failure, &["retries", "expected an integer"]);
     assert!(failure.stderr.contains("kong.yml:5:"), "{}", failure.stderr);
@@ -64,27 +49,20 @@ fn a_bad_document_is_named_with_line_and_column() {
 
 #[test]
 fn all_problems_of_a_document_are_told_at_once() {
-    let document = "_format_version: \"3.0\"\nservices:\n- name: x\n  retries: -1\n- name: x y\n  url: http://h\n  nope: 1\n";
+    let document =
+        "_format_version: \"3.0\"\nservices:\n- name: x\n  retries: -1\n- name: x y\n  url: http://h\n  nope: 1\n";
     let failure = Gateway::with(document).fails();
-    for text in [
-        "value should be between 0 and 32767",
-        "required field missing",
-        "only accepted ascii",
-        "unknown field",
-    ] {
-        assert!(
-            failure.stderr.contains(text),
-            "{text} in:\n{}",
-            failure.stderr
-        );
+    for text in
+        ["value should be between 0 and 32767", "required field missing", "only accepted ascii", "unknown field"]
+    {
+        assert!(failure.stderr.contains(text), "{text} in:\n{}", failure.stderr);
     }
 }
 
 #[test]
 fn an_unknown_plugin_is_named() {
     let document = format!("{EMPTY}plugins: [{{name: no-such-plugin}}]\n");
-    let text =
-        "plugin 'no-such-plugin' not enabled; add it to the 'plugins' configuration property";
+    let text = "plugin 'no-such-plugin' not enabled; add it to the 'plugins' configuration property";
     assert_refused(&Gateway::with(&document).fails(), &[text]);
 }
 
@@ -106,12 +84,7 @@ fn bad_settings_are_named() {
 
 #[test]
 fn cassandra_is_refused_with_a_reason() {
-    assert_refused(
-        &Gateway::with(EMPTY)
-            .setting("database", "cassandra")
-            .fails(),
-        &["database", "cassandra"],
-    );
+    assert_refused(&Gateway::with(EMPTY).setting("database", "cassandra").fails(), &["database", "cassandra"]);
 }
 
 #[test]
@@ -128,9 +101,7 @@ fn settings_of_nginx_lua_and_the_database_are_accepted_and_ignored() {
         ("made_up_by_someone", "1"),
     ]
     .iter()
-    .fold(Gateway::with(EMPTY), |setup, (key, value)| {
-        setup.setting(key, value)
-    });
+    .fold(Gateway::with(EMPTY), |setup, (key, value)| setup.setting(key, value));
     assert_eq!(setup.start().get("/").status, 404);
 }
 
@@ -142,45 +113,26 @@ fn several_addresses_are_listened_on() {
     let extra = Port::free();
     let mut probe = Gateway::serving(&proxying(&upstream));
     probe.terminate();
-    let listen = format!(
-        "{}, {} reuseport backlog=16384",
-        probe.proxy(),
-        extra.address()
-    );
-    let setup = Gateway::with(&proxying(&upstream))
-        .on_the_ports_of(&probe)
-        .setting("proxy_listen", &listen);
+    let listen = format!("{}, {} reuseport backlog=16384", probe.proxy(), extra.address());
+    let setup = Gateway::with(&proxying(&upstream)).on_the_ports_of(&probe).setting("proxy_listen", &listen);
     let gateway = setup.start();
     for address in [gateway.proxy(), extra.address()] {
-        assert_eq!(
-            Connection::open(address).request(&Request::get("/")).status,
-            200
-        );
-        assert_eq!(
-            upstream.last().header("X-Forwarded-Port"),
-            Some(address.port().to_string().as_str())
-        );
+        assert_eq!(Connection::open(address).request(&Request::get("/")).status, 200);
+        assert_eq!(upstream.last().header("X-Forwarded-Port"), Some(address.port().to_string().as_str()));
     }
 }
 
 #[test]
 fn an_admin_api_open_to_the_world_is_warned_about() {
     let gateway = Gateway::with(EMPTY).admin_on_all_addresses().start();
-    eventually(SOON, || {
-        gateway
-            .log()
-            .lines()
-            .any(|line| line.contains("admin_listen"))
-    });
+    eventually(SOON, || gateway.log().lines().any(|line| line.contains("admin_listen")));
 }
 
 #[test]
 fn all_workers_serve() {
     let upstream = Upstream::echo();
     for workers in ["1", "4", "auto"] {
-        let gateway = Gateway::with(&proxying(&upstream))
-            .setting("nginx_worker_processes", workers)
-            .start();
+        let gateway = Gateway::with(&proxying(&upstream)).setting("nginx_worker_processes", workers).start();
         for _ in 0..20 {
             assert_eq!(gateway.get("/").status, 200, "{workers}");
         }
@@ -219,20 +171,13 @@ fn requests_in_flight_finish_on_sigterm_and_sigquit() {
         eventually(SOON, || upstream.count() == waiting.len());
         gateway.signal(signal);
         eventually(SOON, || refuses(gateway.proxy()));
-        assert!(
-            gateway.is_running(),
-            "{signal}: it left with requests in flight"
-        );
+        assert!(gateway.is_running(), "{signal}: it left with requests in flight");
         gate.open();
         for connection in &mut waiting {
             let answer = connection.answer();
-            assert_eq!(
-                (answer.status, answer.json()["body_bytes"].as_u64()),
-                (200, Some(5)),
-                "{signal}"
-            );
+            assert_eq!((answer.status, answer.json()["body_bytes"].as_u64()), (200, Some(5)), "{signal}");
         }
-        let exit = gateway.end_by(signal);
+        let exit = gateway.end();
         assert_eq!(exit.status.code(), Some(0), "{signal}: {}", gateway.log());
     }
 }
@@ -272,9 +217,7 @@ fn ports_are_free_at_once_after_sigterm() {
     for _ in 0..3 {
         assert_eq!(gateway.get("/").status, 200);
         gateway.terminate();
-        gateway = Gateway::with(&proxying(&upstream))
-            .on_the_ports_of(&gateway)
-            .start();
+        gateway = Gateway::with(&proxying(&upstream)).on_the_ports_of(&gateway).start();
     }
     assert_eq!(gateway.get("/").status, 200);
 }
@@ -295,12 +238,7 @@ fn two_gateways_do_not_share_a_port_by_accident() {
     let upstream = Upstream::echo();
     let first = Gateway::serving(&proxying(&upstream));
     let address = first.proxy().to_string();
-    assert_refused(
-        &Gateway::with(EMPTY)
-            .setting("proxy_listen", &address)
-            .fails(),
-        &[&address],
-    );
+    assert_refused(&Gateway::with(EMPTY).setting("proxy_listen", &address).fails(), &[&address]);
     for _ in 0..10 {
         assert_eq!(first.get("/").status, 200);
     }
@@ -313,10 +251,7 @@ fn the_pid_file_names_the_process_to_signal() {
     let upstream = Upstream::echo();
     let mut gateway = Gateway::serving(&proxying(&upstream));
     let path = gateway.prefix().join("pids/nginx.pid");
-    assert_eq!(
-        fs::read_to_string(&path).unwrap().trim(),
-        gateway.pid().to_string()
-    );
+    assert_eq!(fs::read_to_string(&path).unwrap().trim(), gateway.pid().to_string());
     gateway.terminate();
     assert!(!path.exists(), "a pid file of a process that has ended");
 }
@@ -324,18 +259,11 @@ fn the_pid_file_names_the_process_to_signal() {
 #[test]
 fn the_error_log_lies_below_the_prefix_and_ordinary_traffic_is_no_news() {
     let upstream = Upstream::echo();
-    let gateway = Gateway::with(&proxying(&upstream))
-        .setting("proxy_error_log", "logs/error.log")
-        .start();
+    let gateway = Gateway::with(&proxying(&upstream)).setting("proxy_error_log", "logs/error.log").start();
     for _ in 0..10 {
         assert_eq!(gateway.get("/").status, 200);
     }
-    assert_eq!(
-        gateway
-            .send(&Request::get("/").header("Host", "a b"))
-            .status,
-        400
-    );
+    assert_eq!(gateway.send(&Request::get("/").header("Host", "a b")).status, 400);
     let log = fs::read_to_string(gateway.prefix().join("logs/error.log")).unwrap();
     for level in ["[warn]", "[error]", "[crit]", "[alert]", "[emerg]"] {
         assert!(!log.contains(level), "{log}");
@@ -348,20 +276,13 @@ fn an_upstream_failure_is_logged_with_the_request_s_id() {
     let gateway = Gateway::serving(&proxying(&upstream));
     let answer = gateway.get("/");
     let id = answer.header("X-Kong-Request-Id").unwrap().to_owned();
-    eventually(SOON, || {
-        gateway
-            .log()
-            .lines()
-            .any(|line| line.contains("[error]") && line.contains(&id))
-    });
+    eventually(SOON, || gateway.log().lines().any(|line| line.contains("[error]") && line.contains(&id)));
 }
 
 #[test]
 fn log_level_decides_what_is_logged() {
     let upstream = Upstream::answering(|_| Script::reset());
-    let gateway = Gateway::with(&proxying(&upstream))
-        .setting("log_level", "crit")
-        .start();
+    let gateway = Gateway::with(&proxying(&upstream)).setting("log_level", "crit").start();
     assert_eq!(gateway.get("/").status, 502);
     assert_eq!(gateway.log(), "");
 }
@@ -369,17 +290,11 @@ fn log_level_decides_what_is_logged() {
 #[test]
 fn the_access_log_has_kong_s_format() {
     let upstream = Upstream::echo();
-    let gateway = Gateway::with(&proxying(&upstream))
-        .setting("proxy_access_log", "logs/access.log")
-        .start();
-    let request = Request::get("/a?b=c")
-        .header("User-Agent", "tests/1")
-        .header("Referer", "http://before.test/");
+    let gateway = Gateway::with(&proxying(&upstream)).setting("proxy_access_log", "logs/access.log").start();
+    let request = Request::get("/a?b=c").header("User-Agent", "tests/1").header("Referer", "http://before.test/");
     let answer = gateway.send(&request);
     let path = gateway.prefix().join("logs/access.log");
-    eventually(SOON, || {
-        fs::read_to_string(&path).is_ok_and(|text| text.ends_with('\n'))
-    });
+    eventually(SOON, || fs::read_to_string(&path).is_ok_and(|text| text.ends_with('\n')));
     let line = fs::read_to_string(&path).unwrap();
     assert!(line.starts_with("127.0.0.1 - - ["), "{line}");
     let id = answer.header("X-Kong-Request-Id").unwrap();
@@ -403,14 +318,10 @@ fn stderr(output: &Output) -> String {
 #[test]
 fn version_is_ours_and_on_request_kong_s_too() {
     let output = run(&["version"]);
-    assert_eq!(
-        (output.status.code(), stdout(&output).trim()),
-        (Some(0), env!("CARGO_PKG_VERSION"))
-    );
+    assert_eq!((output.status.code(), stdout(&output).trim()), (Some(0), env!("CARGO_PKG_VERSION")));
     let output = run(&["version", "-a"]);
     assert!(
-        stdout(&output).contains(env!("CARGO_PKG_VERSION"))
-            && stdout(&output).contains(KONG_VERSION),
+        stdout(&output).contains(env!("CARGO_PKG_VERSION")) && stdout(&output).contains(KONG_VERSION),
         "{output:?}"
     );
 }
@@ -424,11 +335,7 @@ fn an_unknown_verb_fails() {
 fn check_accepts_a_good_document_without_serving_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kong.yml");
-    fs::write(
-        &path,
-        "_format_version: \"3.0\"\nservices: [{name: x, url: 'http://h'}]\n",
-    )
-    .unwrap();
+    fs::write(&path, "_format_version: \"3.0\"\nservices: [{name: x, url: 'http://h'}]\n").unwrap();
     let output = run(&["check", path.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
@@ -444,17 +351,10 @@ fn check_tells_file_line_and_column_of_each_problem() {
     let said = stdout(&output) + &stderr(&output);
     let path = path.display();
     let told = |place: &str, text: &str| {
-        said.lines()
-            .any(|line| line.contains(&format!("{path}:{place}")) && line.contains(text))
+        said.lines().any(|line| line.contains(&format!("{path}:{place}")) && line.contains(text))
     };
     assert!(told("5:3", "unknown field"), "{said}");
-    assert!(
-        told(
-            "9:",
-            "invalid reference 'service: y' (no such entry in 'services')"
-        ),
-        "{said}"
-    );
+    assert!(told("9:", "invalid reference 'service: y' (no such entry in 'services')"), "{said}");
 }
 
 #[test]

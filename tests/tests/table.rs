@@ -7,10 +7,7 @@ fn routing(upstream: &Upstream, routes: &[(&str, &str)]) -> Gateway {
     let services: String = routes
         .iter()
         .map(|(name, fields)| {
-            format!(
-                "- {{name: {name}, url: '{}/{name}', routes: [{{name: {name}, {fields}}}]}}\n",
-                upstream.url()
-            )
+            format!("- {{name: {name}, url: '{}/{name}', routes: [{{name: {name}, {fields}}}]}}\n", upstream.url())
         })
         .collect();
     Gateway::serving(&format!("_format_version: \"3.0\"\nservices:\n{services}"))
@@ -20,13 +17,7 @@ fn routing(upstream: &Upstream, routes: &[(&str, &str)]) -> Gateway {
 #[track_caller]
 fn chosen(gateway: &Gateway, upstream: &Upstream, request: &Request) -> String {
     assert_eq!(gateway.send(request).status, 200, "{request:?}");
-    upstream
-        .last()
-        .path
-        .split(['/', '?'])
-        .nth(1)
-        .unwrap_or_default()
-        .to_owned()
+    upstream.last().path.split(['/', '?']).nth(1).unwrap_or_default().to_owned()
 }
 
 #[test]
@@ -67,21 +58,9 @@ fn the_upstream_path_is_service_path_and_what_strip_path_leaves() {
         .collect();
     let gateway = Gateway::serving(&format!("_format_version: \"3.0\"\nservices:\n{services}"));
     for (n, (service, route, request, kept, stripped)) in rows.into_iter().enumerate() {
-        for (host, expected) in [
-            (format!("keep{n}.test"), kept),
-            (format!("strip{n}.test"), stripped),
-        ] {
-            assert_eq!(
-                gateway
-                    .send(&Request::get(request).header("Host", &host))
-                    .status,
-                200
-            );
-            assert_eq!(
-                upstream.last().path,
-                expected,
-                "service {service} route {route} request {request} {host}"
-            );
+        for (host, expected) in [(format!("keep{n}.test"), kept), (format!("strip{n}.test"), stripped)] {
+            assert_eq!(gateway.send(&Request::get(request).header("Host", &host)).status, 200);
+            assert_eq!(upstream.last().path, expected, "service {service} route {route} request {request} {host}");
         }
     }
 }
@@ -110,13 +89,7 @@ fn the_upstream_path_is_normalised() {
 fn the_query_is_left_as_it_is() {
     let upstream = Upstream::echo();
     let gateway = Gateway::serving(&proxying(&upstream));
-    for target in [
-        "/x?a=%41&b=%2f&a=2",
-        "/x?",
-        "/x?a//b/../c",
-        "/x??",
-        "/x?q=%zz",
-    ] {
+    for target in ["/x?a=%41&b=%2f&a=2", "/x?", "/x?a//b/../c", "/x??", "/x?q=%zz"] {
         gateway.get(target);
         assert_eq!(upstream.last().path, target);
     }
@@ -125,10 +98,7 @@ fn the_query_is_left_as_it_is() {
 #[test]
 fn a_rule_cannot_be_dodged_by_spelling_its_path_otherwise() {
     let upstream = Upstream::echo();
-    let gateway = routing(
-        &upstream,
-        &[("open", "paths: [/]"), ("secret", "paths: [/c/secret]")],
-    );
+    let gateway = routing(&upstream, &[("open", "paths: [/]"), ("secret", "paths: [/c/secret]")]);
     for path in [
         "/c/secret",
         "/c//secret",
@@ -140,11 +110,7 @@ fn a_rule_cannot_be_dodged_by_spelling_its_path_otherwise() {
         "//c/secret",
         "/c/x/%2E%2e/secret",
     ] {
-        assert_eq!(
-            chosen(&gateway, &upstream, &Request::get(path)),
-            "secret",
-            "{path}"
-        );
+        assert_eq!(chosen(&gateway, &upstream, &Request::get(path)), "secret", "{path}");
     }
 }
 
@@ -159,42 +125,20 @@ fn hosts_match_in_any_case_with_or_without_a_port() {
         ("shop.example.org", 404),
         ("x.shop.example.com", 404),
     ] {
-        assert_eq!(
-            gateway.send(&Request::get("/").header("Host", host)).status,
-            status,
-            "{host}"
-        );
+        assert_eq!(gateway.send(&Request::get("/").header("Host", host)).status, status, "{host}");
     }
 }
 
 #[test]
 fn wildcard_hosts_match_any_depth_but_not_the_name_itself() {
     let upstream = Upstream::echo();
-    let gateway = routing(
-        &upstream,
-        &[
-            ("left", "hosts: ['*.example.com']"),
-            ("right", "hosts: ['shop.*']"),
-        ],
-    );
-    for (host, name) in [
-        ("a.example.com", "left"),
-        ("a.b.example.com", "left"),
-        ("shop.org", "right"),
-        ("shop.co.uk", "right"),
-    ] {
-        assert_eq!(
-            chosen(&gateway, &upstream, &Request::get("/").header("Host", host)),
-            name,
-            "{host}"
-        );
+    let gateway = routing(&upstream, &[("left", "hosts: ['*.example.com']"), ("right", "hosts: ['shop.*']")]);
+    for (host, name) in
+        [("a.example.com", "left"), ("a.b.example.com", "left"), ("shop.org", "right"), ("shop.co.uk", "right")]
+    {
+        assert_eq!(chosen(&gateway, &upstream, &Request::get("/").header("Host", host)), name, "{host}");
     }
-    assert_eq!(
-        gateway
-            .send(&Request::get("/").header("Host", "example.com"))
-            .status,
-        404
-    );
+    assert_eq!(gateway.send(&Request::get("/").header("Host", "example.com")).status, 404);
 }
 
 #[test]
@@ -207,19 +151,9 @@ fn more_attributes_win_over_longer_paths() {
     ];
     let gateway = routing(&upstream, &routes);
     let get = Request::get("/api/v1/users");
-    assert_eq!(
-        chosen(
-            &gateway,
-            &upstream,
-            &get.clone().header("Host", "shop.test")
-        ),
-        "host"
-    );
+    assert_eq!(chosen(&gateway, &upstream, &get.clone().header("Host", "shop.test")), "host");
     assert_eq!(chosen(&gateway, &upstream, &get), "method");
-    assert_eq!(
-        chosen(&gateway, &upstream, &Request::post("/api/v1/users", "")),
-        "long"
-    );
+    assert_eq!(chosen(&gateway, &upstream, &Request::post("/api/v1/users", "")), "long");
 }
 
 #[test]
@@ -240,11 +174,7 @@ fn among_paths_a_regex_wins_then_its_priority_then_the_longest_prefix() {
         ("/a/x", "short"),
         ("/a/7x", "regex"),
     ] {
-        assert_eq!(
-            chosen(&gateway, &upstream, &Request::get(path)),
-            name,
-            "{path}"
-        );
+        assert_eq!(chosen(&gateway, &upstream, &Request::get(path)), name, "{path}");
     }
 }
 
@@ -252,10 +182,7 @@ fn among_paths_a_regex_wins_then_its_priority_then_the_longest_prefix() {
 fn a_regex_is_anchored_at_its_start_and_stripped_as_matched() {
     let upstream = Upstream::echo();
     let gateway = routing(&upstream, &[("regex", r"paths: ['~/v\d+']")]);
-    assert_eq!(
-        chosen(&gateway, &upstream, &Request::get("/v12/users")),
-        "regex"
-    );
+    assert_eq!(chosen(&gateway, &upstream, &Request::get("/v12/users")), "regex");
     assert_eq!(upstream.last().path, "/regex/users");
     assert_eq!(upstream.last().header("X-Forwarded-Prefix"), Some("/v12"));
     assert_eq!(gateway.get("/x/v12").status, 404);
@@ -277,63 +204,30 @@ fn headers_match_by_any_of_their_values_in_any_case() {
         ("X-Tenant", "T-42", "regex"),
         ("X-Tenant", "t-x", "plain"),
     ] {
-        assert_eq!(
-            chosen(&gateway, &upstream, &Request::get("/").header(name, value)),
-            expected,
-            "{name}: {value}"
-        );
+        assert_eq!(chosen(&gateway, &upstream, &Request::get("/").header(name, value)), expected, "{name}: {value}");
     }
 }
 
 #[test]
 fn a_plain_host_wins_over_a_wildcard() {
     let upstream = Upstream::echo();
-    let gateway = routing(
-        &upstream,
-        &[
-            ("wild", "hosts: ['*.example.com']"),
-            ("plain", "hosts: [shop.example.com]"),
-        ],
-    );
+    let gateway = routing(&upstream, &[("wild", "hosts: ['*.example.com']"), ("plain", "hosts: [shop.example.com]")]);
     for (host, name) in [("shop.example.com", "plain"), ("other.example.com", "wild")] {
-        assert_eq!(
-            chosen(&gateway, &upstream, &Request::get("/").header("Host", host)),
-            name,
-            "{host}"
-        );
+        assert_eq!(chosen(&gateway, &upstream, &Request::get("/").header("Host", host)), name, "{host}");
     }
 }
 
 #[test]
 fn the_debug_header_names_route_and_service_when_allowed() {
     let upstream = Upstream::echo();
-    let names = [
-        "Kong-Route-Id",
-        "Kong-Route-Name",
-        "Kong-Service-Id",
-        "Kong-Service-Name",
-    ];
+    let names = ["Kong-Route-Id", "Kong-Route-Name", "Kong-Service-Id", "Kong-Service-Name"];
     let request = Request::get("/").header("Kong-Debug", "1");
-    let answer = Gateway::with(&proxying(&upstream))
-        .setting("allow_debug_header", "on")
-        .start()
-        .send(&request);
+    let answer = Gateway::with(&proxying(&upstream)).setting("allow_debug_header", "on").start().send(&request);
     assert_eq!(
-        (
-            answer.header("Kong-Route-Name"),
-            answer.header("Kong-Service-Name")
-        ),
+        (answer.header("Kong-Route-Name"), answer.header("Kong-Service-Name")),
         (Some("everything"), Some("echo"))
     );
-    assert!(
-        names.iter().all(|name| answer.headers.has(name)),
-        "{:?}",
-        answer.headers
-    );
+    assert!(names.iter().all(|name| answer.headers.has(name)), "{:?}", answer.headers);
     let answer = Gateway::serving(&proxying(&upstream)).send(&request);
-    assert!(
-        names.iter().all(|name| !answer.headers.has(name)),
-        "{:?}",
-        answer.headers
-    );
+    assert!(names.iter().all(|name| !answer.headers.has(name)), "{:?}", answer.headers);
 }
