@@ -1,8 +1,13 @@
 //! `towergate check`: is this configuration right?
 
-use towergate_config::{Environment, parse};
+use towergate_config::parse;
 
-use crate::{cli, plugins::PluginSet, sources::Sources, wiring};
+use crate::{
+    cli,
+    plugins::PluginSet,
+    sources::{Sources, variables},
+    wiring,
+};
 
 /// Validates settings and declarative configuration; prints what loads but will not work.
 ///
@@ -10,7 +15,7 @@ use crate::{cli, plugins::PluginSet, sources::Sources, wiring};
 /// Every problem, with its place and the lines around it.
 #[allow(clippy::print_stdout, reason = "what the command is for")]
 pub(crate) fn check(plugins: &impl PluginSet, source: &cli::Source) -> Result<(), String> {
-    let sources = Sources::read(source, &Environment::of_process())?;
+    let sources = Sources::read(source, variables())?;
     for warning in sources.settings.warnings() {
         eprintln!("warning: {warning}");
     }

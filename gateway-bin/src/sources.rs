@@ -16,18 +16,21 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Reads the settings that the command line points to.
+    /// Reads the settings that the command line points to, with these variables over the file and
+    /// the command line over both.
     ///
     /// # Errors
     /// All problems of the settings, or the file that cannot be read.
-    pub(crate) fn read(source: &cli::Source, environment: &Environment) -> Result<Self, String> {
+    pub(crate) fn read(
+        source: &cli::Source,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, String> {
+        let prefix = source.prefix.as_ref().map(|prefix| ("KONG_PREFIX".to_owned(), prefix.display().to_string()));
+        let environment: Environment = variables.into_iter().chain(prefix).collect();
         let (confs, files): (Vec<_>, Vec<_>) = source.files.iter().cloned().partition(|file| is_conf(file));
         let conf = source.conf.as_ref().or(confs.first());
         let file = Settings::read_file(conf.map(PathBuf::as_path)).map_err(|error| error.to_string())?;
-        let mut settings = Settings::load(file.as_ref(), environment).map_err(|problems| problems.to_string())?;
-        if let Some(prefix) = &source.prefix {
-            settings.move_prefix(prefix);
-        }
+        let settings = Settings::load(file.as_ref(), &environment).map_err(|problems| problems.to_string())?;
         let files = if files.is_empty() { settings.declarative_config.clone() } else { files };
         Ok(Self { settings, files })
     }
@@ -47,6 +50,11 @@ impl Sources {
         let text = self.settings.declarative_config_string.as_ref();
         Ok(text.map(|text| vec![Source::new("declarative_config_string", text)]))
     }
+}
+
+/// The variables of this process's environment; what is not Unicode is left out.
+pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn is_conf(path: &Path) -> bool {

@@ -9,7 +9,7 @@ use std::{
 
 use towergate_admin::{Admin, Connections};
 use towergate_config::{
-    Config, Environment, Settings, parse,
+    Config, Settings, parse,
     settings::{Log, LogLevel},
 };
 use towergate_runtime::{Control, LoadError};
@@ -23,7 +23,7 @@ use crate::{
     plugins::PluginSet,
     prefix::PidFile,
     signals::{Ask, Asks},
-    sources::Sources,
+    sources::{Sources, variables},
     wiring::{self, Reach},
 };
 
@@ -39,7 +39,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// # Errors
 /// Whatever keeps the gateway from starting; nothing listens then.
 pub(crate) fn start(plugins: impl PluginSet, source: &cli::Source, verbose: u8) -> Result<(), String> {
-    let sources = Sources::read(source, &Environment::of_process())?;
+    let sources = Sources::read(source, variables())?;
     Gateway::open(plugins, sources, verbose)?.serve(None)
 }
 
@@ -58,10 +58,9 @@ pub(crate) fn demo(plugins: impl PluginSet, verbose: u8) -> Result<(), String> {
         ("KONG_PREFIX", &*prefix),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let given = std::env::vars().filter(|(name, _)| name.starts_with("KONG_") && !name.starts_with("KONG_DECLARATIVE"));
+    let given = variables().filter(|(name, _)| !name.starts_with("KONG_DECLARATIVE"));
     let text = ("KONG_DECLARATIVE_CONFIG_STRING".to_owned(), demo.configuration.clone());
-    let environment: Environment = defaults.into_iter().chain(given).chain([text]).collect();
-    let sources = Sources::read(&cli::Source::default(), &environment)?;
+    let sources = Sources::read(&cli::Source::default(), defaults.into_iter().chain(given).chain([text]))?;
     let gateway = Gateway::open(plugins, sources, verbose)?;
     let (proxy, admin) = (gateway.proxy_address, gateway.admin_address);
     gateway.serve(proxy.map(|proxy| demo::what_to_try(proxy, admin)))
