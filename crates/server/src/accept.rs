@@ -123,3 +123,21 @@ async fn serve<S: Stack>(
     })
     .await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_second() {
+        let pauses: Vec<_> = [1, 2, 3, 7, 8, 40, u32::MAX].map(|failures| pause(failures).as_millis()).into();
+        assert_eq!(pauses, [10, 20, 40, 640, 1000, 1000, 1000]);
+    }
+
+    #[test]
+    fn a_client_that_went_away_is_no_reason_to_pause() {
+        assert!(is_the_clients(&io::ErrorKind::ConnectionAborted.into()));
+        const TOO_MANY_OPEN_FILES: i32 = 24;
+        assert!(!is_the_clients(&io::Error::from_raw_os_error(TOO_MANY_OPEN_FILES)));
+    }
+}

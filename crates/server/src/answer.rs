@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 use towergate_core::{Body, Context};
 
-use crate::{activity::Activity, framing, request_body::Note, worker::Worker};
+use crate::{activity::Activity, framing, request_body::Note, request_check::header_too_long, worker::Worker};
 
 pin_project! {
     /// The future of one request.
@@ -96,10 +96,14 @@ impl Facts {
             Some(status) => Kind::Own { bytes: self.blame(status, &mut head.status, &mut head.headers) },
             None => Kind::Stack { body },
         };
+        if head.status == header_too_long() && !self.cx.is_proxied() {
+            head.status = StatusCode::BAD_REQUEST;
+        }
         let body = ResponseBody { kind, _serving: self.serving };
         framing::settle(&mut head.headers, head.status, &self.method, &body);
         self.worker.stamp.put(&mut head.headers, head.status, &self.cx, self.is_debug);
-        if self.is_last {
+        // What comes after a body that went wrong is anybody's guess.
+        if self.is_last || self.note.is_some_and(|note| note.get().is_some()) {
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Response::from_parts(head, body)

@@ -18,7 +18,8 @@ pub struct ServerConfig {
     pub server_token: String,
     /// Whether `Kong-Debug` is answered with the names of route and service (`allow_debug_header`).
     pub allow_debug_header: bool,
-    /// Ports as clients see them, by the port we listen on (`port_maps`).
+    /// Ports as clients see them, by the port we listen on (`port_maps`): what `Client::local` says,
+    /// and what routes by `host:port` compare when the request's `Host` has no port.
     pub port_maps: HashMap<u16, u16>,
     /// How long is waited for a client.
     pub timeouts: Timeouts,

@@ -1,11 +1,11 @@
 //! One connection: what it knows of its client, and what becomes of each of its requests.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::SystemTime};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use http::{Request, Response, request::Parts};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
-use towergate_core::{Body, Client, Context, Scheme, Timing};
+use towergate_core::{Body, Client, Context, Matched, Scheme, Timing};
 
 use crate::{
     activity::Activity,
@@ -25,6 +25,8 @@ pub(crate) struct Connection<S> {
     activity: Arc<Activity>,
     peer: SocketAddr,
     local: Option<SocketAddr>,
+    // The same as clients see it, by `port_maps`.
+    shown: Option<SocketAddr>,
     is_trusted: bool,
     number: u64,
 }
@@ -41,7 +43,10 @@ impl<S> Connection<S> {
     ) -> Self {
         let peer = canonical(peer);
         let is_trusted = worker.trusted.contains(peer.ip());
-        Self { worker, stack, activity, peer, local: local.map(canonical), is_trusted, number }
+        let local = local.map(canonical);
+        let port = |port| worker.config.port_maps.get(&port).copied().unwrap_or(port);
+        let shown = local.map(|local| SocketAddr::new(local.ip(), port(local.port())));
+        Self { worker, stack, activity, peer, local, shown, is_trusted, number }
     }
 
     /// The client of a request, which a trusted peer may tell us about.
@@ -51,7 +56,7 @@ impl<S> Connection<S> {
         let (address, port) = told.unwrap_or((self.peer.ip(), Some(self.peer.port())));
         Client {
             peer: Some(self.peer),
-            local: self.local,
+            local: self.shown,
             address: Some(address),
             port,
             trusted: self.is_trusted,
@@ -62,29 +67,29 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Finds out what is to be done with a request.
-    fn admit(&self, head: &mut Parts, number: u64) -> Arc<Context> {
-        let timing = Timing::at(std::time::Instant::now(), SystemTime::now());
+    /// Finds out what is to be done with a request, and whether it must be the connection's last.
+    fn admit(&self, head: &mut Parts, number: u64) -> (Arc<Context>, bool) {
+        let timing = Timing::start();
         let client = self.client(head, number);
-        let asked = request_check::check(head, &self.worker.config.limits);
-        let mut host = String::new();
-        let found = self.worker.table.with(|table| match asked {
-            Ok(asked) => {
-                host.clone_from(&asked.host);
-                routing::find(table, head, &client, asked)
-            }
-            Err(refusal) => Found::refused(table, String::new(), refusal),
+        let limits = &self.worker.config.limits;
+        let checked = request_check::check(head, limits);
+        let ends = checked.as_ref().is_err_and(|refusal| refusal.ends_connection());
+        let found = self.worker.table.with(|table| match &checked {
+            Ok(asked) => routing::find(table, head, &client, self.local, asked),
+            Err(refusal) => Found::refused(table, refusal.reply()),
         });
         let mut cx = Context::new(client, head, timing, Some(found.plan));
-        cx.matched = found.matched;
-        cx.host = host;
+        if let Ok(asked) = checked {
+            cx.matched = Matched { path: asked.path, ..found.matched };
+            cx.host = asked.host;
+        }
         if let Some(refusal) = found.refusal {
             cx.refuse(refusal);
         }
         hop::strip_listed(&mut head.headers);
         let cx = Arc::new(cx);
         head.extensions.insert(cx.clone());
-        cx
+        (cx, ends || number >= limits.keep_alive_requests)
     }
 
     /// The body as the stack is to read it, and where it tells what goes wrong with it.
@@ -114,14 +119,14 @@ impl<S: Stack> hyper::service::Service<Request<Incoming>> for Connection<S> {
         Counters::count(&self.worker.counters.requests);
         let serving = Serving(self.activity.clone());
         let (mut head, incoming) = request.into_parts();
-        let cx = self.admit(&mut head, number);
+        let (cx, is_last) = self.admit(&mut head, number);
         let (body, note) = self.body(incoming);
         let facts = Facts {
             worker: self.worker.clone(),
             cx,
             method: head.method.clone(),
             is_debug: self.worker.stamp.is_debug_asked(&head.headers),
-            is_last: number >= self.worker.config.limits.keep_alive_requests,
+            is_last,
             note,
             serving,
         };

@@ -20,55 +20,93 @@ pub(crate) struct Asked {
     pub(crate) path: String,
 }
 
+/// Why a request may not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Malformed, or to be read in two ways: 400.
+    Bad,
+    /// A method that is never proxied: 405.
+    Method,
+    /// A body longer than `client_max_body_size`: 413.
+    BodyTooLong,
+    /// A request line that is too long: 414.
+    LineTooLong,
+    /// A header line that is too long: nginx's own 494, which clients see as 400.
+    HeaderTooLong,
+    /// A transfer coding other than `chunked`: 501.
+    Coding,
+}
+
+impl Refusal {
+    /// The answer.
+    pub(crate) fn reply(self) -> Reply {
+        match self {
+            Self::Bad => Reply::fault(StatusCode::BAD_REQUEST),
+            Self::Method => Reply::fault(StatusCode::METHOD_NOT_ALLOWED),
+            Self::BodyTooLong => Reply::fault(StatusCode::PAYLOAD_TOO_LARGE),
+            Self::LineTooLong => Reply::fault(StatusCode::URI_TOO_LONG),
+            Self::HeaderTooLong => Reply::fault(header_too_long()),
+            Self::Coding => Reply::page(StatusCode::NOT_IMPLEMENTED),
+        }
+    }
+
+    /// Whether the connection is closed after the answer. nginx does not trust what comes after a
+    /// request it could not make sense of.
+    pub(crate) fn ends_connection(self) -> bool {
+        self != Self::Method
+    }
+}
+
+/// nginx's status for a header line that is too long.
+pub(crate) fn header_too_long() -> StatusCode {
+    StatusCode::from_u16(494).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
 /// Checks a request's head, and puts a target in absolute form into the usual one.
 ///
 /// # Errors
-/// The answer to a request that may not go on.
-pub(crate) fn check(head: &mut Parts, limits: &Limits) -> Result<Asked, Reply> {
+/// Why the request may not go on.
+pub(crate) fn check(head: &mut Parts, limits: &Limits) -> Result<Asked, Refusal> {
     check_line(head, limits)?;
     check_method(head)?;
     check_headers(head, limits)?;
     check_body(head, limits)?;
     take_authority(head)?;
     let (host, port) = host(head)?;
-    let path = path::normalize(head.uri.path()).map_err(|_| bad_request())?.into_owned();
+    let path = path::normalize(head.uri.path()).map_err(|_| Refusal::Bad)?.into_owned();
     Ok(Asked { host, port, path })
 }
 
-fn bad_request() -> Reply {
-    Reply::fault(StatusCode::BAD_REQUEST)
-}
-
 /// The request line, as nginx counts it.
-fn check_line(head: &Parts, limits: &Limits) -> Result<(), Reply> {
+fn check_line(head: &Parts, limits: &Limits) -> Result<(), Refusal> {
     const REST: usize = "  HTTP/1.1\r\n".len();
     let origin = head.uri.scheme_str().map_or(0, |scheme| scheme.len().saturating_add("://".len()));
     let authority = head.uri.authority().map_or(0, |authority| authority.as_str().len());
     let path = head.uri.path_and_query().map_or(0, |path| path.as_str().len());
     let length = [head.method.as_str().len(), origin, authority, path, REST].iter().sum::<usize>();
-    if length > limits.line { Err(Reply::fault(StatusCode::URI_TOO_LONG)) } else { Ok(()) }
+    if length > limits.line { Err(Refusal::LineTooLong) } else { Ok(()) }
 }
 
 /// nginx takes no tunnels and no traces.
-fn check_method(head: &Parts) -> Result<(), Reply> {
+fn check_method(head: &Parts) -> Result<(), Refusal> {
     // An absolute target without a path has one, says `Uri::path`.
     if !head.uri.path().starts_with('/') || (head.uri.authority().is_some() && head.uri.scheme().is_none()) {
-        return Err(bad_request());
+        return Err(Refusal::Bad);
     }
     if head.method == Method::TRACE || head.method == Method::CONNECT {
-        return Err(Reply::fault(StatusCode::METHOD_NOT_ALLOWED));
+        return Err(Refusal::Method);
     }
     Ok(())
 }
 
 /// Lines that are too long, and lines that there may be only one of: whoever reads the first and
 /// whoever reads the last would see different requests.
-fn check_headers(head: &Parts, limits: &Limits) -> Result<(), Reply> {
+fn check_headers(head: &Parts, limits: &Limits) -> Result<(), Refusal> {
     const REST: usize = ": \r\n".len();
     let (mut hosts, mut lengths, mut authorizations) = (0u32, 0u32, 0u32);
     for (name, value) in &head.headers {
         if name.as_str().len().saturating_add(value.len()).saturating_add(REST) > limits.line {
-            return Err(Reply::error(StatusCode::BAD_REQUEST, "Request header or cookie too large"));
+            return Err(Refusal::HeaderTooLong);
         }
         match *name {
             header::HOST => hosts += 1,
@@ -78,34 +116,34 @@ fn check_headers(head: &Parts, limits: &Limits) -> Result<(), Reply> {
         }
     }
     let is_host_missing = hosts == 0 && head.version >= Version::HTTP_11;
-    if is_host_missing || hosts > 1 || lengths > 1 || authorizations > 1 { Err(bad_request()) } else { Ok(()) }
+    if is_host_missing || hosts > 1 || lengths > 1 || authorizations > 1 { Err(Refusal::Bad) } else { Ok(()) }
 }
 
 /// hyper takes any list of transfer codings that ends with `chunked`; nginx only `chunked` itself.
-fn check_body(head: &Parts, limits: &Limits) -> Result<(), Reply> {
+fn check_body(head: &Parts, limits: &Limits) -> Result<(), Refusal> {
     let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next() {
         if codings.next().is_some() {
-            return Err(bad_request());
+            return Err(Refusal::Bad);
         }
         if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
-            return Err(Reply::page(StatusCode::NOT_IMPLEMENTED));
+            return Err(Refusal::Coding);
         }
     }
     let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     match (length, limits.body) {
-        (Some(length), Some(limit)) if length > limit => Err(Reply::fault(StatusCode::PAYLOAD_TOO_LARGE)),
+        (Some(length), Some(limit)) if length > limit => Err(Refusal::BodyTooLong),
         _ => Ok(()),
     }
 }
 
 /// A target in absolute form says the host itself: it counts, and `Host` is made to agree with it.
-fn take_authority(head: &mut Parts) -> Result<(), Reply> {
+fn take_authority(head: &mut Parts) -> Result<(), Refusal> {
     let Some(authority) = head.uri.authority() else { return Ok(()) };
-    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| bad_request())?;
+    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::Bad)?;
     let path = match head.uri.path_and_query() {
         Some(path) if path.as_str().starts_with('/') => path.clone(),
-        path => format!("/{}", path.map_or("", PathAndQuery::as_str)).parse().map_err(|_| bad_request())?,
+        path => format!("/{}", path.map_or("", PathAndQuery::as_str)).parse().map_err(|_| Refusal::Bad)?,
     };
     head.headers.insert(header::HOST, host);
     head.uri = Uri::from(path);
@@ -113,10 +151,10 @@ fn take_authority(head: &mut Parts) -> Result<(), Reply> {
 }
 
 /// The host and port that `Host` names.
-fn host(head: &Parts) -> Result<(String, Option<u16>), Reply> {
+fn host(head: &Parts) -> Result<(String, Option<u16>), Refusal> {
     let Some(line) = head.headers.get(header::HOST) else { return Ok((String::new(), None)) };
-    let line = line.to_str().map_err(|_| bad_request())?;
-    let (host, port) = split_host(line).map_err(|_| bad_request())?;
+    let line = line.to_str().map_err(|_| Refusal::Bad)?;
+    let (host, port) = split_host(line).map_err(|_| Refusal::Bad)?;
     Ok((host.to_ascii_lowercase(), port))
 }
 
@@ -136,7 +174,7 @@ mod tests {
 
     fn checked(head: &mut Parts) -> Result<Asked, u16> {
         let limits = Limits { body: Some(100), ..Limits::default() };
-        check(head, &limits).map_err(|reply| reply.status().as_u16())
+        check(head, &limits).map_err(|refusal| refusal.reply().status().as_u16())
     }
 
     fn with_host(host: &str) -> Result<(String, Option<u16>), u16> {
@@ -235,7 +273,7 @@ mod tests {
             checked(&mut head(Version::HTTP_11, "/", &[("host", "a"), ("cookie", &value)])).err()
         };
         assert_eq!(header(8192), None);
-        assert_eq!(header(8193), Some(400));
+        assert_eq!(header(8193), Some(494));
         let body =
             |length| checked(&mut head(Version::HTTP_11, "/", &[("host", "a"), ("content-length", length)])).err();
         assert_eq!(body("100"), None);

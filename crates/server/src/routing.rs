@@ -14,7 +14,7 @@ use crate::{protocol_check, request_check::Asked};
 pub(crate) struct Found {
     /// The plan to follow.
     pub(crate) plan: Arc<Plan>,
-    /// What is known of the path.
+    /// What is known of the path, beside the path itself.
     pub(crate) matched: Matched,
     /// The answer, if the request is not to go on.
     pub(crate) refusal: Option<Reply>,
@@ -24,7 +24,15 @@ pub(crate) struct Found {
 ///
 /// A request that matches none, or a route that it may not take in this way, is answered on the
 /// plan for such requests: as in Kong, only plugins for everything see that answer.
-pub(crate) fn find(table: &Table, head: &Parts, client: &Client, asked: Asked) -> Found {
+///
+/// `destination` is where the connection was accepted, whatever `port_maps` makes of it.
+pub(crate) fn find(
+    table: &Table,
+    head: &Parts,
+    client: &Client,
+    destination: Option<SocketAddr>,
+    asked: &Asked,
+) -> Found {
     let request = Request {
         method: head.method.as_str(),
         scheme: scheme(client.scheme),
@@ -34,24 +42,23 @@ pub(crate) fn find(table: &Table, head: &Parts, client: &Client, asked: Asked) -
         headers: &head.headers,
         sni: client.server_name.as_deref(),
         source: client.address.map(|address| SocketAddr::new(address, client.port.unwrap_or_default())),
-        destination: client.local,
+        destination,
     };
     let found = table.router.find(&request);
     let Some((found, plan)) = found.and_then(|found| table.plans.get(found.rule).map(|plan| (found, plan))) else {
         let refusal = Reply::error(StatusCode::NOT_FOUND, "no Route matched with those values");
-        return Found::refused(table, asked.path, refusal);
+        return Found::refused(table, refusal);
     };
     match plan.route.as_ref().and_then(|route| protocol_check::refusal(route, head, client, &asked.host)) {
-        Some(refusal) => Found::refused(table, asked.path, refusal),
-        None => Found { matched: matched(plan, found, asked.path), plan: plan.clone(), refusal: None },
+        Some(refusal) => Found::refused(table, refusal),
+        None => Found { matched: matched(plan, found, &asked.path), plan: plan.clone(), refusal: None },
     }
 }
 
 impl Found {
     /// An answer on the plan of requests without a route.
-    pub(crate) fn refused(table: &Table, path: String, refusal: Reply) -> Self {
-        let matched = Matched { path, ..Matched::default() };
-        Self { plan: table.unrouted.clone(), matched, refusal: Some(refusal) }
+    pub(crate) fn refused(table: &Table, refusal: Reply) -> Self {
+        Self { plan: table.unrouted.clone(), matched: Matched::default(), refusal: Some(refusal) }
     }
 }
 
@@ -62,14 +69,14 @@ fn scheme(scheme: Scheme) -> towergate_router::Scheme {
     }
 }
 
-fn matched(plan: &Plan, found: Match, path: String) -> Matched {
+fn matched(plan: &Plan, found: Match, path: &str) -> Matched {
     let service = plan.service.as_deref();
     // A gRPC method's name is no path that could be moved.
     let is_moved = !service.is_some_and(|service| service.protocol.is_grpc());
     let is_stripped = is_moved && plan.route.as_ref().is_some_and(|route| route.strip_path);
     let base = service.filter(|_| is_moved).and_then(|service| service.path.as_deref());
-    let upstream_path = path::escape(&path::upstream(base, &path, found.prefix, is_stripped)).into_owned();
-    Matched { path, prefix: found.prefix, upstream_path, captures: captures(found) }
+    let upstream_path = path::escape(&path::upstream(base, path, found.prefix, is_stripped)).into_owned();
+    Matched { path: String::new(), prefix: found.prefix, upstream_path, captures: captures(found) }
 }
 
 /// The texts of a regex path's groups, by number and then by name.

@@ -23,16 +23,16 @@ use towergate_server::{ClientBodyError, Listen, Listeners, ServerConfig, Workers
 use uuid::Uuid;
 
 /// A route for a test: the rule that finds it, and what it does.
-pub struct TestRoute {
-    pub name: &'static str,
-    pub rule: Rule,
-    pub protocols: Vec<Protocol>,
-    pub strip_path: bool,
-    pub service_path: Option<&'static str>,
+pub(crate) struct TestRoute {
+    pub(crate) name: &'static str,
+    pub(crate) rule: Rule,
+    pub(crate) protocols: Vec<Protocol>,
+    pub(crate) strip_path: bool,
+    pub(crate) service_path: Option<&'static str>,
 }
 
 /// A route that takes paths with this prefix.
-pub fn route(name: &'static str, path: &str) -> TestRoute {
+pub(crate) fn route(name: &'static str, path: &str) -> TestRoute {
     TestRoute {
         name,
         rule: Rule { paths: vec![path.to_owned()], ..Rule::default() },
@@ -98,17 +98,28 @@ fn table(routes: &[TestRoute]) -> Table {
 }
 
 /// A running gateway with a stack that answers with what it knows, as JSON.
-pub struct Gateway {
-    pub address: SocketAddr,
-    pub workers: Option<Workers>,
+pub(crate) struct Gateway {
+    pub(crate) address: SocketAddr,
+    pub(crate) workers: Option<Workers>,
     publisher: Mutex<Publisher<Table>>,
     /// `/…/held` requests end when there are permits here.
-    pub gate: Arc<Semaphore>,
+    pub(crate) gate: Arc<Semaphore>,
 }
 
 impl Gateway {
-    pub fn start(config: ServerConfig, workers: usize, routes: &[TestRoute]) -> Self {
+    pub(crate) fn start(config: ServerConfig, workers: usize, routes: &[TestRoute]) -> Self {
         let listeners = Listeners::bind(&[Listen::on(([127, 0, 0, 1], 0).into())], workers).unwrap();
+        Self::start_on(listeners, config, workers, routes)
+    }
+
+    /// A gateway whose port clients see as this one.
+    pub(crate) fn mapped_to(port: u16, routes: &[TestRoute]) -> Self {
+        let listeners = Listeners::bind(&[Listen::on(([127, 0, 0, 1], 0).into())], 1).unwrap();
+        let port_maps = [(listeners.addresses()[0].port(), port)].into();
+        Self::start_on(listeners, ServerConfig { port_maps, ..ServerConfig::default() }, 1, routes)
+    }
+
+    fn start_on(listeners: Listeners, config: ServerConfig, workers: usize, routes: &[TestRoute]) -> Self {
         let address = listeners.addresses()[0];
         let table = table(routes);
         let (publisher, watched) = Publisher::new((0..workers).map(|_| table.copy()));
@@ -122,22 +133,22 @@ impl Gateway {
         Self { address, workers: Some(workers.unwrap()), publisher: Mutex::new(publisher), gate }
     }
 
-    pub fn simple() -> Self {
+    pub(crate) fn simple() -> Self {
         Self::start(ServerConfig::default(), 1, &[route("main", "/a")])
     }
 
-    pub fn publish(&self, routes: &[TestRoute]) {
+    pub(crate) fn publish(&self, routes: &[TestRoute]) {
         let table = table(routes);
         let mut publisher = self.publisher.lock().unwrap();
         let copies: Vec<_> = (0..publisher.watchers()).map(|_| table.copy()).collect();
         publisher.publish(copies);
     }
 
-    pub fn connect(&self) -> Client {
+    pub(crate) fn connect(&self) -> Client {
         Client::new(TcpStream::connect(self.address).unwrap())
     }
 
-    pub fn stats(&self) -> towergate_server::Snapshot {
+    pub(crate) fn stats(&self) -> towergate_server::Snapshot {
         self.workers.as_ref().unwrap().stats().snapshot()
     }
 }
@@ -175,6 +186,7 @@ async fn tell(
         "peer": cx.client.peer.map(|peer| peer.ip().to_string()),
         "address": cx.client.address.map(|address| address.to_string()),
         "trusted": cx.client.trusted,
+        "local_port": cx.client.local.map(|local| local.port()),
         "connection": cx.client.connection,
         "request": cx.client.connection_requests,
         "headers": headers,
@@ -186,6 +198,10 @@ async fn tell(
         cx.mark_proxied();
     }
     let mut response = Response::new(Full::from(facts.to_string()));
+    if head.uri.query() == Some("large") {
+        // More than the two sockets' buffers hold.
+        *response.body_mut() = Full::from(vec![0; 32 << 20]);
+    }
     if head.uri.query() == Some("framing") {
         response.headers_mut().insert("content-length", HeaderValue::from_static("3"));
         response.headers_mut().insert("transfer-encoding", HeaderValue::from_static("chunked"));
@@ -194,24 +210,24 @@ async fn tell(
 }
 
 /// A client that says exactly what it is told to.
-pub struct Client {
+pub(crate) struct Client {
     reader: BufReader<TcpStream>,
 }
 
 /// What a client has read.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 }
@@ -222,23 +238,23 @@ impl Client {
         Self { reader: BufReader::new(socket) }
     }
 
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.reader.get_mut().write_all(bytes.as_ref()).unwrap();
         self
     }
 
     /// Sends a plain GET.
-    pub fn get(&mut self, target: &str) -> Answer {
+    pub(crate) fn get(&mut self, target: &str) -> Answer {
         self.send(format!("GET {target} HTTP/1.1\r\nHost: example.com\r\n\r\n")).answer()
     }
 
     /// Reads one answer; its body must have a length or chunks.
-    pub fn answer(&mut self) -> Answer {
+    pub(crate) fn answer(&mut self) -> Answer {
         self.try_answer(false).expect("the connection was closed")
     }
 
     /// The answer to a HEAD request.
-    pub fn answer_without_body(&mut self) -> Answer {
+    pub(crate) fn answer_without_body(&mut self) -> Answer {
         self.try_answer(true).expect("the connection was closed")
     }
 
@@ -265,7 +281,7 @@ impl Client {
     }
 
     /// Whether nothing comes any more. A reset counts as an end.
-    pub fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         let mut rest = Vec::new();
         match self.reader.read_to_end(&mut rest) {
             Ok(_) => rest.is_empty(),
@@ -275,7 +291,7 @@ impl Client {
 }
 
 /// Waits for something to become true.
-pub fn eventually(what: &str, is_true: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, is_true: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(10);
     while !is_true() {
         assert!(Instant::now() < end, "never happened: {what}");

@@ -1,5 +1,8 @@
 //! The server with real sockets: what comes in as bytes, what the stack sees, what goes out.
 
+// Clippy knows tests by their attribute; the functions they share have none.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 mod gateway;
 
 use std::{
@@ -95,10 +98,10 @@ fn a_tls_only_route_asks_for_tls() {
 }
 
 #[test]
-fn a_bad_request_is_refused_and_the_next_one_is_served() {
+fn a_bad_request_is_refused_and_its_connection_ends_as_with_nginx() {
     let gateway = Gateway::simple();
-    let mut client = gateway.connect();
     let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(9000));
+    let cookie = format!("GET /a HTTP/1.1\r\nHost: a\r\nCookie: {}\r\n\r\n", "a".repeat(9000));
     let table = [
         ("GET /a HTTP/1.1\r\n\r\n", 400, "Bad request"),
         ("GET /a HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, "Bad request"),
@@ -107,17 +110,48 @@ fn a_bad_request_is_refused_and_the_next_one_is_served() {
         ("GET /a%00 HTTP/1.1\r\nHost: a\r\n\r\n", 400, "Bad request"),
         ("GET /a%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400, "Bad request"),
         ("GET /a HTTP/1.1\r\nHost: a\r\nAuthorization: x\r\nAuthorization: y\r\n\r\n", 400, "Bad request"),
-        ("TRACE /a HTTP/1.1\r\nHost: a\r\n\r\n", 405, "Method not allowed"),
+        ("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 400, "Bad request"),
+        (&cookie, 400, "Request header or cookie too large"),
         (&long, 414, "URI too long"),
     ];
     for (request, status, message) in table {
+        let mut client = gateway.connect();
         let answer = client.send(request).answer();
-        assert_eq!(answer.status, status, "{request}");
-        assert_eq!(answer.body.lines().next(), Some(message), "{request}");
-        assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"), "{request}");
-        assert_eq!(answer.header("x-mark"), Some("seen"), "global plugins see it: {request}");
-        assert_eq!(client.get("/a").status, 200, "after {request}");
+        assert_eq!(answer.status, status, "{request:.60}");
+        assert_eq!(answer.body.lines().next(), Some(message), "{request:.60}");
+        assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"), "{request:.60}");
+        assert_eq!(answer.header("x-mark"), Some("seen"), "global plugins see it: {request:.60}");
+        assert_eq!(answer.header("connection"), Some("close"), "{request:.60}");
+        assert!(client.is_closed(), "{request:.60}");
+        assert_eq!(gateway.connect().get("/a").status, 200, "after {request:.60}");
     }
+}
+
+#[test]
+fn a_trace_is_refused_and_the_next_request_is_served() {
+    let gateway = Gateway::simple();
+    let mut client = gateway.connect();
+    let answer = client.send("TRACE /a HTTP/1.1\r\nHost: a\r\n\r\n").answer();
+    assert_eq!((answer.status, answer.body.lines().next()), (405, Some("Method not allowed")));
+    assert_eq!(client.get("/a").status, 200);
+}
+
+#[test]
+fn a_wish_to_switch_protocols_may_go_unheard() {
+    let gateway = Gateway::simple();
+    let mut client = gateway.connect();
+    let request = "GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    assert_eq!(client.send(request).answer().status, 200);
+    assert_eq!(client.get("/a").status, 200);
+}
+
+#[test]
+fn a_client_that_asks_first_is_told_to_go_on() {
+    let gateway = Gateway::simple();
+    let mut client = gateway.connect();
+    client.send("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    assert_eq!(client.answer().status, 100);
+    assert_eq!(client.send("01234").answer().json()["body"], 5);
 }
 
 #[test]
@@ -128,7 +162,10 @@ fn what_is_no_http_is_answered_by_hyper_and_ends_the_connection() {
         ("GET /a HTTP/1.1\r\nHost : a\r\n\r\n".to_owned(), 400),
         ("GET /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".to_owned(), 400),
         ("GET /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n".to_owned(), 400),
+        ("GET /a<b> HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400),
+        ("GET /a`b HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400),
         (format!("GET /a HTTP/1.1\r\nHost: a\r\n{}\r\n", "x: y\r\n".repeat(201)), 431),
+        (format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(70 << 10)), 431),
         (format!("GET /a HTTP/1.1\r\nHost: a\r\n{}\r\n", format!("x: {}\r\n", "y".repeat(8000)).repeat(6)), 431),
     ];
     for (request, status) in table {
@@ -305,12 +342,32 @@ fn who_keeps_the_gateway_waiting_is_let_go() {
 }
 
 #[test]
+fn who_takes_nothing_of_a_response_is_let_go() {
+    let timeouts = Timeouts { send: Duration::from_millis(200), ..Timeouts::default() };
+    let gateway = Gateway::start(ServerConfig { timeouts, ..ServerConfig::default() }, 1, &[route("main", "/a")]);
+    let mut client = gateway.connect();
+    client.send("GET /a?large HTTP/1.1\r\nHost: a\r\n\r\n");
+    eventually("the response is being sent", || gateway.stats().total_requests == 1);
+    eventually("the connection is gone", || gateway.stats().connections_active == 0);
+}
+
+#[test]
+fn ports_are_told_as_clients_see_them() {
+    let mut by_port = route("by-port", "/a");
+    by_port.rule.hosts = vec!["example.com:443".into()];
+    let gateway = Gateway::mapped_to(443, &[by_port]);
+    let facts = gateway.connect().get("/a").json();
+    assert_eq!((&facts["route"], &facts["local_port"]), (&json!("by-port"), &json!(443)));
+}
+
+#[test]
 fn a_slow_body_is_a_request_timeout() {
     let gateway = impatient();
     let mut client = gateway.connect();
     client.send("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
     let answer = client.answer();
     assert_eq!((answer.status, answer.body.lines().next()), (408, Some("Request timeout")));
+    assert!(client.is_closed());
 }
 
 #[test]
@@ -329,6 +386,7 @@ fn a_body_may_be_as_long_as_allowed() {
     let answer = client.answer();
     assert_eq!((answer.status, answer.body.lines().next()), (413, Some("Payload too large")));
     assert_eq!(answer.header("x-plugin"), Some("kept"));
+    assert!(client.is_closed());
     let mut client = gateway.connect();
     client.send("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n");
     let answer = client.answer();
