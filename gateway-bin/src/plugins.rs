@@ -11,7 +11,7 @@ pub trait PluginSet: Send + Sync + 'static {
     fn registry(&self) -> Registry;
 
     /// The stack around the proxying service, outermost band first.
-    fn stack(&self, proxy: Proxy) -> impl Stack;
+    fn stack(&self, proxy: Proxy) -> impl Stack + use<Self>;
 }
 
 /// Declares a set of plugins by listing their types, each band in the order in which it runs.
@@ -45,7 +45,7 @@ macro_rules! plugins {
                 registry
             }
 
-            fn stack(&self, proxy: $crate::macros::Proxy) -> impl $crate::macros::Stack {
+            fn stack(&self, proxy: $crate::macros::Proxy) -> impl $crate::macros::Stack + use<> {
                 // Slots are counted in the order of the registry's wrapping plugins.
                 #[allow(unused_mut, unused_variables)]
                 let mut slots = 0usize..;

@@ -132,7 +132,7 @@ impl Gateway {
         signals.block_on(async {
             let asks = Asks::new(&self.sources.files);
             let mut asks = asks.map_err(|error| format!("cannot wait for signals: {error}"))?;
-            tracing::info!(proxy = ?self.proxy_address, admin = ?self.admin_address, "started");
+            tracing::info!(proxy = %shown(self.proxy_address), admin = %shown(self.admin_address), "started");
             if let Some(welcome) = welcome {
                 print(&welcome);
             }
@@ -258,4 +258,8 @@ fn connections(stats: &Stats) -> Connections {
 #[allow(clippy::print_stdout, reason = "the demo tells what to try")]
 fn print(text: &str) {
     println!("{text}");
+}
+
+fn shown(address: Option<SocketAddr>) -> String {
+    address.map_or_else(|| "off".into(), |address| address.to_string())
 }
