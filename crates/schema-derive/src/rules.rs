@@ -74,12 +74,7 @@ fn value(item: &Item, tokens: &TokenStream) -> syn::Result<TokenStream> {
             let field = kind(tokens.clone())?;
             quote!(.kind(#field.kind))
         }
-        "deprecated" => {
-            quote!(.deprecated(::towergate_schema::Deprecation {
-                message: ::std::string::String::from(#tokens),
-                ..::core::default::Default::default()
-            }))
-        }
+        "deprecated" => quote!(.deprecated(::towergate_schema::Deprecation::new(#tokens))),
         _ => return Err(unknown(item)),
     })
 }
@@ -106,7 +101,7 @@ fn list(item: &Item, tokens: &TokenStream) -> syn::Result<TokenStream> {
         }
         "mutually_exclusive_subsets" => {
             let groups = items::values(tokens.clone())?;
-            quote!(.rule(::towergate_schema::Rule::ExclusiveSubsets(vec![
+            quote!(.rule(::towergate_schema::Rule::ExclusiveSubsets(::std::vec![
                 #(::towergate_schema::__private::serde_json::json!(#groups).as_array().cloned().unwrap_or_default()),*
             ])))
         }
@@ -148,23 +143,25 @@ fn pattern(item: &Item, name: &str, tokens: TokenStream) -> syn::Result<TokenStr
 }
 
 fn deprecated(tokens: TokenStream) -> syn::Result<TokenStream> {
-    let mut fields = TokenStream::new();
+    let (mut message, mut calls) = (quote!(""), TokenStream::new());
     for option in items::inside(tokens)? {
         let value = option.value()?;
-        fields.extend(match option.name.to_string().as_str() {
-            "message" => quote!(message: ::std::string::String::from(#value),),
-            "removal_in_version" => {
-                quote!(removal_in_version: ::core::option::Option::Some(::std::string::String::from(#value)),)
+        match option.name.to_string().as_str() {
+            "message" => message = value.clone(),
+            "removal_in_version" => calls.extend(quote!(.removed_in(#value))),
+            "old_default" => {
+                calls.extend(
+                    quote!(.old_default(::towergate_schema::__private::serde_json::json!(#value))),
+                );
             }
-            "old_default" => quote!(
-                old_default: ::core::option::Option::Some(::towergate_schema::__private::serde_json::json!(#value)),
-            ),
-            _ => return Err(option.error("is not known here: `message`, `removal_in_version` and `old_default` are")),
-        });
+            _ => {
+                return Err(option.error(
+                    "is not known here: `message`, `removal_in_version` and `old_default` are",
+                ));
+            }
+        }
     }
-    Ok(
-        quote!(.deprecated(::towergate_schema::Deprecation { #fields ..::core::default::Default::default() })),
-    )
+    Ok(quote!(.deprecated(::towergate_schema::Deprecation::new(#message) #calls)))
 }
 
 /// A `Field` from `string`, `array(string)`, `map(string, integer)` and so on.

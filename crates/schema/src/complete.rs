@@ -10,7 +10,7 @@ use crate::{
     path::Trail,
     problem::Problem,
     record::Record,
-    rule::{RANK_LEN_MIN, Rule, between_text},
+    rule::{RANK_LEN_MIN, Rule},
     vault::is_reference,
 };
 
@@ -282,7 +282,10 @@ fn integer(value: &mut Value, bounds: Bounds, field: &Field) -> Result<(), Strin
     };
     if whole < bounds.min || whole > bounds.max {
         broken_rule(field, value).map_or(Ok(()), Err)?;
-        return Err(between_text(bounds.min as f64, bounds.max as f64));
+        return Err(format!(
+            "value should be between {} and {}",
+            bounds.min, bounds.max
+        ));
     }
     if number.is_f64() {
         *value = i64::try_from(whole)

@@ -63,6 +63,31 @@ pub struct Deprecation {
     pub old_default: Option<Value>,
 }
 
+impl Deprecation {
+    /// Going away, and what to use instead.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The version that removes it.
+    #[must_use]
+    pub fn removed_in(mut self, version: impl Into<String>) -> Self {
+        self.removal_in_version = Some(version.into());
+        self
+    }
+
+    /// A value that is not worth a warning.
+    #[must_use]
+    pub fn old_default(mut self, value: impl Into<Value>) -> Self {
+        self.old_default = Some(value.into());
+        self
+    }
+}
+
 /// What may stand in one place: a type, rules in Kong's order, a default, and what is said about it.
 #[derive(Debug, Clone)]
 pub struct Field {
@@ -179,6 +204,7 @@ impl Field {
     #[must_use]
     pub const fn required(mut self) -> Self {
         self.required = true;
+        self.nullable = false;
         self
     }
 
@@ -406,10 +432,16 @@ impl Field {
         self
     }
 
-    /// Takes type, rules and flags of a ready-made field, see [`crate::typedefs`]; whether it can be null stays.
+    /// Takes type, rules and flags of a ready-made field, see [`crate::typedefs`]. Whether it can be null stays, and a
+    /// whole number still has to fit.
     #[must_use]
     pub fn like(self, other: Self) -> Self {
+        let kind = match (self.kind, other.kind) {
+            (Kind::Integer(own), Kind::Integer(_)) => Kind::Integer(own),
+            (_, kind) => kind,
+        };
         Self {
+            kind,
             nullable: self.nullable,
             required: (self.required || other.required) && !self.nullable,
             default: self.default.or(other.default),
