@@ -8,7 +8,7 @@ pub(crate) mod item;
 pub(crate) mod kind;
 mod migrate;
 mod plugins;
-mod references;
+pub(crate) mod references;
 pub(crate) mod syntax;
 mod top;
 mod unique;
@@ -230,7 +230,7 @@ fn load(
         ));
     }
     later::fields(&entities, &mut warnings);
-    lints::all(&config, &entities, &mut warnings);
+    lints::all(&config, &entities, &index, &mut warnings);
     Ok(Loaded { config, warnings })
 }
 

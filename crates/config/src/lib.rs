@@ -7,6 +7,7 @@ mod declarative;
 pub mod document;
 pub mod entities;
 mod excerpt;
+mod export;
 mod later;
 mod lints;
 mod lua_text;
@@ -16,6 +17,7 @@ mod source;
 mod suggest;
 pub mod vault;
 mod warning;
+mod yaml_text;
 
 pub use config::Config;
 pub use declarative::{

@@ -1,5 +1,6 @@
 //! Everything that is wrong with a configuration, for people and for programs.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde_json::{Map, Value, json};
@@ -200,14 +201,17 @@ fn fields(complaints: &[Complaint]) -> Value {
 
 fn flattened(items: &[Item<'_>], ids: &[uuid::Uuid], complaints: &[Complaint]) -> Vec<Value> {
     let mut entries: Vec<(usize, Vec<Value>)> = Vec::new();
+    let mut places: HashMap<usize, usize> = HashMap::new();
     for complaint in complaints {
         let Some((item, path)) = &complaint.item else {
             continue;
         };
-        let error = flat_error(path, &complaint.message);
-        match entries.iter_mut().find(|(index, _)| index == item) {
-            Some((_, errors)) => errors.push(error),
-            None => entries.push((*item, vec![error])),
+        let place = *places.entry(*item).or_insert(entries.len());
+        if place == entries.len() {
+            entries.push((*item, Vec::new()));
+        }
+        if let Some((_, errors)) = entries.get_mut(place) {
+            errors.push(flat_error(path, &complaint.message));
         }
     }
     entries

@@ -108,6 +108,14 @@ impl<'a> Item<'a> {
         at
     }
 
+    /// What is written at `path`, taken from this entity.
+    pub(crate) fn written(&self, path: &Path) -> Option<&'a Node> {
+        path.segments().iter().try_fold(self.node, |node, segment| match segment {
+            Segment::Key(name) | Segment::Entry(name) => node.field(name),
+            Segment::Index(index) => node.as_list()?.get(*index),
+        })
+    }
+
     /// The field that was written in place of `name`.
     fn shorthand_of(&self, name: &str) -> Option<&'a (crate::document::Key, Node)> {
         let from_url =

@@ -57,6 +57,11 @@ impl<'a> Index<'a> {
         let by_id = || self.by_id.get(&(kind, key.parse().ok()?));
         self.by_key.get(&(kind, key)).or_else(by_id).copied()
     }
+
+    /// The place in the list of items of the one with an id.
+    pub(crate) fn position(&self, kind: Kind, id: Uuid) -> Option<usize> {
+        self.by_id.get(&(kind, id)).copied()
+    }
 }
 
 fn endpoint_key<'a>(item: &Item<'a>) -> Option<(&'static str, &'a str)> {

@@ -64,13 +64,9 @@ impl Seen {
             .map(|field| value.get(*field).map(Value::to_string).unwrap_or_default())
             .collect();
         let first = *self.together.entry((kind, key.join(","))).or_insert(item);
-        let already_told = complaints.0.iter().any(|complaint| {
-            complaint
-                .item
-                .as_ref()
-                .is_some_and(|(told, _)| *told == item)
-        });
-        if first == item || already_told {
+        // The same plugin in the same scope mostly has the same id too, and that was told.
+        let same_id = entities.ids.get(item) == entities.ids.get(first);
+        if first == item || same_id {
             return;
         }
         let named: Vec<_> = fields

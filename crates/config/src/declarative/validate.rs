@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
-use towergate_schema::{ENTITY, Path, Record, Segment};
+use towergate_schema::{Path, Problem, Record, Segment};
 use uuid::Uuid;
 
 use super::references::{self, Index, Link};
@@ -12,6 +12,7 @@ use super::top::Top;
 use super::unique::Seen;
 use super::{Catalog, Entities, Kind, Options, PluginLookup, migrate};
 use crate::config::Config;
+use crate::document::Value as Written;
 use crate::entities::{self, Plugin};
 use crate::suggest;
 use crate::vault;
@@ -153,12 +154,7 @@ impl Validation<'_> {
         complaints: &mut Complaints,
     ) {
         for problem in record.complete(value) {
-            let hint = hint(
-                record,
-                &problem.path,
-                &problem.message,
-                self.kind_of(position),
-            );
+            let hint = self.hint(position, record, &problem);
             let mut complaint =
                 Complaint::of_field(self.entities, position, problem.path, problem.message);
             complaint.hint = hint;
@@ -166,8 +162,18 @@ impl Validation<'_> {
         }
     }
 
-    fn kind_of(&self, position: usize) -> Option<Kind> {
-        self.entities.items.get(position).map(|item| item.kind)
+    /// What we add to Kong's words.
+    fn hint(&self, position: usize, record: &Record, problem: &Problem) -> Option<String> {
+        let item = self.entities.items.get(position)?;
+        match problem.message.as_str() {
+            "unknown field" => meant(record, &problem.path, item.kind),
+            "expected a string" => match item.written(&problem.path)?.value {
+                Written::Bool(_) => Some("this reads as a boolean; write it in quotes".to_owned()),
+                Written::Int(_) | Written::Float(_) => Some("this reads as a number; write it in quotes".to_owned()),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     fn plugin(
@@ -363,32 +369,19 @@ fn restore(value: &mut Value, scope: Option<(&'static str, Value)>) {
     }
 }
 
-/// What we add to Kong's words.
-fn hint(record: &Record, path: &Path, message: &str, kind: Option<Kind>) -> Option<String> {
+/// The known field that an unknown one is nearest to.
+fn meant(record: &Record, path: &Path, kind: Kind) -> Option<String> {
     let (last, around) = path.segments().split_last()?;
-    let Segment::Key(name) = last else {
-        return None;
-    };
-    if name == ENTITY || message != "unknown field" {
-        return None;
-    }
+    let Segment::Key(name) = last else { return None };
     let mut inner = record;
     for segment in around {
-        let Segment::Key(name) = segment else {
-            return None;
-        };
+        let Segment::Key(name) = segment else { return None };
         inner = inner.named(name)?.as_record()?;
     }
-    let fields = inner
-        .fields()
-        .map(|(name, _)| name)
-        .chain(inner.shorthands().iter().map(|short| short.name.as_str()));
-    let mut known: Vec<&str> = fields.collect();
-    if let Some(kind) = kind.filter(|_| around.is_empty()) {
-        for child in Kind::ALL
-            .into_iter()
-            .filter(|child| child.nests_in(kind).is_some())
-        {
+    let shorthands = inner.shorthands().iter().map(|short| short.name.as_str());
+    let mut known: Vec<&str> = inner.fields().map(|(name, _)| name).chain(shorthands).collect();
+    if around.is_empty() {
+        for child in Kind::ALL.into_iter().filter(|child| child.nests_in(kind).is_some()) {
             known.push(child.name());
         }
     }
