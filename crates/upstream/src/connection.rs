@@ -95,7 +95,7 @@ impl Connection {
             while alarm.as_mut().poll(cx).is_ready() {
                 let now = tokio::time::Instant::now();
                 // While the request is still on its way, the upstream owes nothing.
-                let since = if activity.is_request_given() { activity.last() } else { now };
+                let since = if activity.is_request_sent() { activity.last() } else { now };
                 let deadline = since + read_timeout;
                 if deadline <= now {
                     return Poll::Ready(Err(Error::new(Kind::ReadTimeout(read_timeout))));

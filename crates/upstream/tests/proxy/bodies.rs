@@ -248,3 +248,19 @@ async fn when_the_client_goes_the_upstream_connection_is_closed() {
     peer.closed().await;
     assert!(sender.is_closed());
 }
+
+#[tokio::test]
+async fn an_answer_that_comes_before_the_request_is_over_gets_through() {
+    let upstream = Upstream::bind().await;
+    let gateway = streaming(&upstream);
+    let (sender, body) = upload();
+    let call = gateway.spawn(with_body("PUT", body));
+    within(sender.send(Ok("the first part".into()))).await.unwrap();
+    let mut peer = upstream.accept().await;
+    peer.answer("HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno").await;
+    let (_, response) = call.await.unwrap();
+    assert_eq!(response.status(), 413);
+    assert_eq!(text(response).await, "no");
+    // The rest of the request would be taken for the next one.
+    peer.closed().await;
+}

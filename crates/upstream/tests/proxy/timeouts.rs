@@ -86,11 +86,15 @@ async fn a_slow_client_is_not_the_upstreams_fault() {
 #[tokio::test]
 async fn an_upstream_that_does_not_take_the_request_is_a_gateway_timeout() {
     let upstream = Upstream::bind().await;
-    let gateway = Gateway::to(Service { write_timeout: SHORT, ..service(upstream.address) });
+    // The upstream owes no answer before it has taken the request.
+    let service = Service { write_timeout: SHORT * 3, read_timeout: SHORT, ..service(upstream.address) };
+    let gateway = Gateway::to(service);
+    let started = Instant::now();
     let call = gateway.spawn(request("PUT", Bytes::from(vec![b'x'; 64 * 1024 * 1024])));
     let _peer = upstream.accept().await;
     let (cx, response) = call.await.unwrap();
     assert_eq!(response.status(), 504);
+    assert!(started.elapsed() >= SHORT * 3);
     assert_eq!(tries(&cx).len(), 1, "too much was sent to do it again");
 }
 
