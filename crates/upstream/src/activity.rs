@@ -17,6 +17,8 @@ pub(crate) struct Activity {
     heard: AtomicBool,
     /// Whether the whole request was handed to the connection.
     given: AtomicBool,
+    /// Whether a write waits for the peer.
+    blocked: AtomicBool,
     /// Milliseconds a write may take.
     write_timeout: AtomicU64,
 }
@@ -28,6 +30,7 @@ impl Activity {
             last: AtomicU64::new(0),
             heard: AtomicBool::new(false),
             given: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
             write_timeout: AtomicU64::new(u64::MAX),
         }
     }
@@ -46,7 +49,13 @@ impl Activity {
 
     /// Bytes were written.
     pub(crate) fn wrote(&self) {
+        self.blocked.store(false, Ordering::Relaxed);
         self.touch();
+    }
+
+    /// A write has to wait.
+    pub(crate) fn write_blocked(&self) {
+        self.blocked.store(true, Ordering::Relaxed);
     }
 
     /// Bytes were read.
@@ -61,9 +70,9 @@ impl Activity {
         self.touch();
     }
 
-    /// Whether the whole request was handed to the connection.
-    pub(crate) fn is_request_given(&self) -> bool {
-        self.given.load(Ordering::Relaxed)
+    /// Whether the request is on its way to the last byte, so that it is the upstream's turn.
+    pub(crate) fn is_request_sent(&self) -> bool {
+        self.given.load(Ordering::Relaxed) && !self.blocked.load(Ordering::Relaxed)
     }
 
     /// Whether any byte of a response has come.

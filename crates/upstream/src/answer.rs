@@ -9,18 +9,18 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 use towergate_core::{Body, BoxError};
 
 use crate::{
+    connection::Received,
     error::{Error, Kind},
     pool::Lease,
 };
 
 /// Makes a response's body; one that is at hand already is passed on as it is, and its connection
 /// is free again. `reusable` says whether the upstream will take more requests on it.
-pub(crate) async fn body(incoming: Incoming, lease: Lease, read_timeout: Duration, reusable: bool) -> Body {
+pub(crate) async fn body(incoming: Received, lease: Lease, read_timeout: Duration, reusable: bool) -> Body {
     let mut answer = Answer {
         incoming,
         read: None,
@@ -52,7 +52,7 @@ pub(crate) async fn body(incoming: Incoming, lease: Lease, read_timeout: Duratio
 /// A response body that frees its connection at the end and gives up when nothing comes for too
 /// long. A break is passed on as an error, so that the client never takes it for the end.
 struct Answer {
-    incoming: Incoming,
+    incoming: Received,
     /// Read before the client asked.
     read: Option<Bytes>,
     lease: Option<Lease>,

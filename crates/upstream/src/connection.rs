@@ -1,6 +1,6 @@
-//! One HTTP/1.1 connection to an upstream: the only module that knows which HTTP client is used.
+//! One HTTP/1.1 connection to an upstream: the only module that knows which HTTP client drives it.
 
-use std::{fmt, future::Future, net::SocketAddr, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{fmt, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use http::{Request, Response};
 use hyper::{
@@ -16,10 +16,13 @@ use tokio::{
 
 use crate::{
     activity::Activity,
-    error::{Error, Kind},
+    error::{Error, Kind, WriteStalled},
     request_body::Feed,
     wire::Wire,
 };
+
+/// The body of a response as it is received.
+pub(crate) type Received = Incoming;
 
 /// How long a connection that has just been given back may take to become ready again.
 const SETTLING: Duration = Duration::from_millis(50);
@@ -80,7 +83,7 @@ impl Connection {
         &mut self,
         request: Request<Feed>,
         read_timeout: Duration,
-    ) -> Result<Response<Incoming>, Error> {
+    ) -> Result<Response<Received>, Error> {
         self.served += 1;
         let activity = &self.activity;
         let mut response = pin!(self.sender.try_send_request(request));
@@ -92,7 +95,7 @@ impl Connection {
             while alarm.as_mut().poll(cx).is_ready() {
                 let now = tokio::time::Instant::now();
                 // While the request is still on its way, the upstream owes nothing.
-                let since = if activity.is_request_given() { activity.last() } else { now };
+                let since = if activity.is_request_sent() { activity.last() } else { now };
                 let deadline = since + read_timeout;
                 if deadline <= now {
                     return Poll::Ready(Err(Error::new(Kind::ReadTimeout(read_timeout))));
@@ -109,6 +112,21 @@ fn failure(error: TrySendError<Request<Feed>>) -> Error {
     let unsent = error.message().is_some();
     let error = Error::from(error.into_error());
     if unsent { error.unsent() } else { error }
+}
+
+impl From<hyper::Error> for Error {
+    fn from(error: hyper::Error) -> Self {
+        let io = std::iter::successors(std::error::Error::source(&error), |cause| cause.source())
+            .find_map(|cause| cause.downcast_ref::<io::Error>());
+        let stalled = io.and_then(|io| io.get_ref()).and_then(|inner| inner.downcast_ref::<WriteStalled>());
+        let kind = match stalled {
+            Some(WriteStalled(limit)) => Kind::WriteTimeout(*limit),
+            None if error.is_parse() => Kind::BadResponse,
+            None if error.is_user() => Kind::BadRequest,
+            None => Kind::Closed,
+        };
+        Self::new(kind).because(error)
+    }
 }
 
 impl Drop for Connection {

@@ -1,6 +1,6 @@
 //! What may go wrong on the way to an upstream, and how the client is told.
 
-use std::{fmt, io, net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use http::{Method, StatusCode};
 use towergate_core::{BoxError, Protocol, Reply};
@@ -200,21 +200,6 @@ impl fmt::Display for WriteStalled {
 }
 
 impl std::error::Error for WriteStalled {}
-
-impl From<hyper::Error> for Error {
-    fn from(error: hyper::Error) -> Self {
-        let io = std::iter::successors(std::error::Error::source(&error), |cause| cause.source())
-            .find_map(|cause| cause.downcast_ref::<io::Error>());
-        let stalled = io.and_then(|io| io.get_ref()).and_then(|inner| inner.downcast_ref::<WriteStalled>());
-        let kind = match stalled {
-            Some(WriteStalled(limit)) => Kind::WriteTimeout(*limit),
-            None if error.is_parse() => Kind::BadResponse,
-            None if error.is_user() => Kind::BadRequest,
-            None => Kind::Closed,
-        };
-        Self::new(kind).because(error)
-    }
-}
 
 #[cfg(test)]
 mod tests {

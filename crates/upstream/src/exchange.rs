@@ -4,12 +4,11 @@ use std::time::{Instant, SystemTime};
 
 use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use towergate_core::{Body, Context, Service};
 
 use crate::{
     answer,
-    connection::Connection,
+    connection::{Connection, Received},
     destination::{Destination, Peer, Tried},
     error::{Error, Kind},
     forward, hop,
@@ -72,7 +71,7 @@ impl<'a> Exchange<'a> {
         Ok(self.pass_on(response, lease).await)
     }
 
-    async fn attempts(&mut self, destination: &Destination) -> Result<(Response<Incoming>, Lease), Error> {
+    async fn attempts(&mut self, destination: &Destination) -> Result<(Response<Received>, Lease), Error> {
         let mut tried = Tried::default();
         let mut left = self.service.retries;
         loop {
@@ -104,7 +103,7 @@ impl<'a> Exchange<'a> {
 
     /// One attempt, on a kept connection if there is one. That the upstream has closed such a
     /// connection in the meantime says nothing about the upstream: then a new one is made.
-    async fn attempt(&mut self, peer: Peer<'_>) -> Result<(Response<Incoming>, Lease), Error> {
+    async fn attempt(&mut self, peer: Peer<'_>) -> Result<(Response<Received>, Lease), Error> {
         if let Some(connection) = self.worker.pool.take(peer.address).await {
             let lease = self.lease(&peer, connection);
             let activity = lease.connection.activity().clone();
@@ -124,7 +123,7 @@ impl<'a> Exchange<'a> {
         Lease { connection, address: peer.address, pool: self.worker.pool.clone() }
     }
 
-    async fn send(&mut self, peer: &Peer<'_>, mut lease: Lease) -> Result<(Response<Incoming>, Lease), Error> {
+    async fn send(&mut self, peer: &Peer<'_>, mut lease: Lease) -> Result<(Response<Received>, Lease), Error> {
         let activity = lease.connection.activity();
         activity.begin(self.service.write_timeout);
         let request = self.request(peer, self.body.feed(activity));
@@ -133,8 +132,8 @@ impl<'a> Exchange<'a> {
             // A broken body of the client also ends the connection, which is then not the cause.
             Err(error) => return Err(self.body.failure().unwrap_or(error)),
         };
-        // Nobody asked for another protocol.
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // Nobody asked for another protocol, nor for codings of the transfer.
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS || hop::is_coded(response.headers()) {
             return Err(Error::new(Kind::BadResponse));
         }
         Ok((response, lease))
@@ -154,7 +153,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The upstream's response as the client gets it.
-    async fn pass_on(&self, response: Response<Incoming>, lease: Lease) -> Response<Body> {
+    async fn pass_on(&self, response: Response<Received>, lease: Lease) -> Response<Body> {
         let (mut head, incoming) = response.into_parts();
         let reusable = !hop::closes(&head.headers);
         let framed = incoming.size_hint().exact();

@@ -99,6 +99,14 @@ fn strip_length(headers: &mut HeaderMap, method: &Method, status: StatusCode, fr
     }
 }
 
+/// Whether a response's body is coded for the transfer in a way that is not undone here: with its
+/// `Transfer-Encoding` gone, the client could not undo it either.
+pub(crate) fn is_coded(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(header::TRANSFER_ENCODING).into_iter();
+    let coded = |line: &HeaderValue| !line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    lines.next().is_some_and(coded) || lines.next().is_some()
+}
+
 /// Whether the upstream takes no more requests on this connection.
 pub(crate) fn closes(headers: &HeaderMap) -> bool {
     headers.contains_key(header::CONNECTION) && listed(headers, header::CONNECTION).iter().any(|name| name == "close")

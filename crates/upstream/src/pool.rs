@@ -123,7 +123,7 @@ impl Lease {
     /// The response was read to its end.
     pub(crate) fn finish(self) {
         // A response may come before the request is over; what is left of that cannot be taken back.
-        if self.connection.activity().is_request_given() {
+        if self.connection.activity().is_request_sent() {
             self.pool.keep(self.address, self.connection);
         }
     }

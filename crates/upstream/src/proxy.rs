@@ -170,3 +170,18 @@ fn explain(cx: &Context, error: &Error) -> Response<Body> {
     };
     response.map(Body::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_fits_where_tower_services_are_wanted() {
+        fn fits<S: Service<Request<Body>, Error = Infallible> + Clone + Send + Sync + 'static>(_: &S)
+        where
+            S::Future: Send + 'static,
+        {
+        }
+        fits(&Proxy::new(&ProxySettings::default()));
+    }
+}

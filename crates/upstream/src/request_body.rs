@@ -237,3 +237,63 @@ impl fmt::Debug for RequestBody {
         f.debug_struct("RequestBody").field("length", &self.length).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt, Full};
+
+    use super::*;
+
+    fn body(size: usize, buffering: bool) -> RequestBody {
+        RequestBody::new(Full::new(Bytes::from(vec![b'x'; size])), buffering)
+    }
+
+    async fn read(feed: Feed) -> usize {
+        feed.collect().await.unwrap().to_bytes().len()
+    }
+
+    #[tokio::test]
+    async fn a_body_can_be_sent_again_while_all_that_was_sent_is_kept() {
+        for (size, buffering, again) in [
+            (0, false, true),
+            (1, true, true),
+            (64 * 1024, true, true),
+            (64 * 1024 + 1, true, false),
+            (1, false, false),
+        ] {
+            let body = body(size, buffering);
+            let activity = Arc::new(Activity::new());
+            let unused = body.feed(&activity);
+            assert!(body.can_replay(), "nothing was sent yet");
+            drop(unused);
+            assert_eq!(read(body.feed(&activity)).await, size);
+            assert_eq!(body.can_replay(), again, "{size} bytes, buffering {buffering}");
+            if again {
+                assert_eq!(read(body.feed(&activity)).await, size);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_earlier_attempt_takes_nothing_from_a_later_one() {
+        let body = body(5, true);
+        let activity = Arc::new(Activity::new());
+        let earlier = body.feed(&activity);
+        let later = body.feed(&activity);
+        assert!(earlier.collect().await.is_err());
+        assert!(body.failure().is_none(), "that is not the client's fault");
+        assert_eq!(read(later).await, 5);
+    }
+
+    #[tokio::test]
+    async fn the_connection_learns_when_it_was_given_everything() {
+        for size in [0, 5] {
+            let activity = Arc::new(Activity::new());
+            let body = body(size, true);
+            let mut feed = body.feed(&activity);
+            assert_eq!(activity.is_request_sent(), size == 0);
+            feed.frame().await;
+            assert!(activity.is_request_sent() && feed.is_end_stream());
+        }
+    }
+}

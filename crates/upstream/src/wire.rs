@@ -36,6 +36,7 @@ impl Wire {
             self.activity.wrote();
             return written;
         }
+        self.activity.write_blocked();
         let limit = self.activity.write_timeout();
         let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(limit)));
         match stall.as_mut().poll(cx) {

@@ -1,15 +1,22 @@
 //! Upstreams scripted byte by byte on loopback sockets, and requests as the gateway's server makes them.
 
-#![allow(dead_code, missing_docs, unreachable_pub, reason = "shared by several test files")]
-
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{self, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Frame;
 use http_body_util::BodyExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::mpsc,
     task::JoinHandle,
 };
 use tower::ServiceExt;
@@ -20,48 +27,48 @@ use towergate_upstream::{Destinations, Proxy, ProxySettings, Tries};
 use uuid::Uuid;
 
 /// Fails a test that would hang.
-pub async fn within<F: Future>(future: F) -> F::Output {
+pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(10), future).await.expect("takes too long")
 }
 
 /// A listening upstream.
-pub struct Upstream {
+pub(crate) struct Upstream {
     listener: TcpListener,
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Upstream {
-    pub async fn bind() -> Self {
+    pub(crate) async fn bind() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         Self { listener, address }
     }
 
-    pub async fn accept(&self) -> Peer {
+    pub(crate) async fn accept(&self) -> Peer {
         let (stream, _) = within(self.listener.accept()).await.unwrap();
         Peer { stream, read: Vec::new() }
     }
 
     /// Whether somebody is waiting to be accepted.
-    pub async fn is_called(&self) -> bool {
+    pub(crate) async fn is_called(&self) -> bool {
         tokio::time::timeout(Duration::from_millis(100), self.listener.accept()).await.is_ok()
     }
 }
 
 /// An address at which nobody listens.
-pub async fn refusing() -> SocketAddr {
+pub(crate) async fn refusing() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 /// The upstream's end of a connection.
-pub struct Peer {
-    pub stream: TcpStream,
+pub(crate) struct Peer {
+    pub(crate) stream: TcpStream,
     read: Vec<u8>,
 }
 
 impl Peer {
     /// The next bytes up to and with `end`.
-    pub async fn until(&mut self, end: &str) -> String {
+    pub(crate) async fn until(&mut self, end: &str) -> String {
         within(async {
             loop {
                 if let Some(at) = self.read.windows(end.len()).position(|window| window == end.as_bytes()) {
@@ -78,23 +85,23 @@ impl Peer {
     }
 
     /// The head of the next request.
-    pub async fn head(&mut self) -> String {
+    pub(crate) async fn head(&mut self) -> String {
         self.until("\r\n\r\n").await
     }
 
-    pub async fn send(&mut self, text: &str) {
+    pub(crate) async fn send(&mut self, text: &str) {
         within(self.stream.write_all(text.as_bytes())).await.unwrap();
     }
 
     /// Reads a request without body and answers it.
-    pub async fn answer(&mut self, response: &str) -> String {
+    pub(crate) async fn answer(&mut self, response: &str) -> String {
         let head = self.head().await;
         self.send(response).await;
         head
     }
 
     /// Waits until the other end closes.
-    pub async fn closed(mut self) {
+    pub(crate) async fn closed(mut self) {
         within(async {
             let mut rest = [0; 1024];
             while !matches!(self.stream.read(&mut rest).await, Ok(0) | Err(_)) {}
@@ -103,14 +110,14 @@ impl Peer {
     }
 
     /// Closes with a reset.
-    pub fn reset(self) {
+    pub(crate) fn reset(self) {
         self.stream.set_zero_linger().unwrap();
     }
 }
 
-pub const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-pub fn service(address: SocketAddr) -> Service {
+pub(crate) fn service(address: SocketAddr) -> Service {
     Service {
         id: Uuid::new_v4(),
         name: Some("test".into()),
@@ -128,13 +135,13 @@ pub fn service(address: SocketAddr) -> Service {
 }
 
 /// A service in front of several targets.
-pub fn balanced(targets: &[SocketAddr]) -> Service {
+pub(crate) fn balanced(targets: &[SocketAddr]) -> Service {
     let targets = targets.iter().map(|a| Target { host: a.ip().to_string(), port: a.port(), weight: 100 }).collect();
     let balancing = Balancing { id: Uuid::new_v4(), name: "up".into(), host_header: None, targets };
     Service { balancing: Some(Arc::new(balancing)), ..service("127.0.0.1:1".parse().unwrap()) }
 }
 
-pub fn route() -> Route {
+pub(crate) fn route() -> Route {
     Route {
         id: Uuid::new_v4(),
         name: None,
@@ -149,19 +156,19 @@ pub fn route() -> Route {
 }
 
 /// What a request meets: a route, a service, and a proxy to send it through.
-pub struct Gateway {
-    pub proxy: Proxy,
-    pub plan: Arc<Plan>,
-    pub client: Client,
-    pub matched: Matched,
+pub(crate) struct Gateway {
+    pub(crate) proxy: Proxy,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) client: Client,
+    pub(crate) matched: Matched,
 }
 
 impl Gateway {
-    pub fn to(service: Service) -> Self {
+    pub(crate) fn to(service: Service) -> Self {
         Self::new(service, route(), &ProxySettings { via_token: "kong/3.9.1".into(), ..Default::default() })
     }
 
-    pub fn new(service: Service, route: Route, settings: &ProxySettings) -> Self {
+    pub(crate) fn new(service: Service, route: Route, settings: &ProxySettings) -> Self {
         let destination = Destinations::new().destination(&service);
         let plan = Plan {
             route: Some(Arc::new(route)),
@@ -178,7 +185,7 @@ impl Gateway {
         Self { proxy: Proxy::new(settings), plan: Arc::new(plan), client, matched: Matched::default() }
     }
 
-    pub fn context<B>(&self, request: Request<B>) -> (Arc<Context>, Request<B>) {
+    pub(crate) fn context<B>(&self, request: Request<B>) -> (Arc<Context>, Request<B>) {
         let (mut head, body) = request.into_parts();
         let mut cx = Context::new(self.client.clone(), &head, Timing::start(), Some(self.plan.clone()));
         cx.matched = self.matched.clone();
@@ -187,7 +194,7 @@ impl Gateway {
         (cx, Request::from_parts(head, body))
     }
 
-    pub async fn call<B>(&self, request: Request<B>) -> (Arc<Context>, Response<Body>)
+    pub(crate) async fn call<B>(&self, request: Request<B>) -> (Arc<Context>, Response<Body>)
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -198,7 +205,7 @@ impl Gateway {
     }
 
     /// Sends a request while the test plays the upstream.
-    pub fn spawn<B>(&self, request: Request<B>) -> JoinHandle<(Arc<Context>, Response<Body>)>
+    pub(crate) fn spawn<B>(&self, request: Request<B>) -> JoinHandle<(Arc<Context>, Response<Body>)>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -209,19 +216,58 @@ impl Gateway {
     }
 }
 
-pub fn get(target: &str) -> Request<Body> {
+pub(crate) fn get(target: &str) -> Request<Body> {
     Request::get(target).header("host", "client.test").body(Body::Empty).unwrap()
 }
 
-pub fn request(method: &str, body: impl Into<Bytes>) -> Request<Body> {
-    Request::builder().method(method).uri("/").header("host", "client.test").body(Body::from(body.into())).unwrap()
+pub(crate) fn request(method: &str, body: impl Into<Bytes>) -> Request<Body> {
+    with_body(method, Body::from(body.into()))
 }
 
-pub async fn text(response: Response<Body>) -> String {
+pub(crate) async fn text(response: Response<Body>) -> String {
     String::from_utf8(within(response.into_body().collect()).await.unwrap().to_bytes().to_vec()).unwrap()
 }
 
 /// The ports and codes of a request's attempts.
-pub fn tries(cx: &Context) -> Vec<(u16, u16)> {
+pub(crate) fn tries(cx: &Context) -> Vec<(u16, u16)> {
     cx.upstream::<Tries>().unwrap().iter().map(|attempt| (attempt.port, attempt.code)).collect()
+}
+
+/// A client's body of unknown length, sent by the test.
+pub(crate) struct Upload(mpsc::Receiver<Result<Bytes, BoxError>>);
+
+/// The test's end of an upload and the gateway's; one chunk may be on its way.
+pub(crate) fn upload() -> (mpsc::Sender<Result<Bytes, BoxError>>, Upload) {
+    let (sender, receiver) = mpsc::channel(1);
+    (sender, Upload(receiver))
+}
+
+/// An upload that is over already.
+pub(crate) fn uploaded(chunks: &[&'static str]) -> Upload {
+    let (sender, receiver) = mpsc::channel(chunks.len().max(1));
+    for chunk in chunks {
+        sender.try_send(Ok(Bytes::from_static(chunk.as_bytes()))).unwrap();
+    }
+    Upload(receiver)
+}
+
+impl http_body::Body for Upload {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.0.poll_recv(cx).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
+    }
+}
+
+pub(crate) fn with_body<B>(method: &str, body: B) -> Request<B> {
+    Request::builder().method(method).uri("/").header("host", "client.test").body(body).unwrap()
+}
+
+/// The next bytes of a response body; `None` at its end.
+pub(crate) async fn chunk(body: &mut Body) -> Option<Result<Bytes, BoxError>> {
+    within(body.frame()).await.map(|frame| frame.map(|frame| frame.into_data().unwrap()))
 }
