@@ -119,8 +119,12 @@ impl Gateway {
         Self::start_on(listeners, ServerConfig { port_maps, ..ServerConfig::default() }, 1, routes)
     }
 
+    pub(crate) fn on(listeners: Listeners, routes: &[TestRoute]) -> Self {
+        Self::start_on(listeners, ServerConfig::default(), 1, routes)
+    }
+
     fn start_on(listeners: Listeners, config: ServerConfig, workers: usize, routes: &[TestRoute]) -> Self {
-        let address = listeners.addresses()[0];
+        let address = ([127, 0, 0, 1], listeners.addresses()[0].port()).into();
         let table = table(routes);
         let (publisher, watched) = Publisher::new((0..workers).map(|_| table.copy()));
         let gate = Arc::new(Semaphore::new(0));

@@ -412,6 +412,15 @@ fn a_client_that_goes_away_ends_its_request() {
 }
 
 #[test]
+fn ipv4_in_ipv6_clothes_is_ipv4() {
+    let both = Listen { ipv6_only: false, ..Listen::on("[::]:0".parse().unwrap()) };
+    let Ok(listeners) = Listeners::bind(&[both], 1) else { return eprintln!("this machine has no IPv6") };
+    let gateway = Gateway::on(listeners, &[route("main", "/a")]);
+    let facts = gateway.connect().get("/a").json();
+    assert_eq!((&facts["address"], &facts["peer"]), (&json!("127.0.0.1"), &json!("127.0.0.1")));
+}
+
+#[test]
 fn as_many_tables_as_workers() {
     let listeners = Listeners::bind(&[Listen::on(([127, 0, 0, 1], 0).into())], 2).unwrap();
     let stack = tower::service_fn(|_: http::Request<towergate_core::Body>| async {
