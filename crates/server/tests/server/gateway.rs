@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -282,6 +282,12 @@ impl Client {
             answer.body = String::from_utf8(body).unwrap();
         }
         Some(answer)
+    }
+
+    /// Sends nothing more, and reads whatever comes until the other side is done, too.
+    pub(crate) fn hang_up(&mut self) {
+        self.reader.get_mut().shutdown(Shutdown::Write).ok();
+        let _ = self.reader.read_to_end(&mut Vec::new());
     }
 
     /// Whether nothing comes any more. A reset counts as an end.
