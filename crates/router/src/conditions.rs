@@ -1,5 +1,7 @@
 //! A rule made ready for matching: everything but its paths.
 
+use std::net::SocketAddr;
+
 use crate::{
     error::Problems,
     header::HeaderCondition,
@@ -38,37 +40,63 @@ impl Conditions {
         }
     }
 
-    /// The first attribute that keeps the request from matching; `None` if all match.
-    pub(crate) fn obstacle(&self, request: &Request<'_>) -> Option<&'static str> {
-        let met = [
-            ("protocols", Family::of(request.scheme).takes(self.protocols)),
-            ("methods", self.methods.is_empty() || self.methods.iter().any(|method| **method == *request.method)),
-            ("hosts", self.hosts.is_empty() || self.hosts.matches(without_dot(request.host), request.port)),
-        ];
-        if let Some((attribute, _)) = met.into_iter().find(|(_, met)| !met) {
-            return Some(attribute);
-        }
-        self.rarer_obstacle(request)
+    /// Whether the request has all that is asked for; cheap questions first.
+    pub(crate) fn matches(&self, request: &Request<'_>) -> bool {
+        self.takes_method(request)
+            && self.takes_host(request)
+            && self.takes_protocol(request)
+            && self.takes_headers(request)
+            && self.takes_sni(request)
+            && self.takes_source(request)
+            && self.takes_destination(request)
     }
 
-    fn rarer_obstacle(&self, request: &Request<'_>) -> Option<&'static str> {
-        if !self.headers.iter().all(|header| header.matches(request.headers)) {
-            return Some("headers");
-        }
-        if let Some(sni) = request.sni
-            && !self.snis.is_empty()
-            && !self.snis.matches(without_dot(sni), 0)
-        {
-            return Some("snis");
-        }
-        let ends =
-            [("sources", &self.sources, request.source), ("destinations", &self.destinations, request.destination)];
-        let unmet = ends.into_iter().find(|(_, wanted, end)| {
-            let met = end.is_some_and(|end| wanted.iter().any(|address| address.contains(&end)));
-            !wanted.is_empty() && !met
-        });
-        unmet.map(|(attribute, ..)| attribute)
+    /// The attributes that keep the request from matching.
+    pub(crate) fn obstacles(&self, request: &Request<'_>) -> Vec<&'static str> {
+        let met = [
+            ("protocols", self.takes_protocol(request)),
+            ("methods", self.takes_method(request)),
+            ("hosts", self.takes_host(request)),
+            ("headers", self.takes_headers(request)),
+            ("snis", self.takes_sni(request)),
+            ("sources", self.takes_source(request)),
+            ("destinations", self.takes_destination(request)),
+        ];
+        met.into_iter().filter(|(_, met)| !met).map(|(attribute, _)| attribute).collect()
     }
+
+    fn takes_protocol(&self, request: &Request<'_>) -> bool {
+        Family::of(request.scheme).takes(self.protocols)
+    }
+
+    fn takes_method(&self, request: &Request<'_>) -> bool {
+        self.methods.is_empty() || self.methods.iter().any(|method| **method == *request.method)
+    }
+
+    fn takes_host(&self, request: &Request<'_>) -> bool {
+        self.hosts.is_empty() || self.hosts.matches(without_dot(request.host), request.port)
+    }
+
+    fn takes_headers(&self, request: &Request<'_>) -> bool {
+        self.headers.iter().all(|header| header.matches(request.headers))
+    }
+
+    /// Not asked without TLS: such a request is to be redirected to where it can be.
+    fn takes_sni(&self, request: &Request<'_>) -> bool {
+        self.snis.is_empty() || request.sni.is_none_or(|sni| self.snis.matches(without_dot(sni), 0))
+    }
+
+    fn takes_source(&self, request: &Request<'_>) -> bool {
+        takes_end(&self.sources, request.source)
+    }
+
+    fn takes_destination(&self, request: &Request<'_>) -> bool {
+        takes_end(&self.destinations, request.destination)
+    }
+}
+
+fn takes_end(wanted: &[Address], end: Option<SocketAddr>) -> bool {
+    wanted.is_empty() || end.is_some_and(|end| wanted.iter().any(|address| address.contains(&end)))
 }
 
 /// Kinds of traffic that never share a rule's match.

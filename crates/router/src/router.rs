@@ -4,6 +4,7 @@ use crate::{
     branch::{self, Branch, PathMatch, Paths},
     conditions::Conditions,
     error::{Problems, RuleError},
+    index::{Index, Search},
     matched::Match,
     request::Request,
     rule::Rule,
@@ -19,6 +20,7 @@ pub struct Router {
     conditions: Vec<Conditions>,
     /// The best first.
     branches: Vec<Branch>,
+    index: Index,
 }
 
 impl Router {
@@ -40,28 +42,60 @@ impl Router {
         }
         // Stable: of rules that are level even in their ids the first one listed wins.
         branches.sort_by_key(|branch| branch.standing);
-        Ok(Self { conditions, branches })
+        let index = Index::new(&conditions, &branches);
+        Ok(Self { conditions, branches, index })
     }
 
     /// The best rule that matches, if one does.
     #[must_use]
     pub fn find(&self, request: &Request<'_>) -> Option<Match> {
-        self.branches.iter().find_map(|branch| self.try_branch(branch, request))
-    }
-
-    fn try_branch(&self, branch: &Branch, request: &Request<'_>) -> Option<Match> {
-        let prefix = match branch.paths.find(request.path) {
-            PathMatch::No => return None,
-            PathMatch::Any => None,
+        let mut search = Search::new(request, &self.conditions, &self.branches);
+        self.index.find(&mut search);
+        let (branch, path) = search.found()?;
+        let prefix = match path {
             PathMatch::Bytes(bytes) => Some(bytes),
+            PathMatch::Any | PathMatch::No => None,
         };
-        if self.conditions.get(branch.rule)?.obstacle(request).is_some() {
-            return None;
-        }
         let captures = match &branch.paths {
             Paths::Regex(regex) => regex.captures(request.path),
             Paths::Any | Paths::Prefixes(_) => None,
         };
         Some(Match { rule: branch.rule, prefix, captures })
+    }
+
+    /// Every rule with its number, the best first, and what keeps it from matching. Looks at all
+    /// rules: for people who ask why, not for each request.
+    ///
+    /// A rule with paths of several lengths, or with prefixes and regexes, is listed once for each
+    /// of them, as each has a number of its own.
+    #[must_use]
+    pub fn explain(&self, request: &Request<'_>) -> Vec<Candidate> {
+        let candidate = |branch: &Branch| {
+            let mut obstacles = self.conditions.get(branch.rule)?.obstacles(request);
+            if branch.paths.find(request.path) == PathMatch::No {
+                obstacles.push("paths");
+            }
+            Some(Candidate { rule: branch.rule, number: branch.standing.number, obstacles })
+        };
+        self.branches.iter().filter_map(candidate).collect()
+    }
+}
+
+/// One rule, or one part of it, as [`Router::explain`] sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The rule's place in the list given to [`Router::new`].
+    pub rule: usize,
+    /// Kong's 64-bit priority number.
+    pub number: u64,
+    /// The attributes that keep it from matching; empty if it matches.
+    pub obstacles: Vec<&'static str>,
+}
+
+impl Candidate {
+    /// Whether the request matches.
+    #[must_use]
+    pub fn matches(&self) -> bool {
+        self.obstacles.is_empty()
     }
 }

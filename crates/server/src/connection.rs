@@ -100,7 +100,7 @@ impl<S> Connection<S> {
         let note = Note::default();
         let config = &self.worker.config;
         let body = RequestBody::new(incoming, config.limits.body, config.timeouts.body, note.clone());
-        (Body::boxed(body), Some(note))
+        (Body::Boxed(Box::pin(body)), Some(note))
     }
 }
 

@@ -24,7 +24,11 @@ fn is_length_true(headers: &HeaderMap, status: StatusCode, method: &Method, body
     }
     // Without a body the header says how long one would have been.
     let is_bodiless = *method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
-    is_bodiless || body.size_hint().exact().is_none_or(|exact| exact == length)
+    match body.size_hint().exact() {
+        Some(0) if is_bodiless => true,
+        Some(exact) => exact == length,
+        None => true,
+    }
 }
 
 fn number(digits: &[u8]) -> Option<u64> {
@@ -63,6 +67,7 @@ mod tests {
             (&["5"], ok, &get, endless(), true),
             (&["99999999999999999999"], ok, &get, endless(), false),
             (&["5"], ok, &Method::HEAD, exact(0), true),
+            (&["6"], ok, &Method::HEAD, exact(5), false),
             (&["5"], StatusCode::NOT_MODIFIED, &get, exact(0), true),
             (&["5"], StatusCode::NO_CONTENT, &get, exact(0), false),
             (&["0"], StatusCode::NO_CONTENT, &get, exact(0), false),

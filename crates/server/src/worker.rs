@@ -122,8 +122,8 @@ impl Workers {
     /// begun are finished. What is not finished after `limit` is cut off. Returns when all workers
     /// are gone.
     pub fn drain(mut self, limit: Duration) -> Drained {
-        let end = Instant::now().checked_add(limit);
-        self.drain.send_replace(Some(end.unwrap_or_else(Instant::now)));
+        const YEAR: Duration = Duration::from_hours(365 * 24);
+        self.drain.send_replace(Instant::now().checked_add(limit.min(YEAR)));
         let cut_off = self.threads.drain(..).map(|thread| thread.join().unwrap_or_default()).sum();
         Drained { cut_off }
     }
@@ -164,6 +164,9 @@ fn run<S: Stack>(
         }
         drop(acceptor);
         let end = tend(&counters, &timeouts, &mut draining).await;
+        // First those that are open, so that every response from now on says that it is the last;
+        // then those that were accepted in the meantime.
+        counters.register.retire_all();
         accepting.shutdown().await;
         counters.register.retire_all();
         finish(&counters, end).await;

@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -119,8 +119,12 @@ impl Gateway {
         Self::start_on(listeners, ServerConfig { port_maps, ..ServerConfig::default() }, 1, routes)
     }
 
+    pub(crate) fn on(listeners: Listeners, routes: &[TestRoute]) -> Self {
+        Self::start_on(listeners, ServerConfig::default(), 1, routes)
+    }
+
     fn start_on(listeners: Listeners, config: ServerConfig, workers: usize, routes: &[TestRoute]) -> Self {
-        let address = listeners.addresses()[0];
+        let address = ([127, 0, 0, 1], listeners.addresses()[0].port()).into();
         let table = table(routes);
         let (publisher, watched) = Publisher::new((0..workers).map(|_| table.copy()));
         let gate = Arc::new(Semaphore::new(0));
@@ -278,6 +282,12 @@ impl Client {
             answer.body = String::from_utf8(body).unwrap();
         }
         Some(answer)
+    }
+
+    /// Sends nothing more, and reads whatever comes until the other side is done, too.
+    pub(crate) fn hang_up(&mut self) {
+        self.reader.get_mut().shutdown(Shutdown::Write).ok();
+        let _ = self.reader.read_to_end(&mut Vec::new());
     }
 
     /// Whether nothing comes any more. A reset counts as an end.

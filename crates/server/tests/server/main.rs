@@ -7,6 +7,7 @@ mod gateway;
 
 use std::{
     collections::HashSet,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -175,6 +176,38 @@ fn what_is_no_http_is_answered_by_hyper_and_ends_the_connection() {
     }
     let many = format!("GET /a HTTP/1.1\r\nHost: a\r\n{}\r\n", "x: y\r\n".repeat(150));
     assert_eq!(gateway.connect().send(many).answer().status, 200, "more than hyper's own limit of 100");
+}
+
+#[test]
+fn whatever_comes_nothing_panics_and_the_next_client_is_served() {
+    // A task that panics would only lose its own connection, and nobody would know.
+    static PANICS: AtomicUsize = AtomicUsize::new(0);
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name().is_some_and(|name| name.starts_with("worker-")) {
+            PANICS.fetch_add(1, Relaxed);
+        }
+        usual(panic);
+    }));
+    let gateway = Gateway::simple();
+    let good = "POST http://a.example/a/./b%20c?q HTTP/1.1\r\nHost: a\r\nConnection: x-a, close\r\nX-A: 1\r\n\
+                Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n0\r\n\r\n";
+    let odd = b"\0\r\n\t %/:.,;@[]#?\x7f\xc3\xff09azAZ";
+    let mut random = fastrand::Rng::with_seed(7);
+    for _ in 0..1000 {
+        let mut bytes = good.as_bytes().to_vec();
+        for _ in 0..random.usize(1..4) {
+            let (at, byte) = (random.usize(..bytes.len()), odd[random.usize(..odd.len())]);
+            match random.u8(..3) {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, byte),
+                _ => drop(bytes.remove(at)),
+            }
+        }
+        gateway.connect().send(bytes).hang_up();
+    }
+    assert_eq!(PANICS.load(Relaxed), 0);
+    assert_eq!(gateway.connect().get("/a").status, 200);
 }
 
 #[test]
@@ -409,6 +442,15 @@ fn a_client_that_goes_away_ends_its_request() {
     eventually("the request has begun", || gateway.stats().connections_writing == 1);
     drop(client);
     eventually("the connection is gone", || gateway.stats().connections_active == 0);
+}
+
+#[test]
+fn ipv4_in_ipv6_clothes_is_ipv4() {
+    let both = Listen { ipv6_only: false, ..Listen::on("[::]:0".parse().unwrap()) };
+    let Ok(listeners) = Listeners::bind(&[both], 1) else { return eprintln!("this machine has no IPv6") };
+    let gateway = Gateway::on(listeners, &[route("main", "/a")]);
+    let facts = gateway.connect().get("/a").json();
+    assert_eq!((&facts["address"], &facts["peer"]), (&json!("127.0.0.1"), &json!("127.0.0.1")));
 }
 
 #[test]

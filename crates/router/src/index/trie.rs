@@ -1,0 +1,187 @@
+//! Which of many prefixes does a path begin with?
+
+use std::collections::VecDeque;
+
+/// A radix tree over prefixes, flat in memory: the children of a node lie side by side.
+#[derive(Debug, Clone)]
+pub(crate) struct Trie<T> {
+    nodes: Vec<TrieNode>,
+    /// The first byte of each node's label: all that is needed to choose a child.
+    firsts: Vec<u8>,
+    labels: Vec<u8>,
+    entries: Vec<Entry<T>>,
+}
+
+/// A prefix that was put in, and what belongs to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry<T> {
+    pub(crate) value: T,
+    /// The longest other entry that is a prefix of this one.
+    shorter: Option<usize>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct TrieNode {
+    label: Span,
+    children: Span,
+    entry: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Span {
+    start: usize,
+    length: usize,
+}
+
+impl Span {
+    fn of<T>(self, all: &[T]) -> &[T] {
+        all.get(self.start..self.start.saturating_add(self.length)).unwrap_or_default()
+    }
+}
+
+/// A node still without its children.
+struct Pending {
+    node: usize,
+    /// The entries below: all begin with the same `depth` bytes.
+    entries: std::ops::Range<usize>,
+    depth: usize,
+    shorter: Option<usize>,
+}
+
+impl<T> Trie<T> {
+    /// Takes prefixes in ascending order, no two of them equal.
+    pub(crate) fn new(sorted: Vec<(Vec<u8>, T)>) -> Self {
+        let (keys, values): (Vec<_>, Vec<_>) = sorted.into_iter().unzip();
+        let entries = values.into_iter().map(|value| Entry { value, shorter: None }).collect();
+        let mut trie = Self { nodes: vec![TrieNode::default()], firsts: vec![0], labels: Vec::new(), entries };
+        // A queue, not recursion: paths may be nested as deep as they are long.
+        let mut queue = VecDeque::from([Pending { node: 0, entries: 0..keys.len(), depth: 0, shorter: None }]);
+        while let Some(pending) = queue.pop_front() {
+            trie.grow(&keys, pending, &mut queue);
+        }
+        trie
+    }
+
+    /// The entries that are prefixes of the path, the longest first.
+    pub(crate) fn prefixes_of(&self, path: &[u8]) -> impl Iterator<Item = &Entry<T>> {
+        let mut next = self.longest(path);
+        std::iter::from_fn(move || {
+            let entry = self.entries.get(next?)?;
+            next = entry.shorter;
+            Some(entry)
+        })
+    }
+
+    /// Calls `take` for each entry that has a shorter one, with both; the shorter ones first.
+    pub(crate) fn inherit(&mut self, take: impl Fn(&mut T, &T)) {
+        // In order, a prefix is before all that begin with it.
+        for n in 0..self.entries.len() {
+            let (before, from) = self.entries.split_at_mut(n);
+            let Some(entry) = from.first_mut() else { return };
+            if let Some(shorter) = entry.shorter.and_then(|shorter| before.get(shorter)) {
+                take(&mut entry.value, &shorter.value);
+            }
+        }
+    }
+
+    fn longest(&self, path: &[u8]) -> Option<usize> {
+        let mut node = self.nodes.first()?;
+        let mut found = node.entry;
+        let mut rest = path;
+        while let Some(first) = rest.first() {
+            let Some(n) = node.children.of(&self.firsts).iter().position(|known| known == first) else { break };
+            let Some(child) = node.children.of(&self.nodes).get(n) else { break };
+            let Some(after) = rest.strip_prefix(child.label.of(&self.labels)) else { break };
+            (node, rest) = (child, after);
+            found = node.entry.or(found);
+        }
+        found
+    }
+
+    /// Gives a node its entry and its children, one for each byte that can follow.
+    fn grow(&mut self, keys: &[Vec<u8>], pending: Pending, queue: &mut VecDeque<Pending>) {
+        let Pending { node, mut entries, depth, mut shorter } = pending;
+        if keys.get(entries.start).is_some_and(|key| key.len() == depth) && !entries.is_empty() {
+            if let (Some(entry), Some(node)) = (self.entries.get_mut(entries.start), self.nodes.get_mut(node)) {
+                entry.shorter = shorter;
+                node.entry = Some(entries.start);
+            }
+            shorter = Some(entries.start);
+            entries.start = entries.start.saturating_add(1);
+        }
+        let start = self.nodes.len();
+        while let Some(first) = keys.get(entries.start).and_then(|key| key.get(depth)).filter(|_| !entries.is_empty()) {
+            let below = keys.get(entries.clone()).unwrap_or_default();
+            let same = below.partition_point(|key| key.get(depth) == Some(first));
+            let group = entries.start..entries.start.saturating_add(same.max(1));
+            entries.start = group.end;
+            let depth = self.add_child(keys, &group, depth, *first);
+            queue.push_back(Pending { node: self.nodes.len().saturating_sub(1), entries: group, depth, shorter });
+        }
+        let length = self.nodes.len().saturating_sub(start);
+        if let Some(node) = self.nodes.get_mut(node) {
+            node.children = Span { start, length };
+        }
+    }
+
+    /// Adds a node labelled with all that its entries share beyond `depth`; returns its own depth.
+    fn add_child(&mut self, keys: &[Vec<u8>], group: &std::ops::Range<usize>, depth: usize, first: u8) -> usize {
+        let tail = |n: usize| keys.get(n).and_then(|key| key.get(depth..)).unwrap_or_default();
+        let (low, high) = (tail(group.start), tail(group.end.saturating_sub(1)));
+        // In order, so what the outermost two share, all share.
+        let length = low.iter().zip(high).take_while(|(a, b)| a == b).count();
+        let label = Span { start: self.labels.len(), length };
+        self.labels.extend(low.iter().take(length));
+        self.firsts.push(first);
+        self.nodes.push(TrieNode { label, ..TrieNode::default() });
+        depth.saturating_add(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn trie(prefixes: &[&str]) -> Trie<String> {
+        let mut sorted: Vec<_> = prefixes.iter().map(|one| (one.as_bytes().to_vec(), (*one).to_owned())).collect();
+        sorted.sort();
+        sorted.dedup();
+        Trie::new(sorted)
+    }
+
+    fn found(trie: &Trie<String>, path: &str) -> Vec<String> {
+        trie.prefixes_of(path.as_bytes()).map(|entry| entry.value.clone()).collect()
+    }
+
+    #[test]
+    fn longest_first() {
+        let trie = trie(&["/", "/api", "/api/v1/r1", "/api/v1/r12", "/apple", "/é"]);
+        assert_eq!(found(&trie, "/api/v1/r123"), ["/api/v1/r12", "/api/v1/r1", "/api", "/"]);
+        assert_eq!(found(&trie, "/ap"), ["/"]);
+        assert_eq!(found(&trie, "/apples"), ["/apple", "/"]);
+        assert_eq!(found(&trie, "/é/x"), ["/é", "/"]);
+        assert!(found(&trie, "").is_empty());
+    }
+
+    #[test]
+    fn odd_sets() {
+        assert!(found(&trie(&[]), "/a").is_empty());
+        assert_eq!(found(&trie(&[""]), "/a"), [""]);
+        let deep: Vec<_> = (1..3000).map(|n| "/a".repeat(n)).collect();
+        let deep = trie(&deep.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(found(&deep, &"/a".repeat(2500)).len(), 2500);
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_a_list_would(prefixes in proptest::collection::vec("[/ab]{0,6}", 0..30), path in "[/abc]{0,10}") {
+            let mut expected: Vec<_> = prefixes.iter().filter(|prefix| path.starts_with(*prefix)).cloned().collect();
+            expected.sort_by_key(|prefix| std::cmp::Reverse(prefix.len()));
+            expected.dedup();
+            let trie = trie(&prefixes.iter().map(String::as_str).collect::<Vec<_>>());
+            prop_assert_eq!(found(&trie, &path), expected);
+        }
+    }
+}
