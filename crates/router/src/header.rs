@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn which_headers_match() {
-        let cases: [(&str, &[&str], &[(&str, &str)], bool); 14] = [
+        type Case = (&'static str, &'static [&'static str], &'static [(&'static str, &'static str)], bool);
+        let cases: [Case; 14] = [
             ("X-Version", &["v1"], &[("x-version", "v1")], true),
             ("X-Version", &["v1"], &[("X-VERSION", "V1")], true),
             ("X-Version", &["V1"], &[("x_version", "v1")], true),

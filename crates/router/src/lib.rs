@@ -1,4 +1,4 @@
-//! From a request to its route, by Kong's priority rules, in time that does not grow with the number of routes.
+#![doc = include_str!("../README.md")]
 
 mod branch;
 mod conditions;

@@ -17,7 +17,9 @@ pub(crate) fn parse(pattern: &str, config: syntax::Config) -> Result<Hir, String
 
 /// Compiles patterns into one regex that prefers the first of them.
 pub(crate) fn compile(patterns: &[Hir], utf8: bool) -> Result<meta::Regex, String> {
-    let config = meta::Config::new().utf8_empty(utf8).nfa_size_limit(Some(SIZE_LIMIT));
+    // The one-pass engine would double the speed of captures for four times the memory and twice
+    // the time to compile: 46 KiB for each regex with a \d in it.
+    let config = meta::Config::new().utf8_empty(utf8).nfa_size_limit(Some(SIZE_LIMIT)).onepass(false);
     meta::Builder::new().configure(config).build_many_from_hir(patterns).map_err(|error| match error.size_limit() {
         Some(limit) => format!("the regular expression is larger than {limit} bytes when compiled; lower its repetition counts, or write [0-9] for \\d and [0-9A-Za-z_] for \\w"),
         None => format!("the regular expression cannot be compiled: {error}"),
@@ -64,15 +66,26 @@ impl PathRegex {
         if !self.has_groups {
             return None;
         }
-        let mut caught = self.regex.create_captures();
-        self.regex.search_captures(&anchored(path), &mut caught);
-        let pattern = caught.pattern()?;
-        let groups: Vec<Option<Box<str>>> = caught.iter().map(|span| path.get(span?.range()).map(Into::into)).collect();
-        let names = self.regex.group_info().pattern_names(pattern).enumerate();
-        let names = names.filter_map(|(n, name)| Some((name?.into(), n))).collect();
-        (groups.len() > 1).then(|| Box::new(Captures { groups, names }))
+        let info = self.regex.group_info();
+        let mut few = [None; FEW_SLOTS];
+        let mut many = Vec::new();
+        let slots = few.get_mut(..info.slot_len()).unwrap_or_else(|| {
+            many.resize(info.slot_len(), None);
+            &mut many
+        });
+        let pattern = self.regex.search_slots(&anchored(path), slots)?;
+        let place = |n| {
+            let at = |slot: Option<usize>| Some((*slots.get(slot?)?)?.get());
+            Some(at(info.slot(pattern, n))?..at(info.slot(pattern, n).map(|slot| slot.saturating_add(1)))?)
+        };
+        let matched = path.get(..place(0)?.end)?;
+        let groups = info.pattern_names(pattern).enumerate().map(|(n, name)| (name, place(n)));
+        (info.group_len(pattern) > 1).then(|| Box::new(Captures::new(matched, groups)))
     }
 }
+
+/// Two for each group: so many need no allocation.
+const FEW_SLOTS: usize = 24;
 
 fn anchored(path: &str) -> Input<'_> {
     Input::new(path).anchored(Anchored::Yes)

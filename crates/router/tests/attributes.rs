@@ -1,4 +1,5 @@
 //! What each attribute of a rule matches, and what is told of rules that cannot be used.
+#![allow(clippy::unwrap_used)]
 
 use http::HeaderMap;
 use towergate_router::{Address, Protocols, Request, Router, Rule, Scheme};

@@ -1,4 +1,5 @@
 //! Which of several matching rules wins.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use http::{HeaderMap, HeaderValue};
 use towergate_router::{Address, Protocols, Request, Router, Rule, Scheme};
