@@ -25,7 +25,8 @@ pub(crate) fn check(plugins: &impl PluginSet, source: &cli::Source) -> Result<()
         return Ok(());
     };
     let names: Vec<_> = declarative.iter().map(|source| source.name.clone()).collect();
-    let loaded = parse(declarative, &registry).map_err(|report| format!("{names}\n{report}", names = names.join(", ")))?;
+    let loaded =
+        parse(declarative, &registry).map_err(|report| format!("{names}\n{report}", names = names.join(", ")))?;
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }

@@ -31,7 +31,7 @@ pub(crate) enum Command {
     Check(Source),
     /// Start three small sample services and a gateway in front of them.
     Demo,
-    /// Print the version.
+    /// Print the version, alone on a line.
     Version {
         /// Also the Kong version whose behaviour it follows.
         #[arg(short, long)]

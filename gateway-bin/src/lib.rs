@@ -70,7 +70,7 @@ pub fn run(plugins: impl PluginSet) -> ExitCode {
 
 #[allow(clippy::print_stdout, reason = "what the command is for")]
 fn version(all: bool) {
-    println!("towergate {}", env!("CARGO_PKG_VERSION"));
+    println!("{}", env!("CARGO_PKG_VERSION"));
     if all {
         println!("compatible with Kong {}", towergate_admin::KONG_VERSION);
     }

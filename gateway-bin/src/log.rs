@@ -54,7 +54,9 @@ fn filter(level: LogLevel) -> LevelFilter {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Info | LogLevel::Notice => LevelFilter::INFO,
         LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Error | LogLevel::Crit | LogLevel::Alert | LogLevel::Emerg => LevelFilter::ERROR,
+        LogLevel::Error => LevelFilter::ERROR,
+        // Nothing here is as severe as these.
+        LogLevel::Crit | LogLevel::Alert | LogLevel::Emerg => LevelFilter::OFF,
     }
 }
 

@@ -26,9 +26,7 @@ impl PidFile {
         match write(&path) {
             Ok(()) => Ok(Some(Self { path })),
             Err(_) if settings.origin("prefix") == Origin::Default => Ok(None),
-            Err(error) => {
-                Err(format!("cannot write {}: {error}; choose another folder with --prefix", path.display()))
-            }
+            Err(error) => Err(format!("cannot write {}: {error}; choose another folder with --prefix", path.display())),
         }
     }
 }

@@ -10,6 +10,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
+    time::{Instant, sleep_until},
 };
 
 /// What the outside asks.
@@ -30,6 +31,8 @@ pub(crate) struct Asks {
     quit: Signal,
     hangup: Signal,
     changes: mpsc::Receiver<()>,
+    /// Files have changed; they are read at this time unless they change again before.
+    quiet_at: Option<Instant>,
     // Watches until it is dropped; keeps the channel open.
     _watcher: Option<RecommendedWatcher>,
     _sender: mpsc::Sender<()>,
@@ -59,21 +62,26 @@ impl Asks {
             quit: signal(SignalKind::quit())?,
             hangup: signal(SignalKind::hangup())?,
             changes,
+            quiet_at: None,
             _watcher: watcher,
             _sender: sender,
         })
     }
 
-    /// The next ask.
+    /// The next ask. Nothing is lost if the future is dropped before it is done.
     pub(crate) async fn next(&mut self) -> Ask {
-        tokio::select! {
-            _ = self.terminate.recv() => Ask::Stop,
-            _ = self.interrupt.recv() => Ask::Stop,
-            _ = self.quit.recv() => Ask::Stop,
-            _ = self.hangup.recv() => Ask::Reload,
-            _ = self.changes.recv() => {
-                while tokio::time::timeout(QUIET, self.changes.recv()).await.is_ok() {}
-                Ask::FilesChanged
+        loop {
+            let quiet_at = self.quiet_at;
+            tokio::select! {
+                _ = self.terminate.recv() => return Ask::Stop,
+                _ = self.interrupt.recv() => return Ask::Stop,
+                _ = self.quit.recv() => return Ask::Stop,
+                _ = self.hangup.recv() => return Ask::Reload,
+                _ = self.changes.recv() => self.quiet_at = Some(Instant::now() + QUIET),
+                () = sleep_until(quiet_at.unwrap_or_else(Instant::now)), if quiet_at.is_some() => {
+                    self.quiet_at = None;
+                    return Ask::FilesChanged;
+                }
             }
         }
     }

@@ -69,6 +69,8 @@ pub(crate) fn demo(plugins: impl PluginSet, verbose: u8) -> Result<(), String> {
 /// A gateway whose ports are open and whose configuration is in force.
 struct Gateway {
     sources: Sources,
+    asks: Asks,
+    waiting: tokio::runtime::Runtime,
     control: Arc<Control>,
     workers: Workers,
     proxy_address: Option<SocketAddr>,
@@ -80,10 +82,14 @@ struct Gateway {
 }
 
 impl Gateway {
-    /// Reads the configuration, opens the ports, starts the workers, in this order: what is wrong
-    /// is told before anything listens.
+    /// Listens to signals, reads the configuration, opens the ports, starts the workers, in this
+    /// order: what is wrong is told before anything listens, and nothing asked from then on is lost.
     fn open<P: PluginSet>(plugins: P, sources: Sources, verbose: u8) -> Result<Self, String> {
         let settings = Arc::new(sources.settings.clone());
+        start_log(&settings, verbose)?;
+        let cannot_wait = |error: std::io::Error| format!("cannot wait for signals: {error}");
+        let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_wait)?;
+        let asks = waiting.block_on(async { Asks::new(&sources.files) }).map_err(cannot_wait)?;
         let config = first_configuration(&plugins, &sources)?;
         let pages = wiring::pages(&settings)?;
         let proxy_listens = wiring::listens(&settings.proxy_listen)?;
@@ -91,7 +97,6 @@ impl Gateway {
         let listeners = Listeners::bind(&proxy_listens, settings.workers.get()).map_err(|error| error.to_string())?;
         let admin_listeners = Listeners::bind(&admin_listens, 1).map_err(|error| error.to_string())?;
         let pid_file = PidFile::write(&settings)?;
-        start_log(&settings, verbose)?;
         for warning in settings.warnings().iter().map(ToString::to_string).chain(config.warnings) {
             tracing::warn!("{warning}");
         }
@@ -116,6 +121,8 @@ impl Gateway {
         serve_admin(admin_listeners, control.clone(), settings, workers.stats())?;
         Ok(Self {
             sources,
+            asks,
+            waiting,
             control,
             workers,
             proxy_address,
@@ -126,12 +133,8 @@ impl Gateway {
     }
 
     /// Follows signals and file changes until told to stop, then lets requests in flight finish.
-    fn serve(self, welcome: Option<String>) -> Result<(), String> {
-        let signals = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let signals = signals.map_err(|error| format!("cannot wait for signals: {error}"))?;
-        signals.block_on(async {
-            let asks = Asks::new(&self.sources.files);
-            let mut asks = asks.map_err(|error| format!("cannot wait for signals: {error}"))?;
+    fn serve(mut self, welcome: Option<String>) -> Result<(), String> {
+        self.waiting.block_on(async {
             tracing::info!(proxy = %shown(self.proxy_address), admin = %shown(self.admin_address), "started");
             if let Some(welcome) = welcome {
                 print(&welcome);
@@ -139,14 +142,14 @@ impl Gateway {
             let mut sweep = tokio::time::interval(SWEEP);
             loop {
                 tokio::select! {
-                    ask = asks.next() => match ask {
-                        Ask::Stop => return Ok::<_, String>(()),
-                        Ask::Reload | Ask::FilesChanged => self.reload(),
+                    ask = self.asks.next() => match ask {
+                        Ask::Stop => return,
+                        Ask::Reload | Ask::FilesChanged => reload(&self.sources, &self.control),
                     },
                     _ = sweep.tick() => { self.control.sweep(); }
                 }
             }
-        })?;
+        });
         tracing::info!("stopping: requests in flight are finished");
         let drained = self.workers.drain(DRAIN);
         if drained.cut_off > 0 {
@@ -154,23 +157,23 @@ impl Gateway {
         }
         Ok(())
     }
+}
 
-    /// Reads the declarative configuration again. A broken one is told, and the old one stays.
-    fn reload(&self) {
-        let loaded = match self.sources.declarative() {
-            Ok(Some(sources)) => self.control.load(sources).map_err(|error| error.to_string()),
-            Ok(None) => return,
-            Err(error) => Err(error),
-        };
-        match loaded {
-            Ok(warnings) => {
-                for warning in warnings {
-                    tracing::warn!("{warning}");
-                }
-                tracing::info!(hash = %self.control.current().config.hash, "configuration reloaded");
+/// Reads the declarative configuration again. A broken one is told, and the old one stays.
+fn reload(sources: &Sources, control: &Control) {
+    let loaded = match sources.declarative() {
+        Ok(Some(texts)) => control.load(texts).map_err(|error| error.to_string()),
+        Ok(None) => return,
+        Err(error) => Err(error),
+    };
+    match loaded {
+        Ok(warnings) => {
+            for warning in warnings {
+                tracing::warn!("{warning}");
             }
-            Err(error) => tracing::error!("configuration not reloaded, the one before stays in force: {error}"),
+            tracing::info!(hash = %control.current().config.hash, "configuration reloaded");
         }
+        Err(error) => tracing::error!("configuration not reloaded, the one before stays in force: {error}"),
     }
 }
 

@@ -129,9 +129,9 @@ pub(crate) fn listens(listeners: &[Listener]) -> Result<Vec<Listen>, String> {
 fn listen(listener: &Listener) -> Result<Listen, String> {
     let resolved = || (listener.host.as_str(), listener.port).to_socket_addrs().ok()?.next();
     let known = listener.ip().map(|ip| SocketAddr::new(ip, listener.port));
-    let address = known.or_else(resolved).ok_or_else(|| {
-        format!("cannot listen on {}: the name means no address of this machine", listener.address())
-    })?;
+    let address = known
+        .or_else(resolved)
+        .ok_or_else(|| format!("cannot listen on {}: the name means no address of this machine", listener.address()))?;
     let mut listen = Listen::on(address);
     listen.backlog = listener.backlog.and_then(|backlog| backlog.try_into().ok()).unwrap_or(listen.backlog);
     listen.ipv6_only = listener.ipv6only.unwrap_or(listen.ipv6_only);

@@ -107,17 +107,6 @@ fn wrong_methods_are_405() {
 }
 
 #[test]
-fn entities_cannot_be_written_without_a_database() {
-    let gateway = Gateway::serving(EMPTY);
-    let answer = post_json(&gateway, "/services", &json!({"name": "x", "url": "http://h"}));
-    assert_eq!(answer.status, 405);
-    let body = answer.json();
-    assert_eq!(body["code"], 12);
-    assert_eq!(body["name"], "operation unsupported");
-    assert_eq!(body["message"], "cannot create 'services' entities when not using a database");
-}
-
-#[test]
 fn robots_stay_out() {
     let answer = ask(&Gateway::serving(EMPTY), "GET", "/robots.txt");
     assert_eq!((answer.status, answer.text().as_str()), (200, "User-agent: *\nDisallow: /"));

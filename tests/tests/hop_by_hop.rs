@@ -63,33 +63,16 @@ fn te_is_reduced_to_trailers() {
     }
 }
 
+/// Tunnels come with the protocols; until then a wish to switch stays with the gateway, as a server may decide
+/// (RFC 9110 section 7.8).
 #[test]
-fn only_a_websocket_upgrade_is_passed_on() {
-    for (upgrade, connection, expected) in [
-        ("websocket", "keep-alive, Upgrade", Some("websocket")),
-        ("WebSocket", "keep-alive, Upgrade", Some("websocket")),
-        ("h2c", "keep-alive", None),
-    ] {
+fn a_wish_to_switch_protocols_is_not_passed_on() {
+    for upgrade in ["websocket", "h2c"] {
         let request = Request::get("/").header("Connection", "Upgrade").header("Upgrade", upgrade);
         let received = forwarded(&[], &request);
-        assert_eq!(received.header("Connection"), Some(connection), "{upgrade}");
-        assert_eq!(received.header("Upgrade").map(str::to_lowercase).as_deref(), expected, "{upgrade}");
+        assert_eq!(received.header("Connection"), Some("keep-alive"), "{upgrade}");
+        assert_eq!(received.header("Upgrade"), None, "{upgrade}");
     }
-}
-
-#[test]
-fn a_websocket_becomes_a_tunnel_after_101() {
-    let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n";
-    let (upstream, gateway) = answering(&[], move |_| Script::raw(switch).then_tunnel());
-    let mut connection = gateway.connect();
-    let request = Request::get("/").header("Connection", "Upgrade").header("Upgrade", "websocket");
-    let answer = connection.request(&request.header("Sec-WebSocket-Key", "k"));
-    assert_eq!((answer.status, answer.header("Upgrade")), (101, Some("websocket")));
-    assert_eq!(answer.header("Sec-WebSocket-Accept"), Some("x"));
-    connection.send("over and out");
-    assert_eq!(connection.read_until("out"), "over and out");
-    drop(connection);
-    eventually(SOON, || upstream.open_connections() == 0);
 }
 
 #[test]
@@ -222,8 +205,16 @@ fn an_http_1_0_client_gets_no_chunks() {
 
 // --- everything else is left alone ------------------------------------------------------------------------------------
 
+/// The lines ordered by name; those of one name stay as they came. Lines of different names may change places
+/// (RFC 9110 section 5.3).
+fn by_name<'a>(lines: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut lines = lines.to_vec();
+    lines.sort_by_key(|(name, _)| *name);
+    lines
+}
+
 #[test]
-fn other_headers_of_the_request_keep_order_duplicates_and_case() {
+fn other_headers_of_the_request_keep_duplicates_and_case() {
     let sent = [
         ("Cookie", "a=1; b=2"),
         ("X-Zulu", "1"),
@@ -240,7 +231,7 @@ fn other_headers_of_the_request_keep_order_duplicates_and_case() {
         forwarded(&[], &sent.iter().fold(Request::get("/"), |request, (name, value)| request.header(name, value)));
     let names: Vec<&str> = sent.iter().map(|(name, _)| *name).collect();
     let arrived: Vec<(&str, &str)> = received.headers.iter().filter(|(name, _)| names.contains(name)).collect();
-    assert_eq!(arrived, sent);
+    assert_eq!(by_name(&arrived), by_name(&sent));
 }
 
 #[test]
@@ -259,7 +250,7 @@ fn headers_the_client_did_not_send_are_not_invented() {
 }
 
 #[test]
-fn other_headers_of_the_answer_keep_order_duplicates_and_case() {
+fn other_headers_of_the_answer_keep_duplicates_and_case() {
     let sent = [
         ("Set-Cookie", "a=1; HttpOnly"),
         ("X-Zulu", "1"),
@@ -271,7 +262,7 @@ fn other_headers_of_the_answer_keep_order_duplicates_and_case() {
     let answer = returned(&[], sent.iter().fold(Reply::ok("x"), |reply, (name, value)| reply.header(name, value)));
     let names: Vec<&str> = sent.iter().map(|(name, _)| *name).collect();
     let arrived: Vec<(&str, &str)> = answer.headers.iter().filter(|(name, _)| names.contains(name)).collect();
-    assert_eq!(arrived, sent);
+    assert_eq!(by_name(&arrived), by_name(&sent));
 }
 
 #[test]

@@ -27,6 +27,11 @@ pub(crate) async fn not_found() -> Response {
     message(StatusCode::NOT_FOUND, "Not found")
 }
 
+/// Search engines have no business here.
+pub(crate) async fn robots() -> &'static str {
+    "User-agent: *\nDisallow: /"
+}
+
 pub(crate) async fn method_not_allowed() -> Response {
     message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
 }

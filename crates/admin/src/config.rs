@@ -47,7 +47,10 @@ pub(crate) async fn replace(
     // Reading a large configuration takes long enough to keep other callers waiting.
     let loading = tokio::task::spawn_blocking(move || {
         let sources = vec![source];
-        if check_hash && towergate_config::hash(sources.iter().map(|source| source.text.as_bytes())) == admin.control.current().config.hash {
+        if check_hash
+            && towergate_config::hash(sources.iter().map(|source| source.text.as_bytes()))
+                == admin.control.current().config.hash
+        {
             return StatusCode::NOT_MODIFIED.into_response();
         }
         match admin.control.load(sources) {

@@ -7,6 +7,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header};
 use percent_encoding::percent_decode;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use towergate_config::Source;
 
@@ -38,11 +39,12 @@ fn media_type(headers: &HeaderMap) -> String {
 /// The configuration itself, or an object with its text in the field `config`.
 fn json(body: &[u8]) -> Result<Source, Response> {
     let text = text(body)?;
-    let value: Value = serde_json::from_str(&text)
-        .map_err(|_| message(StatusCode::BAD_REQUEST, "Cannot parse JSON body"))?;
-    match value.get("config") {
-        Some(Value::String(inner)) if value.get("_format_version").is_none() => Ok(guess(inner.clone())),
-        _ => Ok(Source { name: "config.json".into(), text }),
+    let value: Value =
+        serde_json::from_str(&text).map_err(|_| message(StatusCode::BAD_REQUEST, "Cannot parse JSON body"))?;
+    match (value.get("_format_version"), value.get("config")) {
+        (Some(_), _) => Ok(Source { name: "config.json".into(), text }),
+        (None, Some(Value::String(inner))) => Ok(guess(inner.clone())),
+        (None, _) => Err(missing()),
     }
 }
 
@@ -72,8 +74,9 @@ fn missing() -> Response {
     message(StatusCode::BAD_REQUEST, "expected a declarative configuration")
 }
 
-/// Text without a declared format: JSON if it begins like it, YAML otherwise.
+/// Text without a declared format: JSON if it is that, YAML otherwise.
 fn guess(text: String) -> Source {
-    let name = if text.trim_start().starts_with('{') { "config.json" } else { "config.yaml" };
+    let is_json = text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(&text).is_ok();
+    let name = if is_json { "config.json" } else { "config.yaml" };
     Source { name: name.into(), text }
 }

@@ -59,10 +59,16 @@ pub fn router(admin: Arc<Admin>) -> Router {
         Some(limit) => DefaultBodyLimit::max(usize::try_from(limit).unwrap_or(usize::MAX)),
         None => DefaultBodyLimit::disable(),
     };
+    let status = get(status::show).options(answer::options_of_get);
+    let config = get(config::show).post(config::replace).options(answer::options_of_config);
     Router::new()
         .route("/", get(node::show).options(answer::options_of_get))
-        .route("/status", get(status::show).options(answer::options_of_get))
-        .route("/config", get(config::show).post(config::replace).options(answer::options_of_config))
+        .route("/robots.txt", get(answer::robots))
+        // A slash at the end does not matter.
+        .route("/status", status.clone())
+        .route("/status/", status)
+        .route("/config", config.clone())
+        .route("/config/", config)
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)
         .layer(limit)

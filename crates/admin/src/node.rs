@@ -31,7 +31,7 @@ pub(crate) async fn show(State(admin): State<Arc<Admin>>) -> Response {
             "towergate": { "version": env!("CARGO_PKG_VERSION") },
             "hostname": hostname(),
             "node_id": admin.node_id,
-            "lua_version": Value::Null,
+            "lua_version": "none",
             "timers": { "running": 0, "pending": 0 },
             "plugins": { "available_on_server": available, "enabled_in_cluster": enabled },
             "configuration": configuration(&admin),

@@ -41,7 +41,7 @@ macro_rules! config {
             pub fn entities(&self, kind: Kind) -> Box<dyn Iterator<Item = (Uuid, Value)> + '_> {
                 match kind {
                     $(Kind::$kind => Box::new(self.$field.iter().map(|entity| {
-                        (entity.id, serde_json::to_value(entity).unwrap_or_default())
+                        (entity.id, whole_numbers(serde_json::to_value(entity).unwrap_or_default()))
                     })),)*
                 }
             }
@@ -106,4 +106,21 @@ impl Default for Config {
     fn default() -> Self {
         Self::empty()
     }
+}
+
+/// Writes `3.0` as `3`, as Kong does: its numbers know no difference.
+fn whole_numbers(mut value: Value) -> Value {
+    match &mut value {
+        Value::Number(number) if number.is_f64() => {
+            let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e15);
+            // Below 2^53 a float without a fraction is exactly this integer.
+            if let Some(float) = float {
+                value = Value::from(float as i64);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = whole_numbers(item.take())),
+        Value::Object(fields) => fields.values_mut().for_each(|field| *field = whole_numbers(field.take())),
+        _ => {}
+    }
+    value
 }

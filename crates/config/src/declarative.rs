@@ -156,8 +156,10 @@ fn unreadable(source: usize, at: Position, why: &str) -> Complaint {
     }
 }
 
-/// The MD5 of a configuration's text in hexadecimal, as Kong tells configurations apart.
-fn hash<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> String {
+/// The MD5 of a configuration's text in hexadecimal, as Kong tells configurations apart; of several
+/// texts, of one after the other.
+#[must_use]
+pub fn hash<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> String {
     use std::fmt::Write as _;
     let mut md5 = Md5::new();
     for text in texts {

@@ -34,6 +34,8 @@ impl<S: Stack> Acceptor<S> {
         let mut http = http1::Builder::new();
         // Time is kept by the worker's look at all connections (see `activity`), not by a timer each.
         http.header_read_timeout(None).max_header_size(limits.head).max_headers(limits.header_lines);
+        // Names of headers keep their letters on both sides, as in nginx.
+        http.preserve_header_case(true);
         Self { worker, stack, http }
     }
 

@@ -75,7 +75,7 @@ impl Answer {
         let address = self.lease.take().map(|lease| lease.address);
         self.broken = true;
         let side = error.side().as_str();
-        tracing::warn!(upstream = ?address, side, cause = %error, "Response broken off");
+        tracing::error!(upstream = ?address, side, cause = %error, "Response broken off");
         error
     }
 

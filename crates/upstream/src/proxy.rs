@@ -161,7 +161,7 @@ fn explain(cx: &Context, error: &Error) -> Response<Body> {
     let (upstream, side, request_id) = (service.unwrap_or("-"), error.side().as_str(), cx.request_id.as_str());
     match error.side() {
         Side::Client => tracing::info!(upstream, side, request_id, cause = %error, "Request not proxied"),
-        _ => tracing::warn!(upstream, side, request_id, cause = %error, "Request not proxied"),
+        _ => tracing::error!(upstream, side, request_id, cause = %error, "Request not proxied"),
     }
     let reply = error.reply();
     let response = match cx.plan() {

@@ -42,7 +42,8 @@ pub(crate) async fn serve(sample: Sample) -> io::Result<SocketAddr> {
     let address = listener.local_addr()?;
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let service = service_fn(move |request| async move { Ok::<_, Infallible>(answer(sample, address, &request)) });
+            let service =
+                service_fn(move |request| async move { Ok::<_, Infallible>(answer(sample, address, &request)) });
             tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         }
     });

@@ -275,7 +275,7 @@ impl Resolver<'_> {
         match self.text("database").as_str() {
             "cassandra" => self.report(
                 "database",
-                "Cassandra as a datastore is not supported, as in Kong since 3.4; use 'off' with declarative_config".to_owned(),
+                "database=cassandra is not supported, as in Kong since 3.4; use 'off' with declarative_config".to_owned(),
             ),
             "postgres" => self.report(
                 "database",
