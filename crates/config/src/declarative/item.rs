@@ -110,10 +110,12 @@ impl<'a> Item<'a> {
 
     /// What is written at `path`, taken from this entity.
     pub(crate) fn written(&self, path: &Path) -> Option<&'a Node> {
-        path.segments().iter().try_fold(self.node, |node, segment| match segment {
-            Segment::Key(name) | Segment::Entry(name) => node.field(name),
-            Segment::Index(index) => node.as_list()?.get(*index),
-        })
+        path.segments()
+            .iter()
+            .try_fold(self.node, |node, segment| match segment {
+                Segment::Key(name) | Segment::Entry(name) => node.field(name),
+                Segment::Index(index) => node.as_list()?.get(*index),
+            })
     }
 
     /// The field that was written in place of `name`.
