@@ -188,7 +188,7 @@ impl Entities<'_> {
             .get(item.source)
             .map_or("", |source| source.name.as_str());
         match item.node.at.line {
-            0 => item.path.to_string(),
+            0 => item::path(&self.items, item).to_string(),
             line => format!("{name}:{line}:{}", item.node.at.column),
         }
     }
@@ -253,7 +253,7 @@ impl Entities<'_> {
                 .get(item.source)
                 .map_or_else(String::new, |source| source.name.clone()),
             at: item.locate(path, false),
-            path: item.path.clone().join(path.clone()).to_string(),
+            path: item::path(&self.items, item).join(path.clone()).to_string(),
             message: message.into(),
         }
     }

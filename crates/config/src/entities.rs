@@ -7,7 +7,6 @@
 mod certificate;
 mod consumer;
 mod credential;
-mod host;
 mod key;
 mod link;
 mod oauth2;

@@ -8,6 +8,7 @@ pub mod document;
 pub mod entities;
 mod excerpt;
 mod export;
+mod fuzz;
 mod later;
 mod lints;
 mod lua_text;
@@ -25,6 +26,8 @@ pub use declarative::{
     parse_value_with, parse_with,
 };
 pub use document::{Limits, Position};
+#[doc(hidden)]
+pub use fuzz::fuzz_entry;
 pub use report::{Problem, Report};
 pub use settings::Settings;
 pub use source::{ReadError, Source, read};

@@ -102,16 +102,17 @@ impl Report {
             flattened: flattened(items, ids, &complaints),
             problems: complaints
                 .into_iter()
-                .map(|complaint| Problem::new(sources, complaint))
+                .enumerate()
+                .map(|(position, complaint)| Problem::new(sources, complaint, position < SHOWN))
                 .collect(),
         }
     }
 }
 
 impl Problem {
-    fn new(sources: &[Source], complaint: Complaint) -> Self {
+    fn new(sources: &[Source], complaint: Complaint, shown: bool) -> Self {
         let source = sources.get(complaint.source);
-        let text = source.map_or("", |source| &source.text);
+        let text = source.filter(|_| shown).map_or("", |source| &source.text);
         Self {
             source: source.map_or_else(String::new, |source| source.name.clone()),
             at: complaint.at,

@@ -1,5 +1,7 @@
 //! Configurations that load, and what becomes of them.
 
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
 mod support;
 
 use serde_json::{Value, json};
@@ -483,10 +485,10 @@ upstreams:
         warnings(text),
         [
             "kong.yml:7:10: upstreams[0].name: upstream 'u' has no targets: requests to it are answered with 503",
-            "kong.yml:3:48: services[0].routes[0]: the service 'out' is disabled, so this route does not exist",
+            "kong.yml:3:49: services[0].routes[0]: the service 'out' is disabled, so this route does not exist",
             "kong.yml:5:3: routes[0]: this route has no service and no plugin that answers: requests get 503 'no Service \
              found with those values'; name a service, or add a plugin such as request-termination",
-            "kong.yml:3:83: services[0].plugins[0].service: plugin 'correlation-id' is scoped to a disabled service and never runs",
+            "kong.yml:3:84: services[0].plugins[0].service: plugin 'correlation-id' is scoped to a disabled service and never runs",
         ]
     );
 }

@@ -13,8 +13,23 @@ pub(crate) struct Item<'a> {
     pub(crate) node: &'a Node,
     /// Which of the sources.
     pub(crate) source: usize,
-    pub(crate) path: Path,
     pub(crate) parent: Option<Parent>,
+    /// The key of the list it stands in, and its place there.
+    key: &'a str,
+    index: usize,
+}
+
+/// The path of an item from the top of its document. There may be very many items, so paths are
+/// made when they are needed.
+pub(crate) fn path(items: &[Item<'_>], item: &Item<'_>) -> Path {
+    list_path(items, item.parent, item.key).index(item.index)
+}
+
+fn list_path(items: &[Item<'_>], parent: Option<Parent>, key: &str) -> Path {
+    let parent = parent.and_then(|parent| items.get(parent.item));
+    parent
+        .map_or_else(Path::root, |parent| path(items, parent))
+        .key(key)
 }
 
 /// The entity another one is nested in.
@@ -110,10 +125,12 @@ impl<'a> Item<'a> {
 
     /// What is written at `path`, taken from this entity.
     pub(crate) fn written(&self, path: &Path) -> Option<&'a Node> {
-        path.segments().iter().try_fold(self.node, |node, segment| match segment {
-            Segment::Key(name) | Segment::Entry(name) => node.field(name),
-            Segment::Index(index) => node.as_list()?.get(*index),
-        })
+        path.segments()
+            .iter()
+            .try_fold(self.node, |node, segment| match segment {
+                Segment::Key(name) | Segment::Entry(name) => node.field(name),
+                Segment::Index(index) => node.as_list()?.get(*index),
+            })
     }
 
     /// The field that was written in place of `name`.
@@ -147,27 +164,32 @@ pub(crate) fn take_apart<'a>(
     };
     for (key, value) in fields {
         if let Some(kind) = Kind::named(&key.name) {
-            let place = Place {
-                kind,
-                source,
-                parent: None,
-                path: Path::root().key(&*key.name),
-            };
-            collection(value, &place, items, complaints);
+            collection(
+                value,
+                &Place {
+                    kind,
+                    source,
+                    parent: None,
+                    key: &key.name,
+                },
+                items,
+                complaints,
+            );
         }
     }
 }
 
-struct Place {
+/// A list of entities.
+struct Place<'a> {
     kind: Kind,
     source: usize,
     parent: Option<Parent>,
-    path: Path,
+    key: &'a str,
 }
 
 fn collection<'a>(
     list: &'a Node,
-    place: &Place,
+    place: &Place<'a>,
     items: &mut Vec<Item<'a>>,
     complaints: &mut Complaints,
 ) {
@@ -175,22 +197,19 @@ fn collection<'a>(
         Value::Null => return,
         Value::List(elements) => elements,
         _ => {
-            return complaints.add(
-                place.source,
-                list.at,
-                place.path.clone(),
-                "expected an array",
-            );
+            let path = list_path(items, place.parent, place.key);
+            return complaints.add(place.source, list.at, path, "expected an array");
         }
     };
     for (index, node) in elements.iter().enumerate() {
-        let path = place.path.clone().index(index);
-        match &node.value {
-            Value::Map(_) => one(node, place, path, items, complaints),
-            Value::String(_) if place.parent.is_some() && may_be_bare(place.kind) => {
-                one(node, place, path, items, complaints)
-            }
-            _ => complaints.add(place.source, node.at, path, "expected a record"),
+        let bare = matches!(node.value, Value::String(_))
+            && place.parent.is_some()
+            && may_be_bare(place.kind);
+        if bare || matches!(node.value, Value::Map(_)) {
+            one(node, place, index, items, complaints);
+        } else {
+            let path = list_path(items, place.parent, place.key).index(index);
+            complaints.add(place.source, node.at, path, "expected a record");
         }
     }
 }
@@ -202,32 +221,37 @@ fn may_be_bare(kind: Kind) -> bool {
 
 fn one<'a>(
     node: &'a Node,
-    place: &Place,
-    path: Path,
+    place: &Place<'a>,
+    index: usize,
     items: &mut Vec<Item<'a>>,
     complaints: &mut Complaints,
 ) {
-    let index = items.len();
+    let item = items.len();
     items.push(Item {
         kind: place.kind,
         node,
         source: place.source,
-        path: path.clone(),
         parent: place.parent,
+        key: place.key,
+        index,
     });
     let Value::Map(fields) = &node.value else {
         return;
     };
     for (key, value) in fields {
         if let Some((kind, field)) = nested_kind(&key.name, place.kind) {
-            let parent = Some(Parent { item: index, field });
-            let inside = Place {
-                kind,
-                source: place.source,
-                parent,
-                path: path.clone().key(&*key.name),
-            };
-            collection(value, &inside, items, complaints);
+            let parent = Some(Parent { item, field });
+            collection(
+                value,
+                &Place {
+                    kind,
+                    source: place.source,
+                    parent,
+                    key: &key.name,
+                },
+                items,
+                complaints,
+            );
         }
     }
 }

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::Value;
-use towergate_schema::{Field, Record, Rule};
+use towergate_schema::{Field, Record, typedefs};
 
 use super::Kind;
 use crate::entities;
@@ -72,12 +71,7 @@ impl PluginSchema {
             (self.no_route, "route", "routes"),
         ] {
             if forbidden {
-                record = record.field(
-                    field,
-                    Field::foreign_key(collection)
-                        .nullable()
-                        .rule(Rule::Eq(Value::Null)),
-                );
+                record = record.field(field, typedefs::forbidden(collection));
             }
         }
         record.field("protocols", protocols)

@@ -6,7 +6,7 @@ use towergate_schema::Path;
 use uuid::Uuid;
 
 use super::Entities;
-use super::item::Item;
+use super::item::{self, Item};
 use super::kind::{Foreign, Kind};
 use super::syntax::{Complaint, Complaints, Stage};
 use crate::document::{Node, Value};
@@ -72,12 +72,12 @@ fn endpoint_key<'a>(item: &Item<'a>) -> Option<(&'static str, &'a str)> {
 /// Kong's words for something that is there twice, and where the first one is.
 pub(super) fn already_declared(
     entities: &Entities<'_>,
-    item: usize,
+    position: usize,
     first: usize,
     field: &str,
     value: &str,
 ) -> Complaint {
-    let (here, there) = (entities.items.get(item), entities.items.get(first));
+    let (here, there) = (entities.items.get(position), entities.items.get(first));
     let kind = here.map_or("", |item| item.kind.name());
     let message = format!(
         "uniqueness violation: '{kind}' entity with {field} set to '{value}' already declared"
@@ -91,14 +91,15 @@ pub(super) fn already_declared(
     let Some(here) = here else {
         return Complaint::about_nothing(message);
     };
+    let path = item::path(&entities.items, here);
     Complaint {
         source: here.source,
         at: here.locate(&in_field, false),
-        path: here.path.clone().join(in_field.clone()),
+        path: path.clone().join(in_field.clone()),
         message,
         hint,
-        stage: Stage::Together(kong_path(&here.path)),
-        item: Some((item, in_field)),
+        stage: Stage::Together(kong_path(&path)),
+        item: Some((position, in_field)),
     }
 }
 
@@ -180,9 +181,7 @@ fn dangling(entities: &Entities<'_>, position: usize, foreign: &Foreign, node: &
         foreign.field,
         foreign.of.name()
     );
-    let names = entities.items.iter().filter(|item| item.kind == foreign.of);
-    let names = names.filter_map(|item| item.text(foreign.of.endpoint_key()?));
-    let hint = crate::suggest::nearest(&shown, names).map(|name| format!("did you mean `{name}`?"));
+    let hint = meant(entities, foreign.of, &shown);
     let mut complaint =
         Complaint::of_field(entities, position, Path::root().key(foreign.field), message);
     let at = entities
@@ -200,4 +199,18 @@ fn dangling(entities: &Entities<'_>, position: usize, foreign: &Foreign, node: &
     complaint.hint = hint;
     complaint.stage = Stage::Together(Path::root().key(kind).key(at).index(0));
     complaint
+}
+
+/// Beyond this many entities nobody is asked which was meant: comparing the names takes time.
+const COMPARED: usize = 1_000;
+
+fn meant(entities: &Entities<'_>, kind: Kind, name: &str) -> Option<String> {
+    let field = kind.endpoint_key()?;
+    let same_kind = entities
+        .items
+        .iter()
+        .take(COMPARED)
+        .filter(|item| item.kind == kind);
+    let names = same_kind.filter_map(|item| item.text(field));
+    crate::suggest::nearest(name, names).map(|name| format!("did you mean `{name}`?"))
 }

@@ -2,7 +2,7 @@
 
 use towergate_schema::Path;
 
-use super::Entities;
+use super::{Entities, item};
 use crate::document::Position;
 
 /// One problem.
@@ -78,7 +78,7 @@ impl Complaint {
         Self {
             source: here.source,
             at: here.locate(&path, message == "unknown field"),
-            path: here.path.clone().join(path.clone()),
+            path: item::path(&entities.items, here).join(path.clone()),
             message,
             hint: None,
             stage: Stage::Field,

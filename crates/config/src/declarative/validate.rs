@@ -169,7 +169,9 @@ impl Validation<'_> {
             "unknown field" => meant(record, &problem.path, item.kind),
             "expected a string" => match item.written(&problem.path)?.value {
                 Written::Bool(_) => Some("this reads as a boolean; write it in quotes".to_owned()),
-                Written::Int(_) | Written::Float(_) => Some("this reads as a number; write it in quotes".to_owned()),
+                Written::Int(_) | Written::Float(_) => {
+                    Some("this reads as a number; write it in quotes".to_owned())
+                }
                 _ => None,
             },
             _ => None,
@@ -372,16 +374,27 @@ fn restore(value: &mut Value, scope: Option<(&'static str, Value)>) {
 /// The known field that an unknown one is nearest to.
 fn meant(record: &Record, path: &Path, kind: Kind) -> Option<String> {
     let (last, around) = path.segments().split_last()?;
-    let Segment::Key(name) = last else { return None };
+    let Segment::Key(name) = last else {
+        return None;
+    };
     let mut inner = record;
     for segment in around {
-        let Segment::Key(name) = segment else { return None };
+        let Segment::Key(name) = segment else {
+            return None;
+        };
         inner = inner.named(name)?.as_record()?;
     }
     let shorthands = inner.shorthands().iter().map(|short| short.name.as_str());
-    let mut known: Vec<&str> = inner.fields().map(|(name, _)| name).chain(shorthands).collect();
+    let mut known: Vec<&str> = inner
+        .fields()
+        .map(|(name, _)| name)
+        .chain(shorthands)
+        .collect();
     if around.is_empty() {
-        for child in Kind::ALL.into_iter().filter(|child| child.nests_in(kind).is_some()) {
+        for child in Kind::ALL
+            .into_iter()
+            .filter(|child| child.nests_in(kind).is_some())
+        {
             known.push(child.name());
         }
     }

@@ -83,7 +83,7 @@ impl<'a> Builder<'a> {
             error.marker().col().saturating_add(1),
         );
         match error.kind() {
-            ErrorKind::RecursionLimitExceeded { .. } => refuse(
+            ErrorKind::RecursionLimitExceeded => refuse(
                 at,
                 format!("nested more than {} levels deep", self.limits.max_depth),
             ),

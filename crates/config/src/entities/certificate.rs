@@ -1,7 +1,7 @@
 //! Certificates, and the server names they are shown for.
 
 use serde::{Deserialize, Serialize};
-use towergate_schema::Schema;
+use towergate_schema::{Schema, typedefs};
 use uuid::Uuid;
 
 use super::{link, rules};
@@ -32,7 +32,7 @@ pub struct Certificate {
     #[schema(like = rules::private_key, referenceable, encrypted)]
     pub key_alt: Option<String>,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
 }
 
@@ -55,7 +55,7 @@ pub struct CaCertificate {
     #[schema(unique)]
     pub cert_digest: Option<String>,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
 }
 
@@ -66,7 +66,7 @@ pub struct Sni {
     #[schema(auto)]
     pub id: Uuid,
     /// The name, or one with `*` at either end; unique.
-    #[schema(required, unique, like = rules::wildcard_host)]
+    #[schema(required, unique, like = typedefs::wildcard_host)]
     pub name: String,
     /// When it was created, in seconds since 1970.
     #[schema(auto, timestamp)]
@@ -75,7 +75,7 @@ pub struct Sni {
     #[schema(auto, timestamp)]
     pub updated_at: i64,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
     /// The certificate.
     #[serde(with = "link::required")]

@@ -1,10 +1,10 @@
 //! Consumers: who calls, and the groups they are in.
 
 use serde::{Deserialize, Serialize};
-use towergate_schema::Schema;
+use towergate_schema::{Schema, typedefs};
 use uuid::Uuid;
 
-use super::{link, rules};
+use super::link;
 
 /// Somebody who calls.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Schema)]
@@ -26,7 +26,7 @@ pub struct Consumer {
     #[schema(unique)]
     pub custom_id: Option<String>,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
 }
 
@@ -43,10 +43,10 @@ pub struct ConsumerGroup {
     #[schema(auto, timestamp)]
     pub updated_at: i64,
     /// Its name, unique among groups.
-    #[schema(required, like = rules::name)]
+    #[schema(required, like = typedefs::utf8_name)]
     pub name: String,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
 }
 

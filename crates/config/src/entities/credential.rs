@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use towergate_schema::{Problem, Schema};
+use towergate_schema::{Problem, Schema, typedefs};
 use uuid::Uuid;
 
 use super::{link, rules};
@@ -24,7 +24,7 @@ pub struct KeyauthCredential {
     #[schema(unique, auto)]
     pub key: Box<str>,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
     /// Seconds after which it is gone; none is never.
     #[schema(between(0, 100000000))]
@@ -52,7 +52,7 @@ pub struct BasicauthCredential {
     #[schema(required, encrypted)]
     pub password: Box<str>,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
 }
 
@@ -76,7 +76,7 @@ pub struct HmacauthCredential {
     #[schema(auto)]
     pub secret: Box<str>,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
 }
 
@@ -106,7 +106,7 @@ pub struct JwtSecret {
     #[schema(default = "HS256")]
     pub algorithm: Option<JwtAlgorithm>,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
 }
 
@@ -168,6 +168,6 @@ pub struct Acl {
     #[schema(required)]
     pub group: Box<str>,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
 }

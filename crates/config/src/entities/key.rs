@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use towergate_schema::{Problem, Schema};
+use towergate_schema::{Problem, Schema, typedefs};
 use uuid::Uuid;
 
-use super::{link, rules};
+use super::link;
 
 /// A key, as JWK or PEM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Schema)]
@@ -32,7 +32,7 @@ pub struct Key {
     /// The key in PEM.
     pub pem: Option<KeyPem>,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
     /// When it was created, in seconds since 1970.
     #[schema(auto, timestamp)]
@@ -64,7 +64,7 @@ pub struct KeySet {
     #[schema(unique)]
     pub name: Option<String>,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
     /// When it was created, in seconds since 1970.
     #[schema(auto, timestamp)]

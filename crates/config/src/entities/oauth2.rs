@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use towergate_schema::{Field, Schema};
+use towergate_schema::{Field, Schema, typedefs};
 use uuid::Uuid;
 
-use super::{link, rules};
+use super::link;
 
 /// An application.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Schema)]
@@ -36,7 +36,7 @@ pub struct Oauth2Credential {
     #[schema(like = redirect_uris)]
     pub redirect_uris: Option<Vec<String>>,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
     /// Whether it can keep a secret.
     #[schema(required, default = "confidential")]

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use towergate_schema::Schema;
+use towergate_schema::{Schema, typedefs};
 use uuid::Uuid;
 
+use super::link;
 use super::protocol::Protocol;
-use super::{link, rules};
 
 /// A plugin with its configuration, for everything or for one route, service, consumer or group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Schema)]
@@ -18,7 +18,7 @@ pub struct Plugin {
     #[schema(required)]
     pub name: String,
     /// A name for this use of it, unique among plugins.
-    #[schema(like = rules::name)]
+    #[schema(like = typedefs::utf8_name)]
     pub instance_name: Option<String>,
     /// When it was created, in seconds since 1970.
     #[schema(auto, timestamp)]
@@ -51,7 +51,7 @@ pub struct Plugin {
     #[schema(required, default = true)]
     pub enabled: bool,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
     /// [`Plugin::config`] with the secrets in place of the references; none if there are none.
     #[serde(skip)]

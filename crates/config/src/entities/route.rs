@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use towergate_schema::{Field, Problem, Schema};
+use towergate_schema::{Field, Problem, Schema, checks, typedefs};
 use uuid::Uuid;
 
 use super::protocol::Protocol;
@@ -24,7 +24,7 @@ pub struct Route {
     #[schema(auto, timestamp)]
     pub updated_at: i64,
     /// Its name, unique among routes.
-    #[schema(like = rules::name)]
+    #[schema(like = typedefs::utf8_name)]
     pub name: Option<String>,
     /// The protocols it is for.
     #[schema(required, set, len_min = 1, default = ["http", "https"],
@@ -46,14 +46,14 @@ pub struct Route {
     #[schema(required, default = true)]
     pub response_buffering: bool,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
     /// Where its requests go.
     #[serde(with = "link")]
     #[schema(like = link::to_services)]
     pub service: Option<Uuid>,
     /// Server names of TLS.
-    #[schema(set, elements(like = rules::wildcard_host))]
+    #[schema(set, elements(like = typedefs::wildcard_host))]
     pub snis: Option<Vec<String>>,
     /// Where connections come from.
     #[schema(set)]
@@ -65,7 +65,7 @@ pub struct Route {
     #[schema(set, elements(pattern("^[A-Z]+$", shown = "^%u+$")))]
     pub methods: Option<Vec<String>>,
     /// Hosts, `*` standing for the first or last label.
-    #[schema(elements(like = rules::route_host))]
+    #[schema(elements(custom = checks::host_with_wildcard))]
     pub hosts: Option<Vec<String>>,
     /// Prefixes of paths, or regexes behind `~`.
     #[schema(elements(like = rules::route_path))]
@@ -86,7 +86,7 @@ pub struct Route {
 #[schema(at_least_one_of("ip", "port"))]
 pub struct Endpoint {
     /// An address or a block of them.
-    #[schema(like = rules::ip_or_cidr)]
+    #[schema(like = typedefs::ip_or_cidr)]
     pub ip: Option<String>,
     /// A port.
     #[schema(between(0, 65535))]
@@ -104,7 +104,7 @@ pub enum PathHandling {
 
 fn headers() -> Field {
     let no_host = "cannot contain 'host' header, which must be specified in the 'hosts' attribute";
-    rules::headers().keys(|name| name.not_pattern("^[Hh][Oo][Ss][Tt]$", Some(no_host)))
+    typedefs::headers().keys(|name| name.not_pattern("^[Hh][Oo][Ss][Tt]$", Some(no_host)))
 }
 
 fn protocols(route: &Map<String, Value>) -> Vec<&str> {

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use towergate_schema::Schema;
+use towergate_schema::{Schema, typedefs};
 use uuid::Uuid;
 
+use super::link;
 use super::protocol::Protocol;
-use super::{link, rules};
 
 /// An upstream application: where to reach it and how long to wait for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Schema)]
@@ -27,7 +27,7 @@ pub struct Service {
     #[schema(auto, timestamp)]
     pub updated_at: i64,
     /// Its name, unique among services.
-    #[schema(like = rules::name)]
+    #[schema(like = typedefs::utf8_name)]
     pub name: Option<String>,
     /// How often a request is tried again after a failure; 5 means up to 6 attempts.
     #[schema(default = 5, between(0, 32767))]
@@ -36,13 +36,13 @@ pub struct Service {
     #[schema(required, default = "http")]
     pub protocol: Protocol,
     /// Its host name or address, or the name of an upstream.
-    #[schema(required, like = rules::host)]
+    #[schema(required, like = typedefs::host)]
     pub host: String,
     /// Its port.
     #[schema(required, default = 80, between(0, 65535))]
     pub port: u16,
     /// The path requests are put under.
-    #[schema(like = rules::path)]
+    #[schema(like = typedefs::path)]
     pub path: Option<String>,
     /// Longest time to connect, in milliseconds.
     #[schema(default = 60000, between(1, 2147483646))]
@@ -54,7 +54,7 @@ pub struct Service {
     #[schema(default = 60000, between(1, 2147483646))]
     pub read_timeout: Option<u32>,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
     /// The certificate we show to it.
     #[serde(with = "link")]

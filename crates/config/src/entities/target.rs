@@ -1,12 +1,14 @@
 //! Targets: the addresses behind an upstream.
 
+use std::net::Ipv6Addr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use towergate_schema::Schema;
+use towergate_schema::checks::{Host, HostKind};
+use towergate_schema::{Schema, typedefs};
 use uuid::Uuid;
 
-use super::host::Host;
-use super::{link, rules};
+use super::link;
 
 /// An address of an upstream and its share of the traffic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Schema)]
@@ -31,7 +33,7 @@ pub struct Target {
     #[schema(default = 100, between(0, 65535))]
     pub weight: Option<u16>,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
 }
 
@@ -42,7 +44,19 @@ pub(super) fn normalize(target: &mut Map<String, Value>) {
     if let Some(Value::String(address)) = target.get_mut("target")
         && let Ok(host) = Host::parse(address)
     {
-        *address = host.with_port(DEFAULT_PORT);
+        *address = with_port(&host);
+    }
+}
+
+/// `host:port`; IPv6 in brackets and, as Kong keeps it, written out in full.
+fn with_port(host: &Host) -> String {
+    let port = host.port.unwrap_or(DEFAULT_PORT);
+    match (host.kind, host.name.parse::<Ipv6Addr>()) {
+        (HostKind::Ipv6, Ok(address)) => {
+            let groups = address.segments().map(|group| format!("{group:04x}"));
+            format!("[{}]:{port}", groups.join(":"))
+        }
+        _ => format!("{}:{port}", host.name),
     }
 }
 

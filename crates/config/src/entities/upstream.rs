@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use towergate_schema::{Problem, Schema};
+use towergate_schema::checks::{Host, HostKind};
+use towergate_schema::{Problem, Schema, typedefs};
 use uuid::Uuid;
 
-use super::host::{Host, Kind};
 use super::{link, rules};
 
 /// A name for several addresses.
@@ -39,16 +39,16 @@ pub struct Upstream {
     #[schema(default = "none")]
     pub hash_fallback: Option<HashOn>,
     /// The header, when hashing on one.
-    #[schema(like = rules::header_name)]
+    #[schema(like = typedefs::header_name)]
     pub hash_on_header: Option<String>,
     /// The header, when falling back to one.
-    #[schema(like = rules::header_name)]
+    #[schema(like = typedefs::header_name)]
     pub hash_fallback_header: Option<String>,
     /// The cookie, when hashing on one.
-    #[schema(like = rules::cookie_name)]
+    #[schema(like = typedefs::cookie_name)]
     pub hash_on_cookie: Option<String>,
     /// The path of the cookie.
-    #[schema(default = "/", like = rules::path)]
+    #[schema(default = "/", like = typedefs::path)]
     pub hash_on_cookie_path: Option<String>,
     /// The query argument, when hashing on one.
     #[schema(len_min = 1)]
@@ -68,10 +68,10 @@ pub struct Upstream {
     /// How health is watched.
     pub healthchecks: Healthchecks,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
     /// The Host header for its addresses.
-    #[schema(like = rules::host_with_optional_port)]
+    #[schema(like = typedefs::host_with_optional_port)]
     pub host_header: Option<String>,
     /// The certificate we show to its addresses.
     #[serde(with = "link")]
@@ -134,16 +134,16 @@ pub struct Active {
     #[schema(default = 10, between(1, 2147483648))]
     pub concurrency: Option<u64>,
     /// The path to ask for.
-    #[schema(default = "/", like = rules::path)]
+    #[schema(default = "/", like = typedefs::path)]
     pub http_path: Option<String>,
     /// The server name of TLS.
-    #[schema(like = rules::sni)]
+    #[schema(like = typedefs::sni)]
     pub https_sni: Option<String>,
     /// Whether to check the certificate.
     #[schema(required, default = true)]
     pub https_verify_certificate: bool,
     /// Headers to ask with.
-    #[schema(like = rules::headers)]
+    #[schema(like = typedefs::headers)]
     pub headers: Option<BTreeMap<String, Vec<String>>>,
     /// When it is healthy.
     pub healthy: ActiveHealthy,
@@ -260,7 +260,7 @@ fn is_name(value: &Value) -> Result<(), String> {
     let name = value.as_str().unwrap_or_default();
     let why = match Host::parse(name) {
         Err(_) => "must be a valid hostname",
-        Ok(host) if host.kind != Kind::Name => "no ip addresses allowed",
+        Ok(host) if host.kind != HostKind::Name => "no ip addresses allowed",
         Ok(host) if host.port.is_some() => "no port allowed",
         Ok(_) => return Ok(()),
     };

@@ -2,10 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use towergate_schema::Schema;
+use towergate_schema::{Schema, typedefs};
 use uuid::Uuid;
-
-use super::rules;
 
 /// A vault under a name of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Schema)]
@@ -35,7 +33,7 @@ pub struct Vault {
     #[schema(auto, timestamp)]
     pub updated_at: i64,
     /// Labels to find it by.
-    #[schema(like = rules::tags)]
+    #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
 }
 

@@ -10,9 +10,9 @@ use towergate_config::{
 use towergate_schema::{Field, Record};
 
 /// A fixed moment, so that two loads are equal.
-pub const NOW: i64 = 1_700_000_000;
+pub(crate) const NOW: i64 = 1_700_000_000;
 
-pub struct Plugins(HashMap<&'static str, PluginSchema>);
+pub(crate) struct Plugins(HashMap<&'static str, PluginSchema>);
 
 impl Catalog for Plugins {
     fn plugin(&self, name: &str) -> PluginLookup<'_> {
@@ -25,7 +25,7 @@ impl Catalog for Plugins {
 }
 
 /// Plugins with the fields the tests write; what their real schemas are is their crates' matter.
-pub fn plugins() -> Plugins {
+pub(crate) fn plugins() -> Plugins {
     let texts = || Field::array(Field::string()).nullable();
     let key_auth = Record::new()
         .field(
@@ -86,7 +86,7 @@ pub fn plugins() -> Plugins {
     ]))
 }
 
-pub fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options {
         now: NOW,
         environment: Environment::from_iter([("SECRET", "s3cret")]),
@@ -95,7 +95,7 @@ pub fn options() -> Options {
 }
 
 /// Loads several named texts.
-pub fn load_all(sources: &[(&str, &str)]) -> Result<Loaded, Report> {
+pub(crate) fn load_all(sources: &[(&str, &str)]) -> Result<Loaded, Report> {
     let sources = sources
         .iter()
         .map(|(name, text)| Source::new(*name, *text))
@@ -104,6 +104,6 @@ pub fn load_all(sources: &[(&str, &str)]) -> Result<Loaded, Report> {
 }
 
 /// Loads one text, with the version line before it if it has none, as `kong.yml`.
-pub fn load(text: &str) -> Result<Loaded, Report> {
+pub(crate) fn load(text: &str) -> Result<Loaded, Report> {
     load_all(&[("kong.yml", text)])
 }
