@@ -51,11 +51,21 @@ pub(crate) struct Search<'a> {
     /// The place of the best branch found so far, and how it matched the path.
     best: usize,
     path: PathMatch,
+    #[cfg(test)]
+    tried: usize,
 }
 
 impl<'a> Search<'a> {
     pub(crate) const fn new(request: &'a Request<'a>, conditions: &'a [Conditions], branches: &'a [Branch]) -> Self {
-        Self { request, conditions, branches, best: usize::MAX, path: PathMatch::No }
+        Self {
+            request,
+            conditions,
+            branches,
+            best: usize::MAX,
+            path: PathMatch::No,
+            #[cfg(test)]
+            tried: 0,
+        }
     }
 
     pub(crate) fn found(&self) -> Option<(&'a Branch, PathMatch)> {
@@ -67,6 +77,10 @@ impl<'a> Search<'a> {
         for rank in ranks {
             if *rank >= self.best {
                 return;
+            }
+            #[cfg(test)]
+            {
+                self.tried += 1;
             }
             let path = self.path_match(*rank);
             if path != PathMatch::No {
@@ -217,5 +231,95 @@ fn find_segments(table: &KeyMap<Node>, search: &mut Search<'_>) {
     }
     for segment in segments() {
         find_key(table, Key::exact(segment.as_bytes()), search);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{Address, Protocols, Rule, Scheme, branch, error::Problems};
+
+    /// A thousand rules of one kind, and how many of them are tried for a request for one.
+    fn tried(rule: impl Fn(usize) -> Rule, host: &str, path: &str, change: impl FnOnce(&mut Request<'_>)) -> usize {
+        let (mut conditions, mut branches) = (Vec::new(), Vec::new());
+        for n in 0..1000 {
+            let rule = Rule { id: Uuid::from_u128(n as u128), ..rule(n) };
+            let mut problems = Problems::of(n);
+            conditions.push(Conditions::read(&rule, &mut problems));
+            branches.append(&mut branch::read(n, &rule, &mut problems));
+            assert_eq!(problems.into_found(), []);
+        }
+        branches.sort_by_key(|branch| branch.standing);
+        let index = Index::new(&conditions, &branches);
+        let headers = HeaderMap::from_iter([(HeaderName::from_static("x_tenant"), HeaderValue::from_static("T7"))]);
+        let mut request = Request {
+            method: "GET",
+            scheme: Scheme::Http,
+            host,
+            port: 80,
+            path,
+            headers: &headers,
+            sni: None,
+            source: None,
+            destination: None,
+        };
+        change(&mut request);
+        let mut search = Search::new(&request, &conditions, &branches);
+        index.find(&mut search);
+        assert_eq!(search.found().map(|(branch, _)| branch.rule), Some(7));
+        search.tried
+    }
+
+    #[test]
+    fn few_of_a_thousand_rules_are_tried() {
+        let path = |path: String| Rule { paths: vec![path], ..Rule::default() };
+        let host = |host: String| Rule { hosts: vec![host], ..path("/".to_owned()) };
+        assert_eq!(tried(|n| path(format!("/r{n}/")), "a", "/r7/x", |_| {}), 1);
+        assert_eq!(tried(|n| host(format!("h{n}.example")), "H7.Example.", "/", |_| {}), 1);
+        assert_eq!(tried(|n| host(format!("*.h{n}.example")), "a.b.h7.example", "/", |_| {}), 1);
+        assert_eq!(tried(|n| host(format!("h{n}.*")), "h7.example.com", "/", |_| {}), 1);
+        assert_eq!(tried(|n| host(format!("a.example:{n}")), "a.example", "/", |request| request.port = 7), 1);
+        assert_eq!(tried(|n| path(format!(r"~/api/\d+/r{n}/")), "a", "/api/1/r7/x", |_| {}), 1);
+        assert_eq!(tried(|n| path(format!(r"~/r{n}-\d+$")), "a", "/r7-1", |_| {}), 1);
+        let one_method = |n: usize| Rule {
+            methods: vec![if n == 7 { "GET".into() } else { format!("M{n}") }],
+            ..path("/".to_owned())
+        };
+        assert_eq!(tried(one_method, "a", "/", |_| {}), 1);
+        let one_header = |n| Rule { headers: vec![("X-Tenant".into(), vec![format!("t{n}")])], ..path("/".to_owned()) };
+        assert_eq!(tried(one_header, "a", "/", |_| {}), 1);
+        let one_name = |n| Rule { snis: vec![format!("h{n}.example")], ..path("/".to_owned()) };
+        assert_eq!(tried(one_name, "a", "/", |request| request.sni = Some("h7.example")), 1);
+        let one_port = |n| {
+            let port = u16::try_from(n).ok();
+            Rule { protocols: Protocols::TCP, destinations: vec![Address { ip: None, port }], ..Rule::default() }
+        };
+        let at_seven = |request: &mut Request<'_>| {
+            request.scheme = Scheme::Tcp;
+            request.destination = "192.0.2.1:7".parse().ok();
+        };
+        assert_eq!(tried(one_port, "", "", at_seven), 1);
+    }
+
+    #[test]
+    fn a_path_of_very_many_segments_is_still_found() {
+        let path = format!("/api/1/r7/{}", "r8/r9/".repeat(500));
+        let rule = |n| Rule { paths: vec![format!(r"~/api/\d+/r{n}/")], ..Rule::default() };
+        assert!(tried(rule, "a", &path, |_| {}) <= 1000);
+    }
+
+    /// Every rule has a place under each of its hosts, paths and methods: 6,000,000 in all.
+    #[test]
+    fn combinations_do_not_fill_the_memory() {
+        let many = |n: usize| Rule {
+            hosts: (0..20).map(|host| format!("h{host}.example")).collect(),
+            paths: (0..100).map(|path| format!("/{path:03}")).chain([format!("/{n}/")]).collect(),
+            methods: ["GET", "PUT", "POST"].map(String::from).into(),
+            ..Rule::default()
+        };
+        assert!(tried(many, "h19.example", "/7/", |_| {}) <= 2000);
     }
 }
