@@ -7,8 +7,8 @@ use towergate_router::Router;
 
 /// What a worker looks a request up in: the router, and a plan for each of its rules.
 ///
-/// Each worker has a copy of its own, so that no reference count is shared between workers on a
-/// request's way; the router is shared, but only ever borrowed.
+/// Each worker has a copy of its own, so that no reference count and no scratch memory is shared
+/// between workers on a request's way.
 #[derive(Debug)]
 pub struct Table {
     /// Which rule a request matches.

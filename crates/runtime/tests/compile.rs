@@ -1,0 +1,250 @@
+//! What a configuration becomes, what is carried over to the next, and what happens to its tasks.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::expect_used)]
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use http::{Request, request::Parts};
+use serde::Deserialize;
+use towergate_config::{Config, Source, parse};
+use towergate_core::{
+    Client, Context, Env, Guard, Pages, Plan, Plugin, PluginError, Policy, Service, Slot, Task, Timing, Verdict, Wrap,
+};
+use towergate_runtime::{Band, CompileProblem, Control, Destinations, Registry, Runtime, compile};
+use towergate_schema::Schema;
+
+#[derive(Debug, Deserialize, Schema)]
+struct Settings {
+    /// Any number but 13.
+    #[schema(required, default = 1)]
+    number: u32,
+}
+
+fn settle(settings: &Settings) -> Result<u32, PluginError> {
+    match settings.number {
+        13 => Err(PluginError::new("number", "13 is unlucky; any other is fine")),
+        number => Ok(number),
+    }
+}
+
+/// A guard that notes its number, counts how often it was made, and has a task.
+struct Carried(u32);
+
+static MADE: AtomicUsize = AtomicUsize::new(0);
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+
+impl Plugin for Carried {
+    const NAME: &'static str = "carried";
+    const PRIORITY: i32 = 10;
+    type Config = Settings;
+
+    fn new(settings: Settings, _: &Env) -> Result<Self, PluginError> {
+        let number = settle(&settings)?;
+        // Other tests make policies beside; the numbers from 100 on are counted.
+        MADE.fetch_add(usize::from(number >= 100), Ordering::SeqCst);
+        Ok(Self(number))
+    }
+
+    fn background(self: &Arc<Self>) -> Option<Task> {
+        struct Alive;
+        impl Drop for Alive {
+            fn drop(&mut self) {
+                RUNNING.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        Some(Box::pin(async {
+            RUNNING.fetch_add(1, Ordering::SeqCst);
+            let _alive = Alive;
+            std::future::pending::<()>().await;
+        }))
+    }
+}
+
+impl Guard for Carried {
+    fn check(&self, cx: &Context, _: &mut Parts) -> Verdict {
+        cx.correlate(self.0.into());
+        Verdict::Pass
+    }
+}
+
+/// A plugin of the outer band.
+struct Outer;
+
+impl Plugin for Outer {
+    const NAME: &'static str = "outer";
+    const PRIORITY: i32 = 5;
+    type Config = Settings;
+
+    fn new(settings: Settings, _: &Env) -> Result<Self, PluginError> {
+        settle(&settings).map(|_| Self)
+    }
+}
+
+impl Wrap for Outer {
+    type Layer = ();
+
+    fn layer(_: Slot<Self>) {}
+}
+
+/// Every service is reached by its own name.
+struct Names;
+
+impl Destinations for Names {
+    fn next(&self) -> Box<dyn Destinations> {
+        Box::new(Self)
+    }
+
+    fn destination(&mut self, service: &Service) -> Arc<Policy> {
+        Arc::new(service.name.clone().unwrap_or_default())
+    }
+}
+
+fn registry() -> Registry {
+    let mut registry = Registry::default();
+    registry.add_wrap::<Outer>(Band::Outer);
+    registry.add_guard::<Carried>();
+    registry
+}
+
+fn config(entities: &str) -> Config {
+    let text = format!("_format_version: \"3.0\"\n{entities}");
+    parse(vec![Source::new("kong.yml", text)], &registry()).unwrap_or_else(|report| panic!("{report}")).config
+}
+
+fn compiled(entities: &str, previous: Option<&Runtime>) -> Result<Runtime, Vec<CompileProblem>> {
+    compile(Arc::new(config(entities)), &registry(), &mut Names, &Arc::new(Pages::default()), previous)
+}
+
+const SERVED: &str = "
+services:
+- {name: a, url: 'http://a.test/base', retries: 2, read_timeout: 1500}
+- {name: disabled, url: 'http://off.test', enabled: false}
+- {name: group, host: pool}
+upstreams:
+- {name: pool, host_header: inner.test, targets: [{target: 'x.test:81', weight: 7}, {target: '[::1]'}]}
+routes:
+- {name: r1, service: a, paths: [/r1], strip_path: false}
+- {name: r2, service: disabled, paths: [/r2]}
+- {name: r3, service: group, paths: [/r3]}
+- {name: r4, paths: [/r4]}
+plugins:
+- {name: carried, config: {number: 2}}
+- {name: carried, route: r1, config: {number: 3}}
+- {name: carried, route: r3, enabled: false, config: {number: 4}}
+- {name: outer, service: a}
+consumers:
+- {username: alice, keyauth_credentials: [{key: k, ttl: 60}]}
+";
+
+#[test]
+fn routes_get_their_services_and_plans() {
+    let runtime = compiled(SERVED, None).unwrap();
+    let name = |plan: &Arc<Plan>| plan.route.as_ref().unwrap().name.clone().unwrap();
+    let names: Vec<_> = runtime.table.plans.iter().map(name).collect();
+    assert_eq!(names, ["r1", "r3", "r4"], "the route of a disabled service does not exist");
+
+    let r1 = &runtime.table.plans[0];
+    let service = r1.service.as_ref().unwrap();
+    assert_eq!((service.host.as_str(), service.port, service.path.as_deref()), ("a.test", 80, Some("/base")));
+    assert_eq!((service.retries, service.read_timeout.as_millis(), service.write_timeout.as_secs()), (2, 1500, 60));
+    assert_eq!(r1.destination.as_ref().unwrap().downcast_ref::<String>().unwrap(), "a");
+    assert!(!r1.route.as_ref().unwrap().strip_path);
+
+    let pool = runtime.table.plans[1].service.as_ref().unwrap().balancing.clone().unwrap();
+    let targets: Vec<_> = pool.targets.iter().map(|t| (t.host.as_str(), t.port, t.weight)).collect();
+    assert_eq!(targets.len(), 2);
+    assert!(
+        targets.contains(&("x.test", 81, 7))
+            && targets.contains(&("0000:0000:0000:0000:0000:0000:0000:0001", 8000, 100)),
+        "{targets:?}"
+    );
+    assert_eq!(pool.host_header.as_deref(), Some("inner.test"));
+
+    assert!(runtime.table.plans[2].service.is_none() && runtime.table.plans[2].destination.is_none());
+}
+
+/// The number of the policy that a plan's guard runs with.
+fn number(plan: &Plan) -> Option<String> {
+    let (mut head, ()) = Request::new(()).into_parts();
+    let cx = Context::new(Client::default(), &head, Timing::start(), None);
+    assert!(plan.guards.first()?.pick(None)?.check(&cx, &mut head).is_pass());
+    cx.correlation_id().map(|id| id.to_str().unwrap().to_owned())
+}
+
+#[test]
+fn the_most_specific_enabled_plugin_applies() {
+    let runtime = compiled(SERVED, None).unwrap();
+    let numbers: Vec<_> = runtime.table.plans.iter().map(|plan| number(plan).unwrap()).collect();
+    assert_eq!(numbers, ["3", "2", "2"], "a disabled one is as if absent");
+    assert_eq!(number(&runtime.table.unrouted).as_deref(), Some("2"), "a 404 sees what is for everything");
+    let wraps: Vec<_> = runtime.table.plans.iter().map(|plan| plan.wraps[0].is_some()).collect();
+    assert_eq!(wraps, [true, false, false]);
+    assert!(runtime.table.unrouted.wraps[0].is_none());
+}
+
+#[test]
+fn consumers_are_found_by_their_keys() {
+    let runtime = compiled(SERVED, None).unwrap();
+    let directory = &runtime.table.unrouted.directory;
+    let credential = directory.credential("key-auth", "k").unwrap();
+    assert_eq!(directory.owner(credential).unwrap().username.as_deref(), Some("alice"));
+    let now = std::time::SystemTime::now();
+    assert!(!credential.is_expired(now) && credential.is_expired(now + std::time::Duration::from_secs(120)));
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let unlucky = "plugins:\n- {name: carried, config: {number: 13}}\n- {name: outer, config: {number: 13}}\n";
+    let mut problems: Vec<_> = compiled(unlucky, None).unwrap_err().iter().map(ToString::to_string).collect();
+    problems.sort();
+    let text = |name: &str| format!("in plugins '{name}': config.number: 13 is unlucky; any other is fine");
+    assert_eq!(problems, [text("carried"), text("outer")]);
+}
+
+/// Lets tasks run until a condition comes true, for ten seconds at most.
+async fn eventually(condition: impl Fn() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), waiting).await.expect("the condition comes true");
+}
+
+#[tokio::test]
+async fn unchanged_policies_and_their_tasks_go_on_and_others_stop() {
+    let with = |number: u32, more: &str| {
+        format!(
+            "plugins:\n- {{name: carried, config: {{number: {number}}}}}\nroutes:\n- {{name: r, paths: [/r]}}\n{more}"
+        )
+    };
+    let made = || MADE.load(Ordering::SeqCst);
+    let running = |tasks| eventually(move || RUNNING.load(Ordering::SeqCst) == tasks);
+    let handle = tokio::runtime::Handle::current();
+    let (control, watched) =
+        Control::start(registry(), Pages::default(), Box::new(Names), handle, config(&with(100, "")), 2).unwrap();
+    let policy = |worker: usize| watched[worker].with(|table| number(&table.plans[0]).unwrap());
+    assert_eq!((policy(0), policy(1), made()), ("100".into(), "100".into(), 1));
+    running(1).await;
+
+    // The same policy beside a change elsewhere: not made again, its task goes on.
+    control.apply(config(&with(100, "services:\n- {name: s, url: 'http://s.test'}\n"))).unwrap();
+    assert_eq!((made(), RUNNING.load(Ordering::SeqCst), control.current().config.services.len()), (1, 1, 1));
+
+    // A refused configuration changes nothing.
+    control.apply(config(&with(13, ""))).unwrap_err();
+    assert_eq!((policy(0), control.current().config.services.len()), ("100".into(), 1));
+
+    // Configured otherwise: a new policy, whose task takes the place of the old one's.
+    control.apply(config(&with(101, ""))).unwrap();
+    assert_eq!((policy(0), policy(1), made()), ("101".into(), "101".into(), 2));
+    running(1).await;
+
+    // Gone with the plugin; and what workers have let go of is taken apart.
+    control.apply(config("routes:\n- {name: r, paths: [/r]}\n")).unwrap();
+    running(0).await;
+    watched.iter().for_each(|watched| watched.with(|table| assert!(table.plans[0].guards.is_empty())));
+    assert_eq!(control.sweep(), 0);
+}
