@@ -1,7 +1,7 @@
 //! The text of a configuration as a tree in which every key and value knows its line and column.
 //!
 //! YAML and JSON end up in the same tree, so whatever comes after does not care which was written.
-//! The tree is ours: the libraries that read text are known to [`yaml`] and [`json`] only.
+//! The tree is ours: the libraries that read text are known to the modules `yaml` and `json` only.
 
 mod fields;
 mod json;

@@ -1,7 +1,7 @@
 //! Kong's entities as typed structs, with their rules.
 //!
 //! A field's documentation is what the Admin API and the reference pages say about it; its
-//! `schema` attribute is its rule. Ids of other entities are plain [`Uuid`]s: references were
+//! `schema` attribute is its rule. Ids of other entities are plain [`uuid::Uuid`]s: references were
 //! resolved before a struct is made.
 
 mod certificate;

@@ -4,7 +4,7 @@ use towergate_schema::Path;
 
 use super::kind::Kind;
 use super::syntax::{Complaint, Complaints, Stage};
-use crate::document::{Node, Position, Value};
+use crate::document::{Key, Node, Position, Value};
 use crate::later;
 use crate::suggest;
 
@@ -34,99 +34,117 @@ const META: [&str; 9] = [
 
 /// Reads the fields of all documents. The version must be in at least one; all that have it agree.
 pub(super) fn read(documents: &[Node], complaints: &mut Complaints) -> Top {
-    let mut version: Option<&str> = None;
-    let mut transform = true;
+    let mut reading = Reading {
+        version: None,
+        versions_given: 0,
+        transform: true,
+        complaints,
+    };
     for (source, document) in documents.iter().enumerate() {
         let Value::Map(fields) = &document.value else {
             continue;
         };
         for (key, value) in fields {
-            let path = Path::root().key(&*key.name);
-            let mut complain = |message: &str, hint: Option<String>| {
-                complaints.push(Complaint {
-                    source,
-                    at: value.at,
-                    path: path.clone(),
-                    message: message.to_owned(),
-                    hint,
-                    stage: Stage::Field,
-                    item: None,
-                });
-            };
-            match (&*key.name, &value.value) {
-                ("_format_version", Value::String(text)) => {
-                    match VERSIONS.iter().find(|known| **known == &**text) {
-                        None => complain("expected one of: 1.1, 2.1, 3.0", None),
-                        Some(known) => match version.replace(known) {
-                            Some(other) if other != *known => {
-                                complain(
-                                    "files disagree",
-                                    Some(format!("another file says \"{other}\"")),
-                                );
-                            }
-                            _ => {}
-                        },
-                    }
-                }
-                ("_format_version", Value::Null) => {}
-                ("_format_version", _) => complain(
-                    "expected a string",
-                    Some("write it in quotes: \"3.0\"".to_owned()),
-                ),
-                ("_transform", Value::Bool(wanted)) => transform &= wanted,
-                ("_transform", Value::Null) => {}
-                ("_transform", _) => complain("expected a boolean", None),
-                ("_comment", Value::String(_) | Value::Null) => {}
-                ("_comment", _) => complain("expected a string", None),
-                ("_ignore", Value::List(_) | Value::Null) => {}
-                ("_ignore", _) => complain("expected an array", None),
-                (name, _)
-                    if META.contains(&name)
-                        || Kind::named(name).is_some()
-                        || later::is_unused_collection(name) => {}
-                (name, _) => {
-                    let known = META
-                        .into_iter()
-                        .take(4)
-                        .chain(Kind::ALL.into_iter().map(Kind::name));
-                    let hint =
-                        suggest::nearest(name, known).map(|name| format!("did you mean `{name}`?"));
-                    let (at, path) = (key.at, path.clone());
-                    let message = "unknown field".to_owned();
-                    complaints.push(Complaint {
-                        source,
-                        at,
-                        path,
-                        message,
-                        hint,
-                        stage: Stage::Field,
-                        item: None,
-                    });
-                }
-            }
+            reading.field(source, key, value);
         }
     }
-    if version.is_none()
-        && !complaints
-            .0
-            .iter()
-            .any(|c| c.path.to_string() == "_format_version")
-    {
+    if reading.versions_given == 0 {
         let at = documents
             .first()
             .map_or_else(Position::default, |document| document.at);
-        complaints.push(Complaint {
-            source: 0,
+        let hint = "begin the file with `_format_version: \"3.0\"`".to_owned();
+        reading.complain(
+            0,
             at,
-            path: Path::root().key("_format_version"),
-            message: "required field missing".to_owned(),
-            hint: Some("begin the file with `_format_version: \"3.0\"`".to_owned()),
+            "_format_version",
+            "required field missing",
+            Some(hint),
+        );
+    }
+    Top {
+        before_3_0: matches!(reading.version, Some("1.1" | "2.1")),
+        transform: reading.transform,
+    }
+}
+
+struct Reading<'a> {
+    version: Option<&'static str>,
+    versions_given: usize,
+    transform: bool,
+    complaints: &'a mut Complaints,
+}
+
+impl Reading<'_> {
+    fn field(&mut self, source: usize, key: &Key, node: &Node) {
+        let name = &*key.name;
+        let expected = match (name, &node.value) {
+            ("_format_version" | "_transform" | "_comment" | "_ignore", Value::Null) => return,
+            ("_format_version", value) => return self.version(source, node.at, value),
+            ("_transform", Value::Bool(wanted)) => {
+                self.transform &= wanted;
+                return;
+            }
+            ("_comment", Value::String(_)) | ("_ignore", Value::List(_)) => return,
+            ("_transform", _) => "expected a boolean",
+            ("_comment", _) => "expected a string",
+            ("_ignore", _) => "expected an array",
+            _ if META.contains(&name)
+                || Kind::named(name).is_some()
+                || later::is_unused_collection(name) =>
+            {
+                return;
+            }
+            _ => {
+                let known = META
+                    .into_iter()
+                    .take(4)
+                    .chain(Kind::ALL.into_iter().map(Kind::name));
+                let hint =
+                    suggest::nearest(name, known).map(|name| format!("did you mean `{name}`?"));
+                return self.complain(source, key.at, name, "unknown field", hint);
+            }
+        };
+        self.complain(source, node.at, name, expected, None);
+    }
+
+    fn version(&mut self, source: usize, at: Position, value: &Value) {
+        self.versions_given = self.versions_given.saturating_add(1);
+        let Value::String(text) = value else {
+            let hint = Some("write it in quotes: \"3.0\"".to_owned());
+            return self.complain(source, at, "_format_version", "expected a string", hint);
+        };
+        let Some(known) = VERSIONS.into_iter().find(|known| *known == &**text) else {
+            return self.complain(
+                source,
+                at,
+                "_format_version",
+                "expected one of: 1.1, 2.1, 3.0",
+                None,
+            );
+        };
+        if let Some(other) = self.version.replace(known).filter(|other| *other != known) {
+            let hint = Some(format!("another file says \"{other}\""));
+            self.complain(source, at, "_format_version", "files disagree", hint);
+        }
+    }
+
+    fn complain(
+        &mut self,
+        source: usize,
+        at: Position,
+        name: &str,
+        message: &str,
+        hint: Option<String>,
+    ) {
+        let (path, message) = (Path::root().key(name), message.to_owned());
+        self.complaints.push(Complaint {
+            source,
+            at,
+            path,
+            message,
+            hint,
             stage: Stage::Field,
             item: None,
         });
-    }
-    Top {
-        before_3_0: matches!(version, Some("1.1" | "2.1")),
-        transform,
     }
 }
