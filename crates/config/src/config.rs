@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use crate::declarative::Kind;
 use crate::entities::{
-    Acl, BasicauthCredential, CaCertificate, Certificate, Consumer, ConsumerGroup,
-    ConsumerGroupConsumer, HmacauthCredential, JwtSecret, Key, KeySet, KeyauthCredential,
-    Oauth2Credential, Oauth2Token, Plugin, Route, Service, Sni, Target, Upstream, Vault,
+    Acl, BasicauthCredential, CaCertificate, Certificate, Consumer, ConsumerGroup, ConsumerGroupConsumer,
+    HmacauthCredential, JwtSecret, Key, KeySet, KeyauthCredential, Oauth2Credential, Oauth2Token, Plugin, Route,
+    Service, Sni, Target, Upstream, Vault,
 };
 
 macro_rules! config {

@@ -56,9 +56,7 @@ pub struct Options {
 impl Default for Options {
     /// Usual limits, the environment of the process, the clock of the system.
     fn default() -> Self {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Self {
             limits: Limits::default(),
             environment: Environment::of_process(),
@@ -79,11 +77,7 @@ pub fn parse(documents: Vec<Source>, catalog: &dyn Catalog) -> Result<Loaded, Re
 ///
 /// # Errors
 /// A [`Report`] of all problems; nothing is loaded then.
-pub fn parse_with(
-    documents: Vec<Source>,
-    catalog: &dyn Catalog,
-    options: &Options,
-) -> Result<Loaded, Report> {
+pub fn parse_with(documents: Vec<Source>, catalog: &dyn Catalog, options: &Options) -> Result<Loaded, Report> {
     let mut complaints = Complaints::default();
     let mut trees = Vec::with_capacity(documents.len());
     for (index, source) in documents.iter().enumerate() {
@@ -111,11 +105,7 @@ pub fn parse_value(value: &serde_json::Value, catalog: &dyn Catalog) -> Result<L
 ///
 /// # Errors
 /// A [`Report`] of all problems, without lines and columns.
-pub fn parse_value_with(
-    value: &serde_json::Value,
-    catalog: &dyn Catalog,
-    options: &Options,
-) -> Result<Loaded, Report> {
+pub fn parse_value_with(value: &serde_json::Value, catalog: &dyn Catalog, options: &Options) -> Result<Loaded, Report> {
     let tree = Node::from_json(value);
     if !matches!(tree.value, Value::Map(_)) {
         let mut complaints = Complaints::default();
@@ -127,11 +117,7 @@ pub fn parse_value_with(
 }
 
 /// A tree that is a mapping. One of several files may be empty.
-fn tree(
-    source: &Source,
-    limits: &Limits,
-    one_of_several: bool,
-) -> Result<Node, (Position, String)> {
+fn tree(source: &Source, limits: &Limits, one_of_several: bool) -> Result<Node, (Position, String)> {
     let mut tree = document::parse(source, limits).map_err(|error| (error.at, error.message))?;
     if one_of_several && tree.is_null() {
         tree.value = Value::Map(Vec::new());
@@ -145,15 +131,7 @@ fn tree(
 fn unreadable(source: usize, at: Position, why: &str) -> Complaint {
     // Kong's words, with ours for what its parser would say.
     let message = format!("failed parsing declarative configuration: {why}");
-    Complaint {
-        source,
-        at,
-        path: Path::root(),
-        message,
-        hint: None,
-        stage: Stage::Text,
-        item: None,
-    }
+    Complaint { source, at, path: Path::root(), message, hint: None, stage: Stage::Text, item: None }
 }
 
 /// The MD5 of a configuration's text in hexadecimal, as Kong tells configurations apart; of several
@@ -165,12 +143,10 @@ pub fn hash<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> String {
     for text in texts {
         md5.update(text);
     }
-    md5.finalize()
-        .iter()
-        .fold(String::with_capacity(32), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    md5.finalize().iter().fold(String::with_capacity(32), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// The entities of a configuration, taken apart, with their ids and the links between them.
@@ -183,10 +159,7 @@ pub(crate) struct Entities<'a> {
 impl Entities<'_> {
     /// The place of an item for people: `kong.yml:12:3`.
     pub(crate) fn place(&self, item: &Item<'_>) -> String {
-        let name = self
-            .sources
-            .get(item.source)
-            .map_or("", |source| source.name.as_str());
+        let name = self.sources.get(item.source).map_or("", |source| source.name.as_str());
         match item.node.at.line {
             0 => item::path(&self.items, item).to_string(),
             line => format!("{name}:{line}:{}", item.node.at.column),
@@ -208,28 +181,13 @@ fn load(
         item::take_apart(tree, source, &mut items, &mut complaints);
     }
     let ids = ids::assign(&items);
-    let entities = Entities {
-        sources,
-        items,
-        ids,
-    };
+    let entities = Entities { sources, items, ids };
     let index = references::Index::new(&entities, &mut complaints);
     let mut warnings = later::unused_collections(sources, trees);
-    let validation = validate::Validation {
-        entities: &entities,
-        index: &index,
-        catalog,
-        options,
-        top: &top,
-    };
+    let validation = validate::Validation { entities: &entities, index: &index, catalog, options, top: &top };
     let config = validation.run(hash, &mut complaints, &mut warnings);
     if !complaints.0.is_empty() {
-        return Err(Report::new(
-            sources,
-            &entities.items,
-            &entities.ids,
-            complaints,
-        ));
+        return Err(Report::new(sources, &entities.items, &entities.ids, complaints));
     }
     later::fields(&entities, &mut warnings);
     lints::all(&config, &entities, &index, &mut warnings);
@@ -248,10 +206,7 @@ impl Entities<'_> {
             };
         };
         Warning {
-            source: self
-                .sources
-                .get(item.source)
-                .map_or_else(String::new, |source| source.name.clone()),
+            source: self.sources.get(item.source).map_or_else(String::new, |source| source.name.clone()),
             at: item.locate(path, false),
             path: item::path(&self.items, item).join(path.clone()).to_string(),
             message: message.into(),

@@ -28,10 +28,7 @@ pub struct Position {
 impl Position {
     pub(crate) fn new(line: usize, column: usize) -> Self {
         let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Self {
-            line: narrow(line),
-            column: narrow(column),
-        }
+        Self { line: narrow(line), column: narrow(column) }
     }
 }
 
@@ -102,8 +99,9 @@ pub fn parse(source: &Source, limits: &Limits) -> Result<Node, SyntaxError> {
         Format::Json => json::parse(&source.text, limits),
         Format::Yaml => yaml::parse(&source.text, limits),
         Format::Unknown if !looks_like_json(&source.text) => yaml::parse(&source.text, limits),
-        Format::Unknown => json::parse(&source.text, limits)
-            .or_else(|in_json| yaml::parse(&source.text, limits).map_err(|_| in_json)),
+        Format::Unknown => {
+            json::parse(&source.text, limits).or_else(|in_json| yaml::parse(&source.text, limits).map_err(|_| in_json))
+        }
     }
 }
 
@@ -116,9 +114,7 @@ pub(crate) enum Format {
 }
 
 fn looks_like_json(text: &str) -> bool {
-    text.trim_start_matches('\u{feff}')
-        .trim_start()
-        .starts_with(['{', '['])
+    text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '['])
 }
 
 impl Node {
@@ -137,10 +133,7 @@ impl Node {
             Json::Array(items) => Value::List(items.iter().map(Self::from_json).collect()),
             Json::Object(fields) => Value::Map(fields.iter().map(pair_from_json).collect()),
         };
-        Self {
-            at: Position::default(),
-            value,
-        }
+        Self { at: Position::default(), value }
     }
 
     /// The tree as JSON, without places. Infinite and undefined numbers become `null`.
@@ -154,12 +147,7 @@ impl Node {
             Value::Float(n) => Json::from(*n),
             Value::String(text) => Json::from(&**text),
             Value::List(items) => Json::Array(items.iter().map(Self::to_json).collect()),
-            Value::Map(fields) => Json::Object(
-                fields
-                    .iter()
-                    .map(|(k, v)| (k.name.to_string(), v.to_json()))
-                    .collect(),
-            ),
+            Value::Map(fields) => Json::Object(fields.iter().map(|(k, v)| (k.name.to_string(), v.to_json())).collect()),
         }
     }
 
@@ -204,11 +192,5 @@ impl Node {
 }
 
 fn pair_from_json((name, value): (&String, &serde_json::Value)) -> (Key, Node) {
-    (
-        Key {
-            at: Position::default(),
-            name: name.as_str().into(),
-        },
-        Node::from_json(value),
-    )
+    (Key { at: Position::default(), name: name.as_str().into() }, Node::from_json(value))
 }

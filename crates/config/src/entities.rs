@@ -27,9 +27,7 @@ use towergate_schema::{Record, RecordSchema as _};
 
 pub use certificate::{CaCertificate, Certificate, Sni};
 pub use consumer::{Consumer, ConsumerGroup, ConsumerGroupConsumer};
-pub use credential::{
-    Acl, BasicauthCredential, HmacauthCredential, JwtAlgorithm, JwtSecret, KeyauthCredential,
-};
+pub use credential::{Acl, BasicauthCredential, HmacauthCredential, JwtAlgorithm, JwtSecret, KeyauthCredential};
 pub use key::{Key, KeyPem, KeySet};
 pub use oauth2::{ClientType, Oauth2Credential, Oauth2Token, TokenType};
 pub use plugin::Plugin;
@@ -38,8 +36,8 @@ pub use route::{Endpoint, PathHandling, Route};
 pub use service::Service;
 pub use target::Target;
 pub use upstream::{
-    Active, ActiveHealthy, ActiveUnhealthy, Algorithm, HashOn, Healthchecks, Passive,
-    PassiveHealthy, PassiveUnhealthy, ProbeType, Upstream,
+    Active, ActiveHealthy, ActiveUnhealthy, Algorithm, HashOn, Healthchecks, Passive, PassiveHealthy, PassiveUnhealthy,
+    ProbeType, Upstream,
 };
 pub use vault::Vault;
 
@@ -48,13 +46,10 @@ use crate::declarative::Kind;
 /// The schema of a kind of entity. That of plugins says nothing of their `config`.
 #[must_use]
 pub fn record(kind: Kind) -> &'static Record {
-    static RECORDS: LazyLock<Vec<Record>> =
-        LazyLock::new(|| Kind::ALL.into_iter().map(build).collect());
+    static RECORDS: LazyLock<Vec<Record>> = LazyLock::new(|| Kind::ALL.into_iter().map(build).collect());
     static NONE: LazyLock<Record> = LazyLock::new(Record::new);
     let position = Kind::ALL.into_iter().position(|known| known == kind);
-    position
-        .and_then(|position| RECORDS.get(position))
-        .unwrap_or(&NONE)
+    position.and_then(|position| RECORDS.get(position)).unwrap_or(&NONE)
 }
 
 fn build(kind: Kind) -> Record {

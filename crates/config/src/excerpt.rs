@@ -11,10 +11,7 @@ const WIDEST: usize = 100;
 /// Empty when there is no such line.
 pub(crate) fn excerpt(text: &str, at: Position, hint: Option<&str>) -> String {
     let mut out = String::new();
-    let Some(index) = usize::try_from(at.line)
-        .ok()
-        .and_then(|line| line.checked_sub(1))
-    else {
+    let Some(index) = usize::try_from(at.line).ok().and_then(|line| line.checked_sub(1)) else {
         return out;
     };
     let mut lines = text.lines().skip(index.saturating_sub(1));
@@ -24,21 +21,10 @@ pub(crate) fn excerpt(text: &str, at: Position, hint: Option<&str>) -> String {
     let skipped = column.saturating_sub(WIDEST / 2);
     let margin = at.line.to_string().len();
     if let Some(before) = before.filter(|before| !before.trim().is_empty() && skipped == 0) {
-        let _ = writeln!(
-            out,
-            "  {:>margin$} | {}",
-            at.line.saturating_sub(1),
-            window(before, 0)
-        );
+        let _ = writeln!(out, "  {:>margin$} | {}", at.line.saturating_sub(1), window(before, 0));
     }
     let _ = writeln!(out, "  {} | {}", at.line, window(line, skipped));
-    let _ = write!(
-        out,
-        "  {:margin$} | {:indent$}^",
-        "",
-        "",
-        indent = column.saturating_sub(skipped)
-    );
+    let _ = write!(out, "  {:margin$} | {:indent$}^", "", "", indent = column.saturating_sub(skipped));
     if let Some(hint) = hint {
         let _ = write!(out, " {hint}");
     }
@@ -47,11 +33,7 @@ pub(crate) fn excerpt(text: &str, at: Position, hint: Option<&str>) -> String {
 }
 
 fn window(line: &str, skipped: usize) -> String {
-    line.chars()
-        .skip(skipped)
-        .take(WIDEST)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    line.chars().skip(skipped).take(WIDEST).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -62,17 +44,10 @@ mod tests {
     fn a_caret_stands_under_the_place() {
         let text = "services:\n- name: a\n  hots: b\n";
         assert_eq!(
-            excerpt(
-                text,
-                Position { line: 3, column: 3 },
-                Some("did you mean `host`?")
-            ),
+            excerpt(text, Position { line: 3, column: 3 }, Some("did you mean `host`?")),
             "  2 | - name: a\n  3 |   hots: b\n    |   ^ did you mean `host`?\n"
         );
-        assert_eq!(
-            excerpt(text, Position { line: 1, column: 1 }, None),
-            "  1 | services:\n    | ^\n"
-        );
+        assert_eq!(excerpt(text, Position { line: 1, column: 1 }, None), "  1 | services:\n    | ^\n");
         assert_eq!(excerpt(text, Position::default(), None), "");
         assert_eq!(excerpt(text, Position { line: 9, column: 1 }, None), "");
     }
@@ -80,21 +55,8 @@ mod tests {
     #[test]
     fn of_a_long_line_only_the_part_around_the_place_is_shown() {
         let line = format!("{}x{}", "a".repeat(500), "b".repeat(500));
-        let shown = excerpt(
-            &line,
-            Position {
-                line: 1,
-                column: 501,
-            },
-            None,
-        );
-        assert!(
-            shown.lines().all(|line| line.chars().count() < 120),
-            "{shown}"
-        );
-        assert_eq!(
-            shown.lines().next().unwrap().find('x'),
-            shown.lines().nth(1).unwrap().find('^')
-        );
+        let shown = excerpt(&line, Position { line: 1, column: 501 }, None);
+        assert!(shown.lines().all(|line| line.chars().count() < 120), "{shown}");
+        assert_eq!(shown.lines().next().unwrap().find('x'), shown.lines().nth(1).unwrap().find('^'));
     }
 }

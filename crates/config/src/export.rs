@@ -15,10 +15,7 @@ impl Config {
         document.insert("_format_version".to_owned(), "3.0".into());
         document.insert("_transform".to_owned(), self.transform.into());
         for kind in Kind::ALL.into_iter().filter(|kind| self.count(*kind) > 0) {
-            let entities = self
-                .entities(kind)
-                .map(|(_, entity)| flat(kind, entity))
-                .collect();
+            let entities = self.entities(kind).map(|(_, entity)| flat(kind, entity)).collect();
             document.insert(kind.name().to_owned(), Value::Array(entities));
         }
         Value::Object(document)
@@ -36,10 +33,7 @@ impl Config {
     pub fn entities_json(&self) -> Value {
         let mut all = Map::new();
         for kind in Kind::ALL.into_iter().filter(|kind| self.count(*kind) > 0) {
-            let entities = self
-                .entities(kind)
-                .map(|(id, entity)| (id.to_string(), entity))
-                .collect();
+            let entities = self.entities(kind).map(|(id, entity)| (id.to_string(), entity)).collect();
             all.insert(kind.name().to_owned(), Value::Object(entities));
         }
         Value::Object(all)
@@ -50,11 +44,7 @@ impl Config {
 fn flat(kind: Kind, mut entity: Value) -> Value {
     if let Some(fields) = entity.as_object_mut() {
         for foreign in kind.foreigns() {
-            if let Some(id) = fields
-                .get_mut(foreign.field)
-                .and_then(|link| link.get_mut("id"))
-                .map(Value::take)
-            {
+            if let Some(id) = fields.get_mut(foreign.field).and_then(|link| link.get_mut("id")).map(Value::take) {
                 fields.insert(foreign.field.to_owned(), id);
             }
         }

@@ -18,28 +18,17 @@ pub fn fuzz_entry(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes).into_owned();
     let config = Record::new().field("a", Field::string().nullable().referenceable());
     let catalog = HashMap::from([("p".to_owned(), PluginSchema::new(config))]);
-    let options = Options {
-        limits: crate::Limits::default(),
-        environment: Environment::default(),
-        now: 1,
-    };
+    let options = Options { limits: crate::Limits::default(), environment: Environment::default(), now: 1 };
     for name in ["a.yml", "a.json", "body"] {
         match parse_with(vec![Source::new(name, text.clone())], &catalog, &options) {
             Err(report) => drop((report.to_string(), report.body(true).to_string())),
             Ok(loaded) => {
                 let written = loaded.config.to_yaml();
-                let again = parse_with(
-                    vec![Source::new("b.yml", written.clone())],
-                    &catalog,
-                    &options,
-                );
+                let again = parse_with(vec![Source::new("b.yml", written.clone())], &catalog, &options);
                 assert!(again.is_ok(), "what was written does not load: {written}");
             }
         }
     }
-    drop(Settings::load(
-        Some(&Source::new("kong.conf", text.clone())),
-        &options.environment,
-    ));
+    drop(Settings::load(Some(&Source::new("kong.conf", text.clone())), &options.environment));
     drop(parse_listeners(&text, Protocol::Http));
 }

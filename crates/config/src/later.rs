@@ -32,10 +32,7 @@ const KINDS: &[(Kind, &str)] = &[
     (Kind::Certificates, "TLS comes"),
     (Kind::Snis, "TLS comes"),
     (Kind::CaCertificates, "TLS comes"),
-    (
-        Kind::Vaults,
-        "vaults of one's own come (references to `env` work)",
-    ),
+    (Kind::Vaults, "vaults of one's own come (references to `env` work)"),
     (Kind::Keys, "keys come"),
     (Kind::KeySets, "keys come"),
     (Kind::BasicauthCredentials, "basic-auth comes"),
@@ -49,60 +46,20 @@ const KINDS: &[(Kind, &str)] = &[
 /// Fields that are kept and shown but not acted upon: where, what comes, and the texts that are
 /// harmless. `null` and `false` always are; lists count if one of their texts is not harmless.
 const FIELDS: &[(Kind, &str, &str, &[&str])] = &[
-    (
-        Kind::Services,
-        "protocol",
-        "services other than http come",
-        &["http"],
-    ),
+    (Kind::Services, "protocol", "services other than http come", &["http"]),
     (Kind::Services, "tls_verify", "TLS to upstreams comes", &[]),
-    (
-        Kind::Services,
-        "tls_verify_depth",
-        "TLS to upstreams comes",
-        &[],
-    ),
-    (
-        Kind::Services,
-        "ca_certificates",
-        "TLS to upstreams comes",
-        &[],
-    ),
-    (
-        Kind::Services,
-        "client_certificate",
-        "TLS to upstreams comes",
-        &[],
-    ),
-    (
-        Kind::Routes,
-        "protocols",
-        "routes other than http and https come",
-        &["http", "https"],
-    ),
+    (Kind::Services, "tls_verify_depth", "TLS to upstreams comes", &[]),
+    (Kind::Services, "ca_certificates", "TLS to upstreams comes", &[]),
+    (Kind::Services, "client_certificate", "TLS to upstreams comes", &[]),
+    (Kind::Routes, "protocols", "routes other than http and https come", &["http", "https"]),
     (Kind::Routes, "snis", "TLS comes", &[]),
     (Kind::Routes, "sources", "TCP and UDP come", &[]),
     (Kind::Routes, "destinations", "TCP and UDP come", &[]),
-    (
-        Kind::Upstreams,
-        "algorithm",
-        "algorithms other than round-robin come",
-        &["round-robin"],
-    ),
+    (Kind::Upstreams, "algorithm", "algorithms other than round-robin come", &["round-robin"]),
     (Kind::Upstreams, "hash_on", "hashing comes", &["none"]),
     (Kind::Upstreams, "healthchecks", "health checks come", &[]),
-    (
-        Kind::Upstreams,
-        "client_certificate",
-        "TLS to upstreams comes",
-        &[],
-    ),
-    (
-        Kind::Upstreams,
-        "use_srv_name",
-        "names from SRV records come",
-        &[],
-    ),
+    (Kind::Upstreams, "client_certificate", "TLS to upstreams comes", &[]),
+    (Kind::Upstreams, "use_srv_name", "names from SRV records come", &[]),
 ];
 
 /// Whether `name` is a collection of Kong that this version does not keep.
@@ -119,9 +76,7 @@ pub(crate) fn unused_collections(sources: &[Source], documents: &[Node]) -> Vec<
                 continue;
             };
             warnings.push(Warning {
-                source: sources
-                    .get(position)
-                    .map_or_else(String::new, |source| source.name.clone()),
+                source: sources.get(position).map_or_else(String::new, |source| source.name.clone()),
                 at: key.at,
                 path: (*name).to_owned(),
                 message: "accepted, but this version does nothing with it".to_owned(),
@@ -148,22 +103,11 @@ pub(crate) fn fields(entities: &Entities<'_>, warnings: &mut Vec<Warning>) {
             let feature = KINDS.get(line).map_or("", |(_, feature)| feature);
             count(&mut found, line, position, Path::root(), feature);
         }
-        for (line, (_, field, feature, harmless)) in FIELDS
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| entry.0 == item.kind)
+        for (line, (_, field, feature, harmless)) in FIELDS.iter().enumerate().filter(|(_, entry)| entry.0 == item.kind)
         {
-            let written = item
-                .field(field)
-                .filter(|node| !is_harmless(node, harmless));
+            let written = item.field(field).filter(|node| !is_harmless(node, harmless));
             if written.is_some() {
-                count(
-                    &mut found,
-                    KINDS.len().saturating_add(line),
-                    position,
-                    Path::root().key(*field),
-                    feature,
-                );
+                count(&mut found, KINDS.len().saturating_add(line), position, Path::root().key(*field), feature);
             }
         }
     }
@@ -172,8 +116,7 @@ pub(crate) fn fields(entities: &Entities<'_>, warnings: &mut Vec<Warning>) {
             1 => String::new(),
             times => format!("; {} more like it", times.saturating_sub(1)),
         };
-        let message =
-            format!("accepted, but does nothing yet: {feature} with a later version{others}");
+        let message = format!("accepted, but does nothing yet: {feature} with a later version{others}");
         warnings.push(entities.warning(position, &path, message));
     }
 }
@@ -185,9 +128,7 @@ fn count(
     path: Path,
     feature: &str,
 ) {
-    let entry = found
-        .entry(line)
-        .or_insert_with(|| (item, path, feature.to_owned(), 0));
+    let entry = found.entry(line).or_insert_with(|| (item, path, feature.to_owned(), 0));
     entry.3 = entry.3.saturating_add(1);
 }
 
@@ -195,9 +136,7 @@ fn is_harmless(node: &Node, harmless: &[&str]) -> bool {
     match node.to_json() {
         Value::Null | Value::Bool(false) => true,
         Value::String(text) => harmless.contains(&text.as_str()),
-        Value::Array(items) => items
-            .iter()
-            .all(|item| item.as_str().is_some_and(|text| harmless.contains(&text))),
+        Value::Array(items) => items.iter().all(|item| item.as_str().is_some_and(|text| harmless.contains(&text))),
         Value::Object(fields) => fields.is_empty(),
         _ => false,
     }

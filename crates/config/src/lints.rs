@@ -26,25 +26,14 @@ pub(crate) struct Lint<'a> {
 const TOLD: usize = 50;
 
 /// The warnings of all lints.
-pub(crate) fn all(
-    config: &Config,
-    entities: &Entities<'_>,
-    index: &Index<'_>,
-    warnings: &mut Vec<Warning>,
-) {
+pub(crate) fn all(config: &Config, entities: &Entities<'_>, index: &Index<'_>, warnings: &mut Vec<Warning>) {
     for lint in [upstreams::lint, routes::lint, cors::lint, plugins::lint] {
-        let mut context = Lint {
-            config,
-            entities,
-            index,
-            found: Vec::new(),
-        };
+        let mut context = Lint { config, entities, index, found: Vec::new() };
         lint(&mut context);
         let more = context.found.len().saturating_sub(TOLD);
         context.found.truncate(TOLD);
         if let Some(last) = context.found.last_mut().filter(|_| more > 0) {
-            last.message
-                .push_str(&format!(" ({more} more warnings like these)"));
+            last.message.push_str(&format!(" ({more} more warnings like these)"));
         }
         warnings.append(&mut context.found);
     }
@@ -54,7 +43,6 @@ impl Lint<'_> {
     /// Says something about the field at `path`, with dots, of an entity; an empty path is the entity itself.
     fn say(&mut self, kind: Kind, id: Uuid, path: &str, message: impl Into<String>) {
         let item = self.index.position(kind, id).unwrap_or(usize::MAX);
-        self.found
-            .push(self.entities.warning(item, &Path::dotted(path), message));
+        self.found.push(self.entities.warning(item, &Path::dotted(path), message));
     }
 }

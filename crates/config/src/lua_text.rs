@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn problems_print_as_a_lua_table() {
-        let fields = json!({"services": [null, {"host": "required field missing", "@entity": ["no \"x\""]}], "a": [["m"]]});
+        let fields =
+            json!({"services": [null, {"host": "required field missing", "@entity": ["no \"x\""]}], "a": [["m"]]});
         assert_eq!(
             table(&fields),
             r#"{a={{"m"}},services={[2]={["@entity"]={"no \"x\""},host="required field missing"}}}"#

@@ -64,10 +64,7 @@ impl Report {
     /// Kong's `message`: `declarative config is invalid: {…}`.
     #[must_use]
     pub fn message(&self) -> String {
-        format!(
-            "declarative config is invalid: {}",
-            lua_text::table(&self.fields)
-        )
+        format!("declarative config is invalid: {}", lua_text::table(&self.fields))
     }
 
     /// Kong's error object, the body of the 400 that answers `POST /config`; with
@@ -81,20 +78,12 @@ impl Report {
             "fields": self.fields,
         });
         if let Some(body) = body.as_object_mut().filter(|_| flatten) {
-            body.insert(
-                "flattened_errors".to_owned(),
-                Value::Array(self.flattened.clone()),
-            );
+            body.insert("flattened_errors".to_owned(), Value::Array(self.flattened.clone()));
         }
         body
     }
 
-    pub(crate) fn new(
-        sources: &[Source],
-        items: &[Item<'_>],
-        ids: &[uuid::Uuid],
-        complaints: Complaints,
-    ) -> Self {
+    pub(crate) fn new(sources: &[Source], items: &[Item<'_>], ids: &[uuid::Uuid], complaints: Complaints) -> Self {
         let mut complaints = complaints.0;
         complaints.sort_by_key(|complaint| (complaint.source, complaint.at));
         Self {
@@ -116,12 +105,7 @@ impl Problem {
         Self {
             source: source.map_or_else(String::new, |source| source.name.clone()),
             at: complaint.at,
-            path: complaint
-                .path
-                .to_string()
-                .trim_end_matches("@entity")
-                .trim_end_matches('.')
-                .to_owned(),
+            path: complaint.path.to_string().trim_end_matches("@entity").trim_end_matches('.').to_owned(),
             excerpt: excerpt(text, complaint.at, complaint.hint.as_deref()),
             message: complaint.message,
             hint: complaint.hint,
@@ -167,23 +151,12 @@ impl std::error::Error for Report {}
 
 /// Problems of the first stage that has any, as Kong has them.
 fn fields(complaints: &[Complaint]) -> Value {
-    if complaints
-        .iter()
-        .any(|complaint| complaint.stage == Stage::Text)
-    {
-        let text: Vec<_> = complaints
-            .iter()
-            .filter(|c| c.stage == Stage::Text)
-            .map(|c| c.message.as_str())
-            .collect();
+    if complaints.iter().any(|complaint| complaint.stage == Stage::Text) {
+        let text: Vec<_> = complaints.iter().filter(|c| c.stage == Stage::Text).map(|c| c.message.as_str()).collect();
         return json!({ "error": text.join("; ") });
     }
-    let of_fields = complaints
-        .iter()
-        .filter(|complaint| complaint.stage == Stage::Field);
-    let mut problems: Vec<_> = of_fields
-        .map(|c| (c.path.clone(), c.message.clone()))
-        .collect();
+    let of_fields = complaints.iter().filter(|complaint| complaint.stage == Stage::Field);
+    let mut problems: Vec<_> = of_fields.map(|c| (c.path.clone(), c.message.clone())).collect();
     if problems.is_empty() {
         problems = complaints
             .iter()
@@ -193,10 +166,8 @@ fn fields(complaints: &[Complaint]) -> Value {
             })
             .collect();
     }
-    let problems: Vec<_> = problems
-        .into_iter()
-        .map(|(path, text)| towergate_schema::Problem::new(path, text))
-        .collect();
+    let problems: Vec<_> =
+        problems.into_iter().map(|(path, text)| towergate_schema::Problem::new(path, text)).collect();
     towergate_schema::fields(&problems)
 }
 
@@ -215,10 +186,7 @@ fn flattened(items: &[Item<'_>], ids: &[uuid::Uuid], complaints: &[Complaint]) -
             errors.push(flat_error(path, &complaint.message));
         }
     }
-    entries
-        .into_iter()
-        .filter_map(|(index, errors)| flat_entity(items, ids, index, errors))
-        .collect()
+    entries.into_iter().filter_map(|(index, errors)| flat_entity(items, ids, index, errors)).collect()
 }
 
 fn flat_error(path: &Path, message: &str) -> Value {
@@ -240,41 +208,23 @@ fn flat_error(path: &Path, message: &str) -> Value {
     json!({"type": "field", "field": names.join("."), "message": message})
 }
 
-fn flat_entity(
-    items: &[Item<'_>],
-    ids: &[uuid::Uuid],
-    index: usize,
-    errors: Vec<Value>,
-) -> Option<Value> {
+fn flat_entity(items: &[Item<'_>], ids: &[uuid::Uuid], index: usize, errors: Vec<Value>) -> Option<Value> {
     let item = items.get(index)?;
     let mut entity = item.own_json();
     if let (Some(parent), Some(fields)) = (item.parent, entity.as_object_mut())
         && let Some(id) = ids.get(parent.item)
     {
-        fields
-            .entry(parent.field)
-            .or_insert_with(|| json!({ "id": id }));
+        fields.entry(parent.field).or_insert_with(|| json!({ "id": id }));
     }
     let mut flat = Map::new();
     flat.insert("entity_type".to_owned(), item.kind.singular().into());
-    if let Some(id) = entity
-        .get("id")
-        .and_then(Value::as_str)
-        .filter(|id| id.parse::<uuid::Uuid>().is_ok())
-    {
+    if let Some(id) = entity.get("id").and_then(Value::as_str).filter(|id| id.parse::<uuid::Uuid>().is_ok()) {
         flat.insert("entity_id".to_owned(), id.into());
     }
-    if let Some(name) = entity
-        .get("name")
-        .and_then(Value::as_str)
-        .filter(|name| !name.is_empty())
-    {
+    if let Some(name) = entity.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()) {
         flat.insert("entity_name".to_owned(), name.into());
     }
-    let tags = entity.get("tags").filter(|tags| {
-        tags.as_array()
-            .is_some_and(|tags| tags.iter().all(Value::is_string))
-    });
+    let tags = entity.get("tags").filter(|tags| tags.as_array().is_some_and(|tags| tags.iter().all(Value::is_string)));
     if let Some(tags) = tags {
         flat.insert("entity_tags".to_owned(), tags.clone());
     }

@@ -123,16 +123,8 @@ pub enum LogLevel {
 
 impl LogLevel {
     /// All, in order.
-    pub const ALL: [Self; 8] = [
-        Self::Debug,
-        Self::Info,
-        Self::Notice,
-        Self::Warn,
-        Self::Error,
-        Self::Crit,
-        Self::Alert,
-        Self::Emerg,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Debug, Self::Info, Self::Notice, Self::Warn, Self::Error, Self::Crit, Self::Alert, Self::Emerg];
 
     /// The name as in nginx's logs.
     #[must_use]
@@ -253,20 +245,13 @@ impl Settings {
         let mut problems = Vec::new();
         let gathered = Gathered::gather(file, environment, &mut problems);
         let settings = resolve::settings(gathered, &mut problems);
-        if problems.is_empty() {
-            Ok(settings)
-        } else {
-            Err(Problems(problems))
-        }
+        if problems.is_empty() { Ok(settings) } else { Err(Problems(problems)) }
     }
 
     /// The settings of a gateway nobody configured.
     #[must_use]
     pub fn defaults() -> Self {
-        resolve::settings(
-            Gathered::gather(None, &Environment::default(), &mut Vec::new()),
-            &mut Vec::new(),
-        )
+        resolve::settings(Gathered::gather(None, &Environment::default(), &mut Vec::new()), &mut Vec::new())
     }
 
     /// Reads the settings file: `path` if given, else the first of `/etc/kong/kong.conf` and

@@ -18,17 +18,11 @@ pub struct Source {
 impl Source {
     /// A text under a name.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            text: text.into(),
-        }
+        Self { name: name.into(), text: text.into() }
     }
 
     pub(crate) fn format(&self) -> Format {
-        match Path::new(&self.name)
-            .extension()
-            .and_then(|ending| ending.to_str())
-        {
+        match Path::new(&self.name).extension().and_then(|ending| ending.to_str()) {
             Some("json") => Format::Json,
             Some("yml" | "yaml") => Format::Yaml,
             _ => Format::Unknown,
@@ -45,18 +39,12 @@ impl Source {
 /// [`ReadError`] when something cannot be read, is not UTF-8, has another ending, or when a
 /// directory holds no configuration at all.
 pub fn read(path: &Path) -> Result<Vec<Source>, ReadError> {
-    let about = |problem: String| ReadError {
-        path: path.to_owned(),
-        problem,
-    };
+    let about = |problem: String| ReadError { path: path.to_owned(), problem };
     let kind = std::fs::metadata(path).map_err(|error| about(error.to_string()))?;
     if !kind.is_dir() {
         if !is_configuration(path) {
             // Kong's words.
-            return Err(about(format!(
-                "unknown file type: {}. (Accepted types: json, yaml)",
-                path.display()
-            )));
+            return Err(about(format!("unknown file type: {}. (Accepted types: json, yaml)", path.display())));
         }
         return Ok(vec![read_file(path)?]);
     }
@@ -64,9 +52,7 @@ pub fn read(path: &Path) -> Result<Vec<Source>, ReadError> {
     collect(path, 0, &mut files)?;
     files.sort();
     if files.is_empty() {
-        return Err(about(
-            "no file ending in .yml, .yaml or .json in this directory".to_owned(),
-        ));
+        return Err(about("no file ending in .yml, .yaml or .json in this directory".to_owned()));
     }
     files.iter().map(|file| read_file(file)).collect()
 }
@@ -90,24 +76,16 @@ impl std::error::Error for ReadError {}
 const DEEPEST: usize = 16;
 
 fn collect(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), ReadError> {
-    let about = |error: std::io::Error| ReadError {
-        path: directory.to_owned(),
-        problem: error.to_string(),
-    };
+    let about = |error: std::io::Error| ReadError { path: directory.to_owned(), problem: error.to_string() };
     if depth > DEEPEST {
         let problem = format!("more than {DEEPEST} directories deep");
-        return Err(ReadError {
-            path: directory.to_owned(),
-            problem,
-        });
+        return Err(ReadError { path: directory.to_owned(), problem });
     }
     for entry in std::fs::read_dir(directory).map_err(about)? {
         let path = entry.map_err(about)?.path();
         // Kubernetes mounts a ConfigMap as links into a hidden folder: the links are read, the
         // folder behind them is not.
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if hidden {
             continue;
         }
@@ -121,23 +99,14 @@ fn collect(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(
 }
 
 fn is_configuration(path: &Path) -> bool {
-    matches!(
-        path.extension().and_then(|ending| ending.to_str()),
-        Some("yml" | "yaml" | "json")
-    )
+    matches!(path.extension().and_then(|ending| ending.to_str()), Some("yml" | "yaml" | "json"))
 }
 
 pub(crate) fn read_file(path: &Path) -> Result<Source, ReadError> {
-    let about = |problem: String| ReadError {
-        path: path.to_owned(),
-        problem,
-    };
+    let about = |problem: String| ReadError { path: path.to_owned(), problem };
     let bytes = std::fs::read(path).map_err(|error| about(error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|error| {
-        about(format!(
-            "not UTF-8 text (byte {})",
-            error.utf8_error().valid_up_to().saturating_add(1)
-        ))
+        about(format!("not UTF-8 text (byte {})", error.utf8_error().valid_up_to().saturating_add(1)))
     })?;
     Ok(Source::new(path.display().to_string(), text))
 }
@@ -154,21 +123,10 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, name).unwrap();
         };
-        for name in [
-            "b.yaml",
-            "a/z.json",
-            "a/a.yml",
-            "notes.txt",
-            ".hidden.yml",
-            "..data/x.yml",
-        ] {
+        for name in ["b.yaml", "a/z.json", "a/a.yml", "notes.txt", ".hidden.yml", "..data/x.yml"] {
             write(name);
         }
-        let texts: Vec<_> = read(directory.path())
-            .unwrap()
-            .into_iter()
-            .map(|source| source.text)
-            .collect();
+        let texts: Vec<_> = read(directory.path()).unwrap().into_iter().map(|source| source.text).collect();
         assert_eq!(texts, ["a/a.yml", "a/z.json", "b.yaml"]);
     }
 
@@ -178,13 +136,7 @@ mod tests {
         let file = directory.path().join("kong.conf");
         std::fs::write(&file, "x").unwrap();
         let refusal = read(&file).unwrap_err().to_string();
-        assert_eq!(
-            refusal,
-            format!(
-                "{0}: unknown file type: {0}. (Accepted types: json, yaml)",
-                file.display()
-            )
-        );
+        assert_eq!(refusal, format!("{0}: unknown file type: {0}. (Accepted types: json, yaml)", file.display()));
         assert!(
             read(directory.path())
                 .unwrap_err()

@@ -47,15 +47,7 @@ mod tests {
 
     #[test]
     fn misspelt_names_find_what_was_meant() {
-        let known = [
-            "connect_timeout",
-            "read_timeout",
-            "host",
-            "port",
-            "path",
-            "tags",
-            "name",
-        ];
+        let known = ["connect_timeout", "read_timeout", "host", "port", "path", "tags", "name"];
         for (written, meant) in [
             ("conect_timeout", Some("connect_timeout")),
             ("hots", Some("host")),

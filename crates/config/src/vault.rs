@@ -22,9 +22,7 @@ impl Environment {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The value of the variable `name`.
@@ -36,12 +34,7 @@ impl Environment {
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
-        Self(
-            variables
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
-        )
+        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 }
 
@@ -62,9 +55,7 @@ pub fn resolve(reference: &str, environment: &Environment) -> Result<String, Str
     let parsed = Reference::parse(reference).ok_or_else(|| {
         format!("not a reference: '{reference}' (the form is {{vault://env/NAME}} or {{vault://env/NAME/json-key}})")
     })?;
-    parsed
-        .resolve(environment)
-        .map_err(|why| format!("could not resolve '{reference}': {why}"))
+    parsed.resolve(environment).map_err(|why| format!("could not resolve '{reference}': {why}"))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -87,35 +78,22 @@ impl Reference {
             Some(key) => Some(key?).filter(|key| !key.is_empty()),
             None => None,
         };
-        let prefix = query
-            .split('&')
-            .find_map(|option| option.strip_prefix("prefix="))
-            .and_then(decoded);
-        parts.next().is_none().then(|| Self {
-            vault,
-            name,
-            key,
-            prefix: prefix.unwrap_or_default(),
-        })
+        let prefix = query.split('&').find_map(|option| option.strip_prefix("prefix=")).and_then(decoded);
+        parts.next().is_none().then(|| Self { vault, name, key, prefix: prefix.unwrap_or_default() })
     }
 
     fn resolve(&self, environment: &Environment) -> Result<String, String> {
         if self.vault != "env" {
-            return Err(format!(
-                "could not find vault ({}); this version has the vault 'env' only",
-                self.vault
-            ));
+            return Err(format!("could not find vault ({}); this version has the vault 'env' only", self.vault));
         }
-        let variable = format!("{}{}", self.prefix, self.name)
-            .to_uppercase()
-            .replace('-', "_");
-        let value = environment
-            .value(&variable)
-            .ok_or_else(|| format!("the environment variable {variable} is not set"))?;
+        let variable = format!("{}{}", self.prefix, self.name).to_uppercase().replace('-', "_");
+        let value =
+            environment.value(&variable).ok_or_else(|| format!("the environment variable {variable} is not set"))?;
         match &self.key {
             None => Ok(value.to_owned()),
-            Some(key) => json_field(value, key)
-                .ok_or_else(|| format!("the environment variable {variable} is not a JSON object with a text under '{key}'")),
+            Some(key) => json_field(value, key).ok_or_else(|| {
+                format!("the environment variable {variable} is not a JSON object with a text under '{key}'")
+            }),
         }
     }
 }
@@ -146,31 +124,15 @@ mod tests {
             ("{vault://env/redis-password/}", Ok("s3cret")),
             ("{vault://env/pg/user}", Ok("kong")),
             ("{vault://env/token?prefix=app_}", Ok("t")),
-            (
-                "{vault://env/pg/port}",
-                Err("the environment variable PG is not a JSON object with a text under 'port'"),
-            ),
-            (
-                "{vault://env/nothing}",
-                Err("the environment variable NOTHING is not set"),
-            ),
-            (
-                "{vault://hcv/secret}",
-                Err("could not find vault (hcv); this version has the vault 'env' only"),
-            ),
+            ("{vault://env/pg/port}", Err("the environment variable PG is not a JSON object with a text under 'port'")),
+            ("{vault://env/nothing}", Err("the environment variable NOTHING is not set")),
+            ("{vault://hcv/secret}", Err("could not find vault (hcv); this version has the vault 'env' only")),
         ] {
-            let expected = expected
-                .map(str::to_owned)
-                .map_err(|why| format!("could not resolve '{reference}': {why}"));
+            let expected = expected.map(str::to_owned).map_err(|why| format!("could not resolve '{reference}': {why}"));
             assert_eq!(resolve(reference, &environment), expected);
         }
         for broken in ["{vault://env}", "{vault:///x}", "{vault://env/a/b/c}"] {
-            assert!(
-                resolve(broken, &environment)
-                    .unwrap_err()
-                    .starts_with("not a reference"),
-                "{broken}"
-            );
+            assert!(resolve(broken, &environment).unwrap_err().starts_with("not a reference"), "{broken}");
         }
     }
 }

@@ -38,9 +38,7 @@ fn write(value: &Value, indent: usize, out: &mut String) {
                 pad(indent, out);
                 out.push_str("- ");
                 match item {
-                    Value::Object(fields) if !fields.is_empty() => {
-                        write(item, indent.saturating_add(2), out)
-                    }
+                    Value::Object(fields) if !fields.is_empty() => write(item, indent.saturating_add(2), out),
                     Value::Array(items) if !items.is_empty() => {
                         out.pop();
                         out.push('\n');
@@ -93,8 +91,7 @@ fn scalar(value: &Value, out: &mut String) {
 /// Plain where nobody could read it as something else, else in double quotes as JSON has them.
 fn text(string: &str, out: &mut String) {
     let safe = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
-    let starts_safe =
-        string.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/' || c == '_');
+    let starts_safe = string.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/' || c == '_');
     if starts_safe && string.chars().all(safe) && reads_as_string(string) {
         out.push_str(string);
     } else {

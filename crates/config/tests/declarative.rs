@@ -11,20 +11,11 @@ use towergate_config::{Config, Kind, parse_value_with, parse_with, read};
 use uuid::Uuid;
 
 fn config(text: &str) -> Config {
-    load(text)
-        .map_err(|report| report.to_string())
-        .unwrap()
-        .config
+    load(text).map_err(|report| report.to_string()).unwrap().config
 }
 
 fn warnings(text: &str) -> Vec<String> {
-    load(text)
-        .map_err(|report| report.to_string())
-        .unwrap()
-        .warnings
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    load(text).map_err(|report| report.to_string()).unwrap().warnings.iter().map(ToString::to_string).collect()
 }
 
 const GUIDE: &str = include_str!("data/guide.yml");
@@ -32,59 +23,20 @@ const GUIDE: &str = include_str!("data/guide.yml");
 #[test]
 fn the_guides_own_file_loads() {
     let config = config(GUIDE);
-    assert_eq!(
-        (
-            config.services.len(),
-            config.routes.len(),
-            config.targets.len(),
-            config.plugins.len()
-        ),
-        (3, 3, 2, 2)
-    );
+    assert_eq!((config.services.len(), config.routes.len(), config.targets.len(), config.plugins.len()), (3, 3, 2, 2));
     let service = &config.services[0];
-    assert_eq!(
-        (service.host.as_str(), service.port, service.path.as_deref()),
-        ("user-service", 3000, None)
-    );
-    assert_eq!(
-        (
-            service.retries,
-            service.connect_timeout,
-            service.read_timeout
-        ),
-        (Some(3), Some(5000), Some(60000))
-    );
-    assert_eq!(
-        service.tags.as_deref(),
-        Some(&["internal".to_owned(), "users".to_owned()][..])
-    );
+    assert_eq!((service.host.as_str(), service.port, service.path.as_deref()), ("user-service", 3000, None));
+    assert_eq!((service.retries, service.connect_timeout, service.read_timeout), (Some(3), Some(5000), Some(60000)));
+    assert_eq!(service.tags.as_deref(), Some(&["internal".to_owned(), "users".to_owned()][..]));
     let route = &config.routes[0];
-    assert_eq!(
-        (route.service, route.strip_path, route.preserve_host),
-        (Some(service.id), false, true)
-    );
+    assert_eq!((route.service, route.strip_path, route.preserve_host), (Some(service.id), false, true));
     // What the guide leaves out is true by default: the prefix of the other two is stripped.
     assert!(config.routes[1].strip_path && !config.routes[1].preserve_host);
-    assert_eq!(
-        config.routes[1].protocols,
-        [Protocol::Http, Protocol::Https]
-    );
+    assert_eq!(config.routes[1].protocols, [Protocol::Http, Protocol::Https]);
     let active = &config.upstreams[0].healthchecks.active;
-    assert_eq!(
-        (active.healthy.interval, active.healthy.successes),
-        (Some(5.0), Some(2))
-    );
-    assert_eq!(
-        (
-            active.unhealthy.http_failures,
-            active.unhealthy.tcp_failures
-        ),
-        (Some(3), Some(0))
-    );
-    assert_eq!(
-        (active.http_path.as_deref(), active.timeout),
-        (Some("/health/live"), Some(3.0))
-    );
+    assert_eq!((active.healthy.interval, active.healthy.successes), (Some(5.0), Some(2)));
+    assert_eq!((active.unhealthy.http_failures, active.unhealthy.tcp_failures), (Some(3), Some(0)));
+    assert_eq!((active.http_path.as_deref(), active.timeout), (Some("/health/live"), Some(3.0)));
     assert_eq!(config.targets[0].upstream, config.upstreams[0].id);
     assert_eq!(config.plugins[0].config["header_name"], "X-Correlation-ID");
     assert_eq!(config.hash.len(), 32);
@@ -120,20 +72,14 @@ fn what_cannot_work_in_the_guides_file_is_told() {
 /// F2, F3 and F4: the plugins the guide shows later name routes that are not there.
 #[test]
 fn the_guides_further_plugins_are_refused_as_kong_refuses_them() {
-    let more = "  - {name: key-auth, route: partner-api}\n  - {name: rate-limiting-advanced, config: {limit: [1000]}}\n";
+    let more =
+        "  - {name: key-auth, route: partner-api}\n  - {name: rate-limiting-advanced, config: {limit: [1000]}}\n";
     let report = load(&format!("{GUIDE}{more}")).unwrap_err();
-    let told: Vec<_> = report
-        .problems()
-        .iter()
-        .map(|p| (p.path.as_str(), p.message.as_str()))
-        .collect();
+    let told: Vec<_> = report.problems().iter().map(|p| (p.path.as_str(), p.message.as_str())).collect();
     assert_eq!(
         told,
         [
-            (
-                "plugins[2].route",
-                "invalid reference 'route: partner-api' (no such entry in 'routes')"
-            ),
+            ("plugins[2].route", "invalid reference 'route: partner-api' (no such entry in 'routes')"),
             (
                 "plugins[3].name",
                 "plugin 'rate-limiting-advanced' not enabled; add it to the 'plugins' configuration property"
@@ -149,22 +95,10 @@ fn generated_ids_are_kongs() {
         "_format_version: '1.1'\nservices:\n- name: my-service\n  url: https://example.com\n  routes:\n  - {name: my-route, paths: [/]}\n\
          consumers:\n- username: my-user\n  keyauth_credentials: [{key: my-key}]\n",
     );
-    assert_eq!(
-        config.services[0].id.to_string(),
-        "0855b320-0dd2-547d-891d-601e9b38647f"
-    );
-    assert_eq!(
-        config.routes[0].id.to_string(),
-        "481a9539-f49c-51b6-b2e2-fe99ee68866c"
-    );
-    assert_eq!(
-        config.consumers[0].id.to_string(),
-        "4b1b701d-de2b-5588-9aa2-3b97061d9f52"
-    );
-    assert_eq!(
-        config.keyauth_credentials[0].id.to_string(),
-        "487ab43c-b2c9-51ec-8da5-367586ea2b61"
-    );
+    assert_eq!(config.services[0].id.to_string(), "0855b320-0dd2-547d-891d-601e9b38647f");
+    assert_eq!(config.routes[0].id.to_string(), "481a9539-f49c-51b6-b2e2-fe99ee68866c");
+    assert_eq!(config.consumers[0].id.to_string(), "4b1b701d-de2b-5588-9aa2-3b97061d9f52");
+    assert_eq!(config.keyauth_credentials[0].id.to_string(), "487ab43c-b2c9-51ec-8da5-367586ea2b61");
 }
 
 /// Where the id is made from several fields, computed here once more by Kong's rule.
@@ -189,26 +123,14 @@ fn ids_of_plugins_and_targets_come_from_their_scope() {
         ]
     );
     let ids: Vec<_> = config.targets.iter().map(|target| target.id).collect();
-    assert_eq!(
-        ids,
-        [
-            made("targets", &format!("targets:*:{upstream}:a:1")),
-            made("targets", "targets:*:u:b")
-        ]
-    );
+    assert_eq!(ids, [made("targets", &format!("targets:*:{upstream}:a:1")), made("targets", "targets:*:u:b")]);
 }
 
 /// What Kong draws lots for stays the same here as long as it says the same.
 #[test]
 fn entities_without_names_keep_their_ids_across_loads() {
     let text = "_format_version: '3.0'\nroutes:\n- paths: [/a]\n- paths: [/a]\n- paths: [/b]\n";
-    let ids = |config: &Config| {
-        config
-            .routes
-            .iter()
-            .map(|route| route.id)
-            .collect::<Vec<_>>()
-    };
+    let ids = |config: &Config| config.routes.iter().map(|route| route.id).collect::<Vec<_>>();
     let first = ids(&config(text));
     assert_eq!(first, ids(&config(text)));
     assert!(first[0] != first[1] && first[1] != first[2]);
@@ -253,75 +175,38 @@ upstreams: [{{name: u}}]
 targets: [{{target: 'a:1', upstream: {upstream}}}]
 "
     );
-    assert_eq!(
-        Config {
-            hash: String::new(),
-            ..all
-        },
-        Config {
-            hash: String::new(),
-            ..config(&flat)
-        }
-    );
+    assert_eq!(Config { hash: String::new(), ..all }, Config { hash: String::new(), ..config(&flat) });
 }
 
 #[test]
 fn several_files_and_a_directory_are_the_same_as_one() {
     let one = "_format_version: '3.0'\nservices:\n- {name: s, host: h}\nroutes:\n- {name: r, paths: [/], service: s}\n";
     let files = [
-        (
-            "routes.json",
-            r#"{"routes": [{"name": "r", "paths": ["/"], "service": "s"}]}"#,
-        ),
-        (
-            "services.yml",
-            "_format_version: '3.0'\nservices:\n- {name: s, host: h}\n",
-        ),
+        ("routes.json", r#"{"routes": [{"name": "r", "paths": ["/"], "service": "s"}]}"#),
+        ("services.yml", "_format_version: '3.0'\nservices:\n- {name: s, host: h}\n"),
         ("empty.yaml", "# nothing yet\n"),
     ];
     let directory = tempfile::tempdir().unwrap();
     for (name, text) in files {
         std::fs::write(directory.path().join(name), text).unwrap();
     }
-    let single = Config {
-        hash: String::new(),
-        ..config(one)
-    };
+    let single = Config { hash: String::new(), ..config(one) };
     let merged = load_all(&files).unwrap().config;
-    assert_eq!(
-        single,
-        Config {
-            hash: String::new(),
-            ..merged
-        }
-    );
-    let from_directory = parse_with(read(directory.path()).unwrap(), &plugins(), &options())
-        .unwrap()
-        .config;
-    assert_eq!(
-        single,
-        Config {
-            hash: String::new(),
-            ..from_directory
-        }
-    );
+    assert_eq!(single, Config { hash: String::new(), ..merged });
+    let from_directory = parse_with(read(directory.path()).unwrap(), &plugins(), &options()).unwrap().config;
+    assert_eq!(single, Config { hash: String::new(), ..from_directory });
 }
 
 #[test]
 fn the_hash_is_the_md5_of_the_text() {
     // printf '_format_version: "3.0"\n' | md5sum
-    assert_eq!(
-        config("_format_version: \"3.0\"\n").hash,
-        "33371dd163ecae6602a88ff671d6ac9a"
-    );
+    assert_eq!(config("_format_version: \"3.0\"\n").hash, "33371dd163ecae6602a88ff671d6ac9a");
     assert_eq!(Config::empty().hash, "00000000000000000000000000000000");
 }
 
 #[test]
 fn a_nested_plugin_may_have_a_scope_a_plain_one_may_not() {
-    let config = config(
-        "_format_version: '3.0'\nconsumers:\n- {username: c, plugins: [{name: key-auth}]}\n",
-    );
+    let config = config("_format_version: '3.0'\nconsumers:\n- {username: c, plugins: [{name: key-auth}]}\n");
     assert_eq!(config.plugins[0].consumer, Some(config.consumers[0].id));
 }
 
@@ -336,10 +221,7 @@ fn a_nested_entity_that_names_its_parent_is_accepted() {
 #[test]
 fn paths_of_old_files_become_regexes() {
     let text = "_format_version: '2.1'\nservices:\n- {name: s, host: h, routes: [{name: r, paths: [/a, '/b/\\d+']}]}\n";
-    assert_eq!(
-        config(text).routes[0].paths.as_deref().unwrap(),
-        ["/a", "~/b/\\d+"]
-    );
+    assert_eq!(config(text).routes[0].paths.as_deref().unwrap(), ["/a", "~/b/\\d+"]);
 }
 
 #[test]
@@ -354,11 +236,7 @@ certificates:
   snis: [a.com, {name: '*.b.com'}]
 ";
     let config = config(text);
-    let snis: Vec<_> = config
-        .snis
-        .iter()
-        .map(|sni| (sni.name.as_str(), sni.certificate))
-        .collect();
+    let snis: Vec<_> = config.snis.iter().map(|sni| (sni.name.as_str(), sni.certificate)).collect();
     let id = config.certificates[0].id;
     assert_eq!(snis, [("a.com", id), ("*.b.com", id)]);
 }
@@ -366,58 +244,26 @@ certificates:
 #[test]
 fn upstreams_follow_from_what_is_set() {
     for (lines, algorithm, hash_on) in [
-        (
-            "algorithm: least-connections, hash_on: ip",
-            Algorithm::LeastConnections,
-            HashOn::None,
-        ),
+        ("algorithm: least-connections, hash_on: ip", Algorithm::LeastConnections, HashOn::None),
         ("hash_on: ip", Algorithm::ConsistentHashing, HashOn::Ip),
-        (
-            "hash_on: none, algorithm: consistent-hashing",
-            Algorithm::RoundRobin,
-            HashOn::None,
-        ),
+        ("hash_on: none, algorithm: consistent-hashing", Algorithm::RoundRobin, HashOn::None),
         ("hash_on: null", Algorithm::RoundRobin, HashOn::None),
-        (
-            "algorithm: consistent-hashing",
-            Algorithm::ConsistentHashing,
-            HashOn::None,
-        ),
+        ("algorithm: consistent-hashing", Algorithm::ConsistentHashing, HashOn::None),
     ] {
-        let config = config(&format!(
-            "_format_version: '3.0'\nupstreams: [{{name: u, {lines}}}]"
-        ));
+        let config = config(&format!("_format_version: '3.0'\nupstreams: [{{name: u, {lines}}}]"));
         let upstream = &config.upstreams[0];
-        assert_eq!(
-            (upstream.algorithm, upstream.hash_on),
-            (Some(algorithm), Some(hash_on)),
-            "{lines}"
-        );
+        assert_eq!((upstream.algorithm, upstream.hash_on), (Some(algorithm), Some(hash_on)), "{lines}");
     }
     let config = config(
         "_format_version: '3.0'\nupstreams: [{name: u, targets: [{target: a}, {target: '[::1]:80'}, {target: 010.0.0.1}]}]",
     );
-    let targets: Vec<_> = config
-        .targets
-        .iter()
-        .map(|target| target.target.as_str())
-        .collect();
-    assert_eq!(
-        targets,
-        [
-            "a:8000",
-            "[0000:0000:0000:0000:0000:0000:0000:0001]:80",
-            "10.0.0.1:8000"
-        ]
-    );
+    let targets: Vec<_> = config.targets.iter().map(|target| target.target.as_str()).collect();
+    assert_eq!(targets, ["a:8000", "[0000:0000:0000:0000:0000:0000:0000:0001]:80", "10.0.0.1:8000"]);
 }
 
 #[test]
 fn grpc_routes_do_not_strip_their_path_by_default() {
-    assert!(
-        !config("_format_version: '3.0'\nroutes: [{protocols: [grpc], hosts: [h]}]").routes[0]
-            .strip_path
-    );
+    assert!(!config("_format_version: '3.0'\nroutes: [{protocols: [grpc], hosts: [h]}]").routes[0].strip_path);
 }
 
 #[test]
@@ -428,16 +274,10 @@ fn secrets_are_resolved_but_only_references_are_shown() {
     let plugin = &config.plugins[0];
     assert_eq!(plugin.config["redis"]["password"], "{vault://env/secret}");
     assert_eq!(plugin.effective_config()["redis"]["password"], "s3cret");
-    assert!(
-        !config.to_yaml().contains("s3cret")
-            && !config.entities_json().to_string().contains("s3cret")
-    );
+    assert!(!config.to_yaml().contains("s3cret") && !config.entities_json().to_string().contains("s3cret"));
     // Not referenceable: the text itself is the value.
     let literal = "_format_version: '3.0'\nplugins: [{name: limiter, config: {redis: {host: '{vault://env/secret}'}}}]";
-    assert_eq!(
-        self::config(literal).plugins[0].effective_config()["redis"]["host"],
-        "{vault://env/secret}"
-    );
+    assert_eq!(self::config(literal).plugins[0].effective_config()["redis"]["host"], "{vault://env/secret}");
 }
 
 #[test]
@@ -514,10 +354,7 @@ fn the_answer_to_a_post_is_kongs() {
     );
     let service = "services";
     let id = Uuid::new_v5(
-        &Uuid::new_v5(
-            &Uuid::parse_str("fd02801f-0957-4a15-a55a-c8d9606f30b5").unwrap(),
-            service.as_bytes(),
-        ),
+        &Uuid::new_v5(&Uuid::parse_str("fd02801f-0957-4a15-a55a-c8d9606f30b5").unwrap(), service.as_bytes()),
         b"b",
     );
     assert_eq!(
@@ -543,23 +380,15 @@ fn the_answer_to_a_post_is_kongs() {
 /// References are reported by the name of the entity, not by its position.
 #[test]
 fn the_answer_to_a_post_with_a_dangling_reference_is_kongs() {
-    let report =
-        load("_format_version: '3.0'\nroutes: [{name: r, paths: [/], service: nope}]").unwrap_err();
+    let report = load("_format_version: '3.0'\nroutes: [{name: r, paths: [/], service: nope}]").unwrap_err();
     let text = "invalid reference 'service: nope' (no such entry in 'services')";
     assert_eq!(report.fields(), &json!({"routes": {"r": [text]}}));
-    assert_eq!(
-        report.message(),
-        format!("declarative config is invalid: {{routes={{r={{\"{text}\"}}}}}}")
-    );
-    let report = load("_format_version: '3.0'\nservices: [{name: a, host: h}, {name: a, host: h}]")
-        .unwrap_err();
+    assert_eq!(report.message(), format!("declarative config is invalid: {{routes={{r={{\"{text}\"}}}}}}"));
+    let report = load("_format_version: '3.0'\nservices: [{name: a, host: h}, {name: a, host: h}]").unwrap_err();
     let text = "uniqueness violation: 'services' entity with name set to 'a' already declared";
     assert_eq!(report.fields(), &json!({"services": [null, text]}));
     let report = load("just text").unwrap_err();
-    assert_eq!(
-        report.fields(),
-        &json!({"error": "failed parsing declarative configuration: expected an object"})
-    );
+    assert_eq!(report.fields(), &json!({"error": "failed parsing declarative configuration: expected an object"}));
 }
 
 #[test]
@@ -570,16 +399,10 @@ fn json_that_was_parsed_elsewhere_loads_the_same() {
         loaded.config.services[0].id,
         config("_format_version: '3.0'\nservices: [{name: s, host: h}]").services[0].id
     );
-    let report = parse_value_with(
-        &json!({"_format_version": "3.0", "services": [{"name": "s"}]}),
-        &plugins(),
-        &options(),
-    )
-    .unwrap_err();
-    assert_eq!(
-        report.problems()[0].to_string(),
-        "services[0].host: required field missing"
-    );
+    let report =
+        parse_value_with(&json!({"_format_version": "3.0", "services": [{"name": "s"}]}), &plugins(), &options())
+            .unwrap_err();
+    assert_eq!(report.problems()[0].to_string(), "services[0].host: required field missing");
     assert!(parse_value_with(&json!([]), &plugins(), &options()).is_err());
 }
 
@@ -587,35 +410,16 @@ fn json_that_was_parsed_elsewhere_loads_the_same() {
 fn what_is_written_out_loads_as_the_same_entities() {
     let first = config(GUIDE);
     let again = config(&first.to_yaml());
-    assert_eq!(
-        Config {
-            hash: String::new(),
-            ..first.clone()
-        },
-        Config {
-            hash: String::new(),
-            ..again
-        }
-    );
+    assert_eq!(Config { hash: String::new(), ..first.clone() }, Config { hash: String::new(), ..again });
     let document = first.to_declarative();
-    assert_eq!(
-        document["routes"][0]["service"],
-        json!(first.services[0].id)
-    );
+    assert_eq!(document["routes"][0]["service"], json!(first.services[0].id));
     let all = first.entities_json();
     let service = &all["services"][first.services[0].id.to_string()];
     assert_eq!(
-        (
-            &service["name"],
-            &service["tls_verify"],
-            &service["created_at"]
-        ),
+        (&service["name"], &service["tls_verify"], &service["created_at"]),
         (&json!("user-service"), &Value::Null, &json!(NOW))
     );
-    assert_eq!(
-        all["routes"][first.routes[0].id.to_string()]["service"],
-        json!({"id": first.services[0].id})
-    );
+    assert_eq!(all["routes"][first.routes[0].id.to_string()]["service"], json!({"id": first.services[0].id}));
     assert_eq!(first.count(Kind::Consumers), 3);
 }
 

@@ -7,16 +7,9 @@ const GUIDE: &str = include_str!("data/guide.yml");
 
 #[test]
 fn broken_bytes_get_an_answer() {
-    for bytes in [
-        &b""[..],
-        b"\xff\xfe",
-        b"{",
-        b"_format_version: '3.0'",
-        b"a: &a [*a]",
-        b"[[[[",
-        b"\0",
-        b"%YAML 9.9\n---\n",
-    ] {
+    for bytes in
+        [&b""[..], b"\xff\xfe", b"{", b"_format_version: '3.0'", b"a: &a [*a]", b"[[[[", b"\0", b"%YAML 9.9\n---\n"]
+    {
         fuzz_entry(bytes);
     }
 }
@@ -94,16 +87,9 @@ fn lines() -> impl Strategy<Value = String> {
     ]);
     prop::collection::vec((0usize..4, any::<bool>(), key, value), 0..14).prop_map(|lines| {
         let line = |(indent, dash, key, value): (usize, bool, &str, &str)| {
-            format!(
-                "{}{}{key}: {value}\n",
-                "  ".repeat(indent),
-                if dash { "- " } else { "" }
-            )
+            format!("{}{}{key}: {value}\n", "  ".repeat(indent), if dash { "- " } else { "" })
         };
-        format!(
-            "_format_version: '3.0'\n{}",
-            lines.into_iter().map(line).collect::<String>()
-        )
+        format!("_format_version: '3.0'\n{}", lines.into_iter().map(line).collect::<String>())
     })
 }
 

@@ -7,11 +7,7 @@ use towergate_config::settings::{Log, Origin, RouterFlavor};
 use towergate_config::{Environment, Settings, Source};
 
 fn from_file(text: &str) -> Result<Settings, String> {
-    Settings::load(
-        Some(&Source::new("kong.conf", text)),
-        &Environment::default(),
-    )
-    .map_err(|p| p.to_string())
+    Settings::load(Some(&Source::new("kong.conf", text)), &Environment::default()).map_err(|p| p.to_string())
 }
 
 fn from_variables(variables: &[(&str, &str)]) -> Result<Settings, String> {
@@ -24,38 +20,23 @@ fn defaults_are_those_of_kong_except_for_the_database() {
     assert_eq!(settings.prefix, PathBuf::from("/usr/local/kong/"));
     assert_eq!(settings.log_level.name(), "notice");
     let listeners = |listeners: &[towergate_config::settings::Listener]| {
-        listeners
-            .iter()
-            .map(|l| (l.address(), l.ssl, l.http2))
-            .collect::<Vec<_>>()
+        listeners.iter().map(|l| (l.address(), l.ssl, l.http2)).collect::<Vec<_>>()
     };
     assert_eq!(
         listeners(&settings.proxy_listen),
-        [
-            ("0.0.0.0:8000".into(), false, false),
-            ("0.0.0.0:8443".into(), true, true)
-        ]
+        [("0.0.0.0:8000".into(), false, false), ("0.0.0.0:8443".into(), true, true)]
     );
     assert_eq!(
         listeners(&settings.admin_listen),
-        [
-            ("127.0.0.1:8001".into(), false, false),
-            ("127.0.0.1:8444".into(), true, true)
-        ]
+        [("127.0.0.1:8001".into(), false, false), ("127.0.0.1:8444".into(), true, true)]
     );
     assert_eq!(settings.proxy_listen[0].backlog, Some(16384));
     assert!(settings.stream_listen.is_empty());
-    assert_eq!(
-        settings.logs.proxy_access,
-        Log::File("/usr/local/kong/logs/access.log".into())
-    );
+    assert_eq!(settings.logs.proxy_access, Log::File("/usr/local/kong/logs/access.log".into()));
     assert_eq!(settings.logs.status_access, Log::Off);
     assert_eq!(settings.keepalive.pool_size, 512);
     assert_eq!(settings.keepalive.max_requests, Some(10_000));
-    assert_eq!(
-        settings.keepalive.idle_timeout,
-        Some(Duration::from_secs(60))
-    );
+    assert_eq!(settings.keepalive.idle_timeout, Some(Duration::from_secs(60)));
     assert_eq!(settings.client_max_body_size, None);
     assert_eq!(settings.admin_max_body_size, Some(10 << 20));
     assert_eq!(settings.router_flavor, RouterFlavor::TraditionalCompatible);
@@ -77,32 +58,18 @@ fn defaults_are_those_of_kong_except_for_the_database() {
 
 #[test]
 fn variables_win_over_the_file_and_the_file_over_defaults() {
-    let file = Source::new(
-        "kong.conf",
-        "# comment\nprefix = /a # more\nlog_level=warn\npg_password = a\\#b\nplugins =\n",
-    );
-    let environment = Environment::from_iter([
-        ("KONG_PREFIX", "/b"),
-        ("HOME", "/root"),
-        ("KONG_NGINX_PROXY_WHATEVER", "1"),
-    ]);
+    let file =
+        Source::new("kong.conf", "# comment\nprefix = /a # more\nlog_level=warn\npg_password = a\\#b\nplugins =\n");
+    let environment =
+        Environment::from_iter([("KONG_PREFIX", "/b"), ("HOME", "/root"), ("KONG_NGINX_PROXY_WHATEVER", "1")]);
     let settings = Settings::load(Some(&file), &environment).unwrap();
     assert_eq!(settings.prefix, PathBuf::from("/b"));
     assert_eq!(settings.log_level.name(), "warn");
     assert_eq!(settings.value("pg_password"), Some("a#b"));
     assert_eq!(settings.plugins, ["bundled"]);
     assert_eq!(settings.value("nginx_proxy_whatever"), Some("1"));
-    assert_eq!(
-        settings.origin("prefix"),
-        Origin::Variable("KONG_PREFIX".into())
-    );
-    assert_eq!(
-        settings.origin("log_level"),
-        Origin::File {
-            name: "kong.conf".into(),
-            line: 3
-        }
-    );
+    assert_eq!(settings.origin("prefix"), Origin::Variable("KONG_PREFIX".into()));
+    assert_eq!(settings.origin("log_level"), Origin::File { name: "kong.conf".into(), line: 3 });
     assert_eq!(settings.origin("plugins"), Origin::Default);
 }
 
@@ -136,16 +103,10 @@ fn values_are_typed() {
     assert_eq!(settings.workers.get(), 3);
     assert_eq!(settings.client_max_body_size, Some(10 << 20));
     assert_eq!(settings.port_maps, [(8000, 80), (8443, 443)]);
-    assert_eq!(
-        (settings.headers, settings.headers_upstream),
-        Default::default()
-    );
+    assert_eq!((settings.headers, settings.headers_upstream), Default::default());
     assert_eq!(settings.logs.proxy_access, Log::File("/dev/stdout".into()));
     assert_eq!(settings.logs.admin_access, Log::Off);
-    assert_eq!(
-        settings.declarative_config,
-        [PathBuf::from("/a/kong.yml"), PathBuf::from("/b")]
-    );
+    assert_eq!(settings.declarative_config, [PathBuf::from("/a/kong.yml"), PathBuf::from("/b")]);
     assert_eq!(settings.real_ip_header, "X-Forwarded-For");
     assert!(settings.real_ip_recursive);
     assert!(settings.enables_plugin("my-own", false) && settings.enables_plugin("cors", true));
@@ -162,21 +123,9 @@ fn what_cannot_be_right_is_refused_with_its_place_and_what_would_be() {
             "loud",
             "log_level has an invalid value: 'loud' (debug, info, notice, warn, error, crit, alert, emerg)",
         ),
-        (
-            "KONG_UPSTREAM_KEEPALIVE_POOL_SIZE",
-            "many",
-            "upstream_keepalive_pool_size is not a number: 'many'",
-        ),
-        (
-            "KONG_UPSTREAM_KEEPALIVE_POOL_SIZE",
-            "-1",
-            "upstream_keepalive_pool_size is not a number: '-1'",
-        ),
-        (
-            "KONG_ALLOW_DEBUG_HEADER",
-            "maybe",
-            "allow_debug_header is not a boolean: 'maybe' (on, off)",
-        ),
+        ("KONG_UPSTREAM_KEEPALIVE_POOL_SIZE", "many", "upstream_keepalive_pool_size is not a number: 'many'"),
+        ("KONG_UPSTREAM_KEEPALIVE_POOL_SIZE", "-1", "upstream_keepalive_pool_size is not a number: '-1'"),
+        ("KONG_ALLOW_DEBUG_HEADER", "maybe", "allow_debug_header is not a boolean: 'maybe' (on, off)"),
         (
             "KONG_NGINX_HTTP_CLIENT_MAX_BODY_SIZE",
             "10mb",
@@ -197,11 +146,7 @@ fn what_cannot_be_right_is_refused_with_its_place_and_what_would_be() {
             "10.0.0.0/8, home",
             "trusted_ips must be a comma separated list of IP addresses, CIDR blocks or 'unix:', got 'home'",
         ),
-        (
-            "KONG_HEADERS_UPSTREAM",
-            "x-other",
-            "headers_upstream: invalid entry 'x-other' (off, x-kong-request-id)",
-        ),
+        ("KONG_HEADERS_UPSTREAM", "x-other", "headers_upstream: invalid entry 'x-other' (off, x-kong-request-id)"),
         (
             "KONG_PORT_MAPS",
             "80",
@@ -217,11 +162,7 @@ fn what_cannot_be_right_is_refused_with_its_place_and_what_would_be() {
             "postgres",
             "database=postgres comes with a later version; use 'off' with declarative_config",
         ),
-        (
-            "KONG_DATABASE",
-            "mysql",
-            "database has an invalid value: 'mysql' (postgres, cassandra, off)",
-        ),
+        ("KONG_DATABASE", "mysql", "database has an invalid value: 'mysql' (postgres, cassandra, off)"),
         (
             "KONG_NGINX_WORKER_PROCESSES",
             "0",
@@ -234,10 +175,7 @@ fn what_cannot_be_right_is_refused_with_its_place_and_what_would_be() {
             "pg_user: could not resolve '{vault://hcv/x}': could not find vault (hcv); this version has the vault 'env' only",
         ),
     ] {
-        assert_eq!(
-            from_variables(&[(variable, value)]).unwrap_err(),
-            format!("{variable}: {refusal}")
-        );
+        assert_eq!(from_variables(&[(variable, value)]).unwrap_err(), format!("{variable}: {refusal}"));
     }
     let refusal = from_variables(&[("KONG_PROXY_LISTEN", "8000")]).unwrap_err();
     assert_eq!(
@@ -253,10 +191,7 @@ fn all_problems_of_a_file_are_told_at_once_with_their_lines() {
     let refusal = from_file("prefix /x\nlog_level = loud\n\nheaders = nope\n").unwrap_err();
     let lines: Vec<_> = refusal.lines().collect();
     assert_eq!(lines.len(), 3, "{refusal}");
-    assert_eq!(
-        lines[0],
-        "kong.conf:1: expected 'name = value', found 'prefix /x'"
-    );
+    assert_eq!(lines[0], "kong.conf:1: expected 'name = value', found 'prefix /x'");
     assert!(lines[1].starts_with("kong.conf:2: log_level has an invalid value"));
     assert!(lines[2].starts_with("kong.conf:4: headers: invalid entry 'nope'"));
 }

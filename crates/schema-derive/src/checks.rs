@@ -13,10 +13,7 @@ use crate::{
 pub(crate) fn call(item: &Item) -> syn::Result<TokenStream> {
     match item.name.to_string().as_str() {
         "owner" => {
-            let checks = items::inside(item.list()?.clone())?
-                .iter()
-                .map(check)
-                .collect::<syn::Result<Vec<_>>>()?;
+            let checks = items::inside(item.list()?.clone())?.iter().map(check).collect::<syn::Result<Vec<_>>>()?;
             Ok(quote!(#(.owner_check(#checks))*))
         }
         "shorthand" => shorthand(item, "path"),
@@ -92,14 +89,7 @@ fn parts(item: &Item) -> syn::Result<Parts> {
 }
 
 fn conditional(item: &Item) -> syn::Result<TokenStream> {
-    let Parts {
-        if_field,
-        if_match,
-        then_field,
-        then_match,
-        message,
-        ..
-    } = parts(item)?;
+    let Parts { if_field, if_match, then_field, then_match, message, .. } = parts(item)?;
     let if_field = if_field.ok_or_else(|| item.error("needs `if_field`"))?;
     let then_field = then_field.ok_or_else(|| item.error("needs `then_field`"))?;
     let any = quote!(::towergate_schema::Field::any());
@@ -109,13 +99,7 @@ fn conditional(item: &Item) -> syn::Result<TokenStream> {
 }
 
 fn conditional_at_least_one_of(item: &Item) -> syn::Result<TokenStream> {
-    let Parts {
-        if_field,
-        if_match,
-        then,
-        message,
-        ..
-    } = parts(item)?;
+    let Parts { if_field, if_match, then, message, .. } = parts(item)?;
     let if_field = if_field.ok_or_else(|| item.error("needs `if_field`"))?;
     let any = quote!(::towergate_schema::Field::any());
     Ok(quote!(
@@ -160,14 +144,7 @@ fn shorthand(item: &Item, target: &str) -> syn::Result<TokenStream> {
     let goes_to = goes_to.ok_or_else(|| item.error(&format!("needs `{target} = …`")))?;
     let field = field.ok_or_else(|| item.error("needs `kind = …`"))?;
     let calls = rules::calls(&calls)?;
-    let constructor = syn::Ident::new(
-        if target == "path" {
-            "moved"
-        } else {
-            "expanded"
-        },
-        item.name.span(),
-    );
+    let constructor = syn::Ident::new(if target == "path" { "moved" } else { "expanded" }, item.name.span());
     Ok(match target {
         "path" => {
             quote!(.shorthand(::towergate_schema::Shorthand::#constructor(#name, #goes_to, #field #calls)))

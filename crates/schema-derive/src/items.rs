@@ -28,10 +28,7 @@ pub(crate) enum Content {
 /// The items of all `#[schema(…)]` of something.
 pub(crate) fn of(attributes: &[Attribute]) -> syn::Result<Vec<Item>> {
     let mut items = Vec::new();
-    for attribute in attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("schema"))
-    {
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("schema")) {
         items.extend(attribute.parse_args_with(Punctuated::<Item, Token![,]>::parse_terminated)?);
     }
     Ok(items)
@@ -39,10 +36,7 @@ pub(crate) fn of(attributes: &[Attribute]) -> syn::Result<Vec<Item>> {
 
 /// The items inside parentheses.
 pub(crate) fn inside(tokens: TokenStream) -> syn::Result<Vec<Item>> {
-    Ok(Punctuated::<Item, Token![,]>::parse_terminated
-        .parse2(tokens)?
-        .into_iter()
-        .collect())
+    Ok(Punctuated::<Item, Token![,]>::parse_terminated.parse2(tokens)?.into_iter().collect())
 }
 
 impl Parse for Item {
@@ -67,27 +61,18 @@ fn until_comma(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     while !input.is_empty() && !input.peek(Token![,]) {
         input.parse::<TokenTree>()?.to_tokens(&mut tokens);
     }
-    if tokens.is_empty() {
-        Err(input.error("expected a value"))
-    } else {
-        Ok(tokens)
-    }
+    if tokens.is_empty() { Err(input.error("expected a value")) } else { Ok(tokens) }
 }
 
 /// Values between commas.
 pub(crate) fn values(tokens: TokenStream) -> syn::Result<Vec<TokenStream>> {
-    let parser = |input: ParseStream<'_>| {
-        Punctuated::<_, Token![,]>::parse_terminated_with(input, until_comma)
-    };
+    let parser = |input: ParseStream<'_>| Punctuated::<_, Token![,]>::parse_terminated_with(input, until_comma);
     Ok(parser.parse2(tokens)?.into_iter().collect())
 }
 
 /// Texts between commas.
 pub(crate) fn texts(tokens: TokenStream) -> syn::Result<Vec<LitStr>> {
-    Ok(Punctuated::<LitStr, Token![,]>::parse_terminated
-        .parse2(tokens)?
-        .into_iter()
-        .collect())
+    Ok(Punctuated::<LitStr, Token![,]>::parse_terminated.parse2(tokens)?.into_iter().collect())
 }
 
 impl Item {

@@ -16,9 +16,7 @@ mod shapes;
 #[proc_macro_derive(Schema, attributes(schema))]
 pub fn derive_schema(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    expand(&input)
-        .unwrap_or_else(|error| error.to_compile_error())
-        .into()
+    expand(&input).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
 fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
@@ -26,34 +24,21 @@ fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
         Data::Struct(data) => match &data.fields {
             Fields::Named(fields) => shapes::record(input, fields),
             Fields::Unnamed(fields) if fields.unnamed.len() == 1 => shapes::newtype(input, fields),
-            other => Err(syn::Error::new(
-                other.span(),
-                "Schema needs named fields, or exactly one without a name",
-            )),
+            other => Err(syn::Error::new(other.span(), "Schema needs named fields, or exactly one without a name")),
         },
         Data::Enum(data) => shapes::choice(input, data),
-        Data::Union(data) => Err(syn::Error::new(
-            data.union_token.span(),
-            "Schema cannot be derived for unions",
-        )),
+        Data::Union(data) => Err(syn::Error::new(data.union_token.span(), "Schema cannot be derived for unions")),
     }
 }
 
 /// The documentation comment, its lines joined, its paragraphs kept apart.
 fn documentation(attributes: &[syn::Attribute]) -> Option<String> {
     let mut text = String::new();
-    for attribute in attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("doc"))
-    {
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("doc")) {
         let syn::Meta::NameValue(meta) = &attribute.meta else {
             continue;
         };
-        let syn::Expr::Lit(syn::ExprLit {
-            lit: syn::Lit::Str(line),
-            ..
-        }) = &meta.value
-        else {
+        let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(line), .. }) = &meta.value else {
             continue;
         };
         let line = line.value();
@@ -74,7 +59,5 @@ fn documentation(attributes: &[syn::Attribute]) -> Option<String> {
 
 /// `.describe("…")`, if there is a documentation comment.
 fn described(attributes: &[syn::Attribute]) -> TokenStream {
-    documentation(attributes)
-        .map(|text| quote!(.describe(#text)))
-        .unwrap_or_default()
+    documentation(attributes).map(|text| quote!(.describe(#text))).unwrap_or_default()
 }

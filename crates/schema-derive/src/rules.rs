@@ -34,8 +34,7 @@ fn flag(item: &Item) -> syn::Result<TokenStream> {
         quote!(.rule(::towergate_schema::Rule::#variant))
     };
     Ok(match item.name.to_string().as_str() {
-        "required" | "nullable" | "set" | "referenceable" | "encrypted" | "unique" | "auto"
-        | "immutable" => {
+        "required" | "nullable" | "set" | "referenceable" | "encrypted" | "unique" | "auto" | "immutable" => {
             let name = &item.name;
             quote!(.#name())
         }
@@ -129,9 +128,7 @@ fn pattern(item: &Item, name: &str, tokens: TokenStream) -> syn::Result<TokenStr
             "message" => message = quote!(::core::option::Option::Some(#text)),
             "shown" if name == "pattern" => shown = Some(text),
             _ => {
-                return Err(
-                    option.error("is not known here: `message` and (of `pattern`) `shown` are")
-                );
+                return Err(option.error("is not known here: `message` and (of `pattern`) `shown` are"));
             }
         }
     }
@@ -150,14 +147,10 @@ fn deprecated(tokens: TokenStream) -> syn::Result<TokenStream> {
             "message" => message = value.clone(),
             "removal_in_version" => calls.extend(quote!(.removed_in(#value))),
             "old_default" => {
-                calls.extend(
-                    quote!(.old_default(::towergate_schema::__private::serde_json::json!(#value))),
-                );
+                calls.extend(quote!(.old_default(::towergate_schema::__private::serde_json::json!(#value))));
             }
             _ => {
-                return Err(option.error(
-                    "is not known here: `message`, `removal_in_version` and `old_default` are",
-                ));
+                return Err(option.error("is not known here: `message`, `removal_in_version` and `old_default` are"));
             }
         }
     }
@@ -177,22 +170,14 @@ pub(crate) fn kind(tokens: TokenStream) -> syn::Result<TokenStream> {
     };
     let (name, arguments) = parser.parse2(tokens)?;
     let arguments: Vec<_> = match arguments {
-        Some(arguments) => items::values(arguments)?
-            .into_iter()
-            .map(kind)
-            .collect::<syn::Result<_>>()?,
+        Some(arguments) => items::values(arguments)?.into_iter().map(kind).collect::<syn::Result<_>>()?,
         None => Vec::new(),
     };
     let wrong = || {
-        syn::Error::new(
-            name.span(),
-            "expected string, number, integer, boolean, any, array(…), set(…) or map(…, …)",
-        )
+        syn::Error::new(name.span(), "expected string, number, integer, boolean, any, array(…), set(…) or map(…, …)")
     };
     let method = match (name.to_string().as_str(), arguments.len()) {
-        ("string" | "number" | "integer" | "boolean" | "any", 0) | ("array", 1) | ("map", 2) => {
-            name.clone()
-        }
+        ("string" | "number" | "integer" | "boolean" | "any", 0) | ("array", 1) | ("map", 2) => name.clone(),
         ("set", 1) => Ident::new("set_of", name.span()),
         _ => return Err(wrong()),
     };
@@ -201,11 +186,7 @@ pub(crate) fn kind(tokens: TokenStream) -> syn::Result<TokenStream> {
 
 /// A number as an `f64`.
 fn float(tokens: &TokenStream) -> TokenStream {
-    let text: String = tokens
-        .to_string()
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != '_')
-        .collect();
+    let text: String = tokens.to_string().chars().filter(|c| !c.is_whitespace() && *c != '_').collect();
     match text.parse::<f64>() {
         Ok(number) if number < 0.0 => {
             let number = Literal::f64_suffixed(-number);

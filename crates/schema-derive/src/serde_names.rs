@@ -13,10 +13,7 @@ pub(crate) struct Serde {
 
 pub(crate) fn of(attributes: &[Attribute]) -> syn::Result<Serde> {
     let mut serde = Serde::default();
-    for attribute in attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("serde"))
-    {
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
         attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("rename") {
                 serde.rename = deserialized(&meta)?;
@@ -84,10 +81,7 @@ fn words(name: &str) -> Vec<String> {
 
 fn capital(word: &str) -> String {
     let mut letters = word.chars();
-    letters
-        .next()
-        .map(|first| first.to_uppercase().chain(letters).collect())
-        .unwrap_or_default()
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// A name in the style `rename_all` asks for.

@@ -2,24 +2,16 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{
-    DataEnum, DeriveInput, Fields, FieldsNamed, FieldsUnnamed, Generics, ext::IdentExt, parse_quote,
-};
+use syn::{DataEnum, DeriveInput, Fields, FieldsNamed, FieldsUnnamed, Generics, ext::IdentExt, parse_quote};
 
 use crate::{checks, described, documentation, items, rules, serde_names};
 
 /// A struct with named fields.
 pub(crate) fn record(input: &DeriveInput, fields: &FieldsNamed) -> syn::Result<TokenStream> {
     let style = serde_names::of(&input.attrs)?.rename_all;
-    let fields = fields
-        .named
-        .iter()
-        .map(|field| record_field(field, style.as_deref()))
-        .collect::<syn::Result<Vec<_>>>()?;
-    let checks = items::of(&input.attrs)?
-        .iter()
-        .map(checks::call)
-        .collect::<syn::Result<Vec<_>>>()?;
+    let fields =
+        fields.named.iter().map(|field| record_field(field, style.as_deref())).collect::<syn::Result<Vec<_>>>()?;
+    let checks = items::of(&input.attrs)?.iter().map(checks::call).collect::<syn::Result<Vec<_>>>()?;
     let description = documentation(&input.attrs).map(|text| quote!(.describe_as(#text)));
     let name = &input.ident;
     let generics = bounded(&input.generics);
@@ -52,14 +44,8 @@ fn record_field(field: &syn::Field, style: Option<&str>) -> syn::Result<TokenStr
     if serde.flatten {
         return Ok(quote!(.flatten(<#of_type as ::towergate_schema::RecordSchema>::record())));
     }
-    let ident = field
-        .ident
-        .as_ref()
-        .map(|ident| ident.unraw().to_string())
-        .unwrap_or_default();
-    let mut name = serde
-        .rename
-        .unwrap_or_else(|| serde_names::restyle(&ident, style));
+    let ident = field.ident.as_ref().map(|ident| ident.unraw().to_string()).unwrap_or_default();
+    let mut name = serde.rename.unwrap_or_else(|| serde_names::restyle(&ident, style));
     if let Some(position) = items.iter().position(|item| item.name == "name") {
         name = items.remove(position).text()?.value();
     }
@@ -75,10 +61,7 @@ pub(crate) fn newtype(input: &DeriveInput, fields: &FieldsUnnamed) -> syn::Resul
     let mut items = items::of(&input.attrs)?;
     items.extend(items::of(&field.attrs)?);
     let (of_type, calls) = (&field.ty, rules::calls(&items)?);
-    Ok(schema(
-        input,
-        &quote!(<#of_type as ::towergate_schema::Schema>::field() #calls),
-    ))
+    Ok(schema(input, &quote!(<#of_type as ::towergate_schema::Schema>::field() #calls)))
 }
 
 /// An enum of plain names.
@@ -95,18 +78,11 @@ pub(crate) fn choice(input: &DeriveInput, data: &DataEnum) -> syn::Result<TokenS
         let serde = serde_names::of(&variant.attrs)?;
         if !serde.skip {
             let name = variant.ident.unraw().to_string();
-            names.push(
-                serde
-                    .rename
-                    .unwrap_or_else(|| serde_names::restyle(&name, style.as_deref())),
-            );
+            names.push(serde.rename.unwrap_or_else(|| serde_names::restyle(&name, style.as_deref())));
         }
     }
     let calls = rules::calls(&items::of(&input.attrs)?)?;
-    Ok(schema(
-        input,
-        &quote!(::towergate_schema::Field::string().one_of([#(#names),*]) #calls),
-    ))
+    Ok(schema(input, &quote!(::towergate_schema::Field::string().one_of([#(#names),*]) #calls)))
 }
 
 fn schema(input: &DeriveInput, field: &TokenStream) -> TokenStream {
@@ -127,9 +103,7 @@ fn schema(input: &DeriveInput, field: &TokenStream) -> TokenStream {
 fn bounded(generics: &Generics) -> Generics {
     let mut generics = generics.clone();
     for parameter in generics.type_params_mut() {
-        parameter
-            .bounds
-            .push(parse_quote!(::towergate_schema::Schema));
+        parameter.bounds.push(parse_quote!(::towergate_schema::Schema));
     }
     generics
 }

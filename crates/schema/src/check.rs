@@ -95,20 +95,13 @@ impl Condition {
     /// Whatever meets these rules; a field built with [`Field::any`] serves to write them down.
     #[must_use]
     pub fn new(rules: Field) -> Self {
-        Self {
-            required: rules.required,
-            rules: rules.rules,
-            resolved: Field::any(),
-        }
+        Self { required: rules.required, rules: rules.rules, resolved: Field::any() }
     }
 
     fn resolve(&mut self, record: &Record, name: &str) {
         let mut field = record.at(name).cloned().unwrap_or_else(Field::any);
         // conditions about a list or record look at the whole, whose parts were checked before
-        if !matches!(
-            field.kind,
-            Kind::String | Kind::Number | Kind::Integer(_) | Kind::Boolean
-        ) {
+        if !matches!(field.kind, Kind::String | Kind::Number | Kind::Integer(_) | Kind::Boolean) {
             field.kind = Kind::Any;
         }
         field.required |= self.required;
@@ -158,12 +151,7 @@ impl Check {
 
     /// If one field meets its condition, the other must meet its own.
     #[must_use]
-    pub fn conditional(
-        if_field: &str,
-        if_match: Field,
-        then_field: &str,
-        then_match: Field,
-    ) -> Self {
+    pub fn conditional(if_field: &str, if_match: Field, then_field: &str, then_match: Field) -> Self {
         Self::Conditional(Conditional {
             if_field: if_field.to_owned(),
             if_match: Condition::new(if_match),
@@ -191,10 +179,7 @@ impl Check {
         fields: &[&str],
         check: impl Fn(&Map<String, Value>) -> Result<(), Vec<Problem>> + Send + Sync + 'static,
     ) -> Self {
-        Self::Custom(Custom {
-            fields: owned(fields),
-            check: Arc::new(check),
-        })
+        Self::Custom(Custom { fields: owned(fields), check: Arc::new(check) })
     }
 
     /// The text of a conditional check that fails; `%s` in it stands for what Kong puts there.
@@ -235,17 +220,11 @@ impl Check {
             | Self::Distinct(names)
             | Self::MutuallyRequired(names)
             | Self::MutuallyExclusive(names) => names.iter().map(String::as_str).collect(),
-            Self::MutuallyExclusiveSets(first, second) => {
-                first.iter().chain(second).map(String::as_str).collect()
-            }
+            Self::MutuallyExclusiveSets(first, second) => first.iter().chain(second).map(String::as_str).collect(),
             Self::Conditional(check) => vec![&check.if_field, &check.then_field],
             Self::ConditionalAtLeastOneOf(check) => {
                 let otherwise = check.otherwise.iter().flat_map(|(_, names, _)| names);
-                std::iter::once(&check.if_field)
-                    .chain(&check.then)
-                    .chain(otherwise)
-                    .map(String::as_str)
-                    .collect()
+                std::iter::once(&check.if_field).chain(&check.then).chain(otherwise).map(String::as_str).collect()
             }
             Self::Custom(custom) => custom.fields.iter().map(String::as_str).collect(),
         }
@@ -258,8 +237,6 @@ fn owned(names: &[&str]) -> Vec<String> {
 
 impl fmt::Debug for Custom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Custom")
-            .field("fields", &self.fields)
-            .finish_non_exhaustive()
+        f.debug_struct("Custom").field("fields", &self.fields).finish_non_exhaustive()
     }
 }

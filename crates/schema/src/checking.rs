@@ -41,12 +41,7 @@ impl Check {
         let missing = self.missing(map);
         if !missing.is_empty() {
             for name in missing {
-                replace(
-                    problems,
-                    before,
-                    trail,
-                    &[Problem::field(name, REQUIRED_FOR_CHECK)],
-                );
+                replace(problems, before, trail, &[Problem::field(name, REQUIRED_FOR_CHECK)]);
             }
             return;
         }
@@ -58,18 +53,12 @@ impl Check {
     const fn runs_with_invalid_fields(&self) -> bool {
         !matches!(
             self,
-            Self::Custom(_)
-                | Self::MutuallyRequired(_)
-                | Self::MutuallyExclusive(_)
-                | Self::MutuallyExclusiveSets(..)
+            Self::Custom(_) | Self::MutuallyRequired(_) | Self::MutuallyExclusive(_) | Self::MutuallyExclusiveSets(..)
         )
     }
 
     const fn runs_with_missing_fields(&self) -> bool {
-        !matches!(
-            self,
-            Self::OnlyOneOf(_) | Self::Distinct(_) | Self::Conditional(_) | Self::Custom(_)
-        )
+        !matches!(self, Self::OnlyOneOf(_) | Self::Distinct(_) | Self::Conditional(_) | Self::Custom(_))
     }
 
     /// Fields without which the check cannot be made.
@@ -79,10 +68,7 @@ impl Check {
             Self::Conditional(check) => vec![&check.if_field],
             _ => return Vec::new(),
         };
-        needed
-            .into_iter()
-            .filter(|name| at(map, name).is_none())
-            .collect()
+        needed.into_iter().filter(|name| at(map, name).is_none()).collect()
     }
 
     /// What is wrong, told from the record.
@@ -90,33 +76,19 @@ impl Check {
         let set = |name: &&String| lua::is_nonempty(at(map, name));
         let count = |names: &[String]| names.iter().filter(set).count();
         let unless = |met: bool, text: &str, names: &[String]| {
-            if met {
-                Vec::new()
-            } else {
-                vec![Problem::entity(format!("{text}: {}", lua::quoted(names)))]
-            }
+            if met { Vec::new() } else { vec![Problem::entity(format!("{text}: {}", lua::quoted(names)))] }
         };
         match self {
             Self::AtLeastOneOf(names) => unless(count(names) > 0, AT_LEAST_ONE_OF, names),
-            Self::OnlyOneOf(names) => unless(
-                count(names) == 1,
-                "exactly one of these fields must be non-empty",
-                names,
-            ),
-            Self::Distinct(names) => unless(
-                are_distinct(map, names),
-                "values of these fields must be distinct",
-                names,
-            ),
+            Self::OnlyOneOf(names) => unless(count(names) == 1, "exactly one of these fields must be non-empty", names),
+            Self::Distinct(names) => unless(are_distinct(map, names), "values of these fields must be distinct", names),
             Self::MutuallyRequired(names) => {
                 let met = count(names) == 0 || count(names) == names.len();
                 unless(met, "all or none of these fields must be set", names)
             }
-            Self::MutuallyExclusive(names) => unless(
-                count(names) < 2,
-                "only one or none of these fields must be set",
-                names,
-            ),
+            Self::MutuallyExclusive(names) => {
+                unless(count(names) < 2, "only one or none of these fields must be set", names)
+            }
             Self::MutuallyExclusiveSets(first, second) => {
                 let first: Vec<_> = first.iter().filter(set).collect();
                 let second: Vec<_> = second.iter().filter(set).collect();
@@ -124,9 +96,7 @@ impl Check {
                     return Vec::new();
                 }
                 let (first, second) = (lua::quoted(&first), lua::quoted(&second));
-                vec![Problem::entity(format!(
-                    "these sets are mutually exclusive: ({first}), ({second})"
-                ))]
+                vec![Problem::entity(format!("these sets are mutually exclusive: ({first}), ({second})"))]
             }
             Self::Conditional(check) => check.broken(map),
             Self::ConditionalAtLeastOneOf(check) => check.broken(map),
@@ -138,12 +108,7 @@ impl Check {
 impl Condition {
     fn problems(&self, value: &Value) -> Vec<Problem> {
         let mut problems = Vec::new();
-        complete::value(
-            &self.resolved,
-            &mut value.clone(),
-            Trail::ROOT,
-            &mut problems,
-        );
+        complete::value(&self.resolved, &mut value.clone(), Trail::ROOT, &mut problems);
         problems
     }
 
@@ -154,33 +119,21 @@ impl Condition {
 
 impl Conditional {
     fn broken(&self, map: &Map<String, Value>) -> Vec<Problem> {
-        if !self
-            .if_match
-            .is_met(at(map, &self.if_field).unwrap_or(&Value::Null))
-        {
+        if !self.if_match.is_met(at(map, &self.if_field).unwrap_or(&Value::Null)) {
             return Vec::new();
         }
         let value = at(map, &self.then_field).unwrap_or(&Value::Null);
         let missing = self.then_match.required && value.is_null();
-        let mut problems = if missing {
-            vec![Problem::new(Path::root(), REQUIRED)]
-        } else {
-            self.then_match.problems(value)
-        };
+        let mut problems =
+            if missing { vec![Problem::new(Path::root(), REQUIRED)] } else { self.then_match.problems(value) };
         if problems.is_empty() {
             return problems;
         }
         let place = Path::dotted(&self.then_field);
-        problems = problems
-            .into_iter()
-            .map(|problem| problem.under(&place))
-            .collect();
+        problems = problems.into_iter().map(|problem| problem.under(&place)).collect();
         let text = match &self.then_err {
             Some(text) if !missing => text.replace("%s", &self.if_field),
-            _ => format!(
-                "failed conditional validation given value of field '{}'",
-                self.if_field
-            ),
+            _ => format!("failed conditional validation given value of field '{}'", self.if_field),
         };
         problems.push(Problem::entity(text));
         problems
@@ -205,10 +158,7 @@ impl ConditionalAtLeastOneOf {
             return Vec::new();
         }
         let list = lua::quoted(names);
-        let text = text.as_ref().map_or_else(
-            || format!("{AT_LEAST_ONE_OF}: {list}"),
-            |text| text.replace("%s", &list),
-        );
+        let text = text.as_ref().map_or_else(|| format!("{AT_LEAST_ONE_OF}: {list}"), |text| text.replace("%s", &list));
         vec![Problem::entity(text)]
     }
 }
@@ -222,9 +172,7 @@ fn at<'a>(map: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
 }
 
 fn is_secret(record: &Record, map: &Map<String, Value>, name: &str) -> bool {
-    at(map, name)
-        .and_then(Value::as_str)
-        .is_some_and(is_reference)
+    at(map, name).and_then(Value::as_str).is_some_and(is_reference)
         && record.at(name).is_some_and(|field| field.referenceable)
 }
 
@@ -235,25 +183,13 @@ fn has_problem(found: &[Problem], names: &[&str], depth: usize) -> bool {
         Some(Segment::Key(name)) => names.contains(&name.as_str()),
         _ => false,
     };
-    if names.is_empty() {
-        !found.is_empty()
-    } else {
-        found.iter().any(first)
-    }
+    if names.is_empty() { !found.is_empty() } else { found.iter().any(first) }
 }
 
 fn are_distinct(map: &Map<String, Value>, names: &[String]) -> bool {
-    let values: Vec<_> = names
-        .iter()
-        .filter_map(|name| at(map, name))
-        .filter(|v| lua::is_nonempty(Some(v)))
-        .collect();
-    let is_double = |(position, value): (usize, &&Value)| {
-        values
-            .iter()
-            .take(position)
-            .any(|other| lua::same(other, value))
-    };
+    let values: Vec<_> = names.iter().filter_map(|name| at(map, name)).filter(|v| lua::is_nonempty(Some(v))).collect();
+    let is_double =
+        |(position, value): (usize, &&Value)| values.iter().take(position).any(|other| lua::same(other, value));
     !values.iter().enumerate().any(is_double)
 }
 
@@ -261,12 +197,8 @@ fn are_distinct(map: &Map<String, Value>, names: &[String]) -> bool {
 fn replace(problems: &mut Vec<Problem>, before: usize, trail: Trail<'_>, found: &[Problem]) {
     for problem in found {
         let problem = problem.clone().under(&trail.path());
-        let is_entity =
-            matches!(problem.path.segments().last(), Some(Segment::Key(name)) if name == ENTITY);
-        let same_place = problems
-            .iter()
-            .skip(before)
-            .position(|present| present.path == problem.path);
+        let is_entity = matches!(problem.path.segments().last(), Some(Segment::Key(name)) if name == ENTITY);
+        let same_place = problems.iter().skip(before).position(|present| present.path == problem.path);
         match same_place.and_then(|offset| problems.get_mut(before + offset)) {
             Some(present) if !is_entity => *present = problem,
             _ => problems.push(problem),

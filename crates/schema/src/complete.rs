@@ -18,12 +18,7 @@ pub(crate) const REQUIRED: &str = "required field missing";
 const UNKNOWN: &str = "unknown field";
 
 /// Completes and checks a record.
-pub(crate) fn record(
-    record: &Record,
-    value: &mut Value,
-    trail: Trail<'_>,
-    problems: &mut Vec<Problem>,
-) {
+pub(crate) fn record(record: &Record, value: &mut Value, trail: Trail<'_>, problems: &mut Vec<Problem>) {
     let Some(map) = as_map(value) else {
         return not_a_record(value, trail, problems);
     };
@@ -113,16 +108,10 @@ fn absent(field: &Field) -> Option<Value> {
     }
 }
 
-fn unknown(
-    record: &Record,
-    map: &Map<String, Value>,
-    trail: Trail<'_>,
-    problems: &mut Vec<Problem>,
-) {
+fn unknown(record: &Record, map: &Map<String, Value>, trail: Trail<'_>, problems: &mut Vec<Problem>) {
     for name in map.keys() {
         // a shorthand is still here only if it has a problem of its own
-        let is_known =
-            record.named(name).is_some() || record.shorthands().iter().any(|s| s.name == *name);
+        let is_known = record.named(name).is_some() || record.shorthands().iter().any(|s| s.name == *name);
         if !is_known {
             problems.push(Problem::new(trail.key(name).path(), UNKNOWN));
         }
@@ -130,27 +119,15 @@ fn unknown(
 }
 
 /// Completes and checks a value of a field.
-pub(crate) fn value(
-    field: &Field,
-    value: &mut Value,
-    trail: Trail<'_>,
-    problems: &mut Vec<Problem>,
-) {
+pub(crate) fn value(field: &Field, value: &mut Value, trail: Trail<'_>, problems: &mut Vec<Problem>) {
     if value.is_null() {
         if let Some(message) = null_problem(field) {
             problems.push(Problem::new(trail.path(), message));
         }
         return;
     }
-    if field
-        .rules
-        .iter()
-        .any(|rule| matches!(rule, Rule::Eq(Value::Null)))
-    {
-        let message = field
-            .message
-            .clone()
-            .unwrap_or_else(|| "value must be null".to_owned());
+    if field.rules.iter().any(|rule| matches!(rule, Rule::Eq(Value::Null))) {
+        let message = field.message.clone().unwrap_or_else(|| "value must be null".to_owned());
         problems.push(Problem::new(trail.path(), message));
         return;
     }
@@ -168,12 +145,7 @@ fn null_problem(field: &Field) -> Option<String> {
     for rule in &field.rules {
         match rule {
             Rule::Ne(Value::Null) => {
-                return Some(
-                    field
-                        .message
-                        .clone()
-                        .unwrap_or_else(|| "value must not be null".to_owned()),
-                );
+                return Some(field.message.clone().unwrap_or_else(|| "value must not be null".to_owned()));
             }
             Rule::Eq(wanted) if !wanted.is_null() => {
                 return Some(format!("value must be {}", lua::text(wanted)));
@@ -188,28 +160,15 @@ fn null_problem(field: &Field) -> Option<String> {
 fn broken_rule(field: &Field, value: &Value) -> Option<String> {
     let is_empty_text = matches!(field.kind, Kind::String)
         && value.as_str().is_some_and(str::is_empty)
-        && !field
-            .rules
-            .iter()
-            .any(|rule| matches!(rule, Rule::LenMin(_)));
-    let (early, late) = field.rules.split_at(
-        field
-            .rules
-            .partition_point(|rule| rule.rank() <= RANK_LEN_MIN),
-    );
-    let length = if is_empty_text {
-        Rule::LenMin(1).check(value)
-    } else {
-        Ok(())
-    };
+        && !field.rules.iter().any(|rule| matches!(rule, Rule::LenMin(_)));
+    let (early, late) = field.rules.split_at(field.rules.partition_point(|rule| rule.rank() <= RANK_LEN_MIN));
+    let length = if is_empty_text { Rule::LenMin(1).check(value) } else { Ok(()) };
     let broken = early
         .iter()
         .try_for_each(|rule| rule.check(value))
         .and(length)
         .and_then(|()| late.iter().try_for_each(|rule| rule.check(value)));
-    broken
-        .err()
-        .map(|text| field.message.clone().unwrap_or(text))
+    broken.err().map(|text| field.message.clone().unwrap_or(text))
 }
 
 #[derive(PartialEq, Eq)]
@@ -282,10 +241,7 @@ fn integer(value: &mut Value, bounds: Bounds, field: &Field) -> Result<(), Strin
     };
     if whole < bounds.min || whole > bounds.max {
         broken_rule(field, value).map_or(Ok(()), Err)?;
-        return Err(format!(
-            "value should be between {} and {}",
-            bounds.min, bounds.max
-        ));
+        return Err(format!("value should be between {} and {}", bounds.min, bounds.max));
     }
     if number.is_f64() {
         *value = i64::try_from(whole)
@@ -296,12 +252,7 @@ fn integer(value: &mut Value, bounds: Bounds, field: &Field) -> Result<(), Strin
     Ok(())
 }
 
-fn elements(
-    element: &Field,
-    items: &mut [Value],
-    trail: Trail<'_>,
-    problems: &mut Vec<Problem>,
-) -> Typed {
+fn elements(element: &Field, items: &mut [Value], trail: Trail<'_>, problems: &mut Vec<Problem>) -> Typed {
     for (position, item) in items.iter_mut().enumerate() {
         let trail = trail.index(position);
         inner(element, item, trail, problems);
@@ -347,9 +298,7 @@ fn remove_duplicates(items: &mut Vec<Value>) {
     let mut position = 1;
     while position < items.len() {
         let (before, rest) = items.split_at(position);
-        let is_double = rest
-            .first()
-            .is_some_and(|item| !is_nested(item) && before.iter().any(|b| lua::same(b, item)));
+        let is_double = rest.first().is_some_and(|item| !is_nested(item) && before.iter().any(|b| lua::same(b, item)));
         if is_double {
             items.remove(position);
         } else {

@@ -18,28 +18,19 @@ impl Record {
     pub fn describe(&self) -> Value {
         let mut out = Map::new();
         out.insert("fields".to_owned(), fields(self));
-        out.insert(
-            "entity_checks".to_owned(),
-            self.checks().iter().map(check).collect(),
-        );
+        out.insert("entity_checks".to_owned(), self.checks().iter().map(check).collect());
         shorthands(self, &mut out);
         Value::Object(out)
     }
 }
 
 fn fields(record: &Record) -> Value {
-    record
-        .fields()
-        .map(|(name, field)| json!({ name: describe(field) }))
-        .collect()
+    record.fields().map(|(name, field)| json!({ name: describe(field) })).collect()
 }
 
 fn shorthands(record: &Record, out: &mut Map<String, Value>) {
     if !record.shorthands().is_empty() {
-        out.insert(
-            "shorthand_fields".to_owned(),
-            record.shorthands().iter().map(shorthand).collect(),
-        );
+        out.insert("shorthand_fields".to_owned(), record.shorthands().iter().map(shorthand).collect());
     }
 }
 
@@ -48,10 +39,7 @@ fn shorthand(shorthand: &Shorthand) -> Value {
     if let Target::Moved(path) = &shorthand.target {
         let deprecation = shorthand.field.deprecation.clone().unwrap_or_default();
         let mut deprecation = deprecated(&deprecation);
-        deprecation.insert(
-            "replaced_with".to_owned(),
-            json!([{"path": path.split('.').collect::<Vec<_>>()}]),
-        );
+        deprecation.insert("replaced_with".to_owned(), json!([{"path": path.split('.').collect::<Vec<_>>()}]));
         out.insert("deprecation".to_owned(), Value::Object(deprecation));
     }
     json!({ shorthand.name.as_str(): out })
@@ -130,12 +118,8 @@ fn rules(rules: &[Rule], out: &mut Map<String, Value>) {
             Rule::LenMin(n) => ("len_min", json!(n)),
             Rule::LenMax(n) => ("len_max", json!(n)),
             Rule::StartsWith(prefix) => ("starts_with", Value::from(prefix.as_str())),
-            Rule::Match(pattern) if pattern.message.is_none() => {
-                ("match", Value::from(pattern.shown()))
-            }
-            Rule::NotMatch(pattern) if pattern.message.is_none() => {
-                ("not_match", Value::from(pattern.shown()))
-            }
+            Rule::Match(pattern) if pattern.message.is_none() => ("match", Value::from(pattern.shown())),
+            Rule::NotMatch(pattern) if pattern.message.is_none() => ("not_match", Value::from(pattern.shown())),
             Rule::Match(pattern) => {
                 push(out, "match_all", pattern);
                 continue;
@@ -172,16 +156,10 @@ pub(crate) fn number(number: f64) -> Value {
 fn deprecated(deprecation: &Deprecation) -> Map<String, Value> {
     let mut out = Map::new();
     if !deprecation.message.is_empty() {
-        out.insert(
-            "message".to_owned(),
-            Value::from(deprecation.message.as_str()),
-        );
+        out.insert("message".to_owned(), Value::from(deprecation.message.as_str()));
     }
     if let Some(version) = &deprecation.removal_in_version {
-        out.insert(
-            "removal_in_version".to_owned(),
-            Value::from(version.as_str()),
-        );
+        out.insert("removal_in_version".to_owned(), Value::from(version.as_str()));
     }
     if let Some(default) = &deprecation.old_default {
         out.insert("old_default".to_owned(), default.clone());
@@ -220,9 +198,7 @@ fn check(check: &Check) -> Value {
             if let (Some(text), Some(out)) = (&check.then_err, out.as_object_mut()) {
                 out.insert("then_err".to_owned(), Value::from(text.as_str()));
             }
-            if let (Some((otherwise, names, text)), Some(out)) =
-                (&check.otherwise, out.as_object_mut())
-            {
+            if let (Some((otherwise, names, text)), Some(out)) = (&check.otherwise, out.as_object_mut()) {
                 out.insert("else_match".to_owned(), condition(otherwise));
                 out.insert("else_then_at_least_one_of".to_owned(), json!(names));
                 if let Some(text) = text {

@@ -46,10 +46,7 @@ pub struct Bounds {
 
 impl Bounds {
     /// Everything an `i64` holds.
-    pub const ALL: Self = Self {
-        min: i64::MIN as i128,
-        max: i64::MAX as i128,
-    };
+    pub const ALL: Self = Self { min: i64::MIN as i128, max: i64::MAX as i128 };
 }
 
 /// How a field that is going away is spoken of.
@@ -67,10 +64,7 @@ impl Deprecation {
     /// Going away, and what to use instead.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            ..Self::default()
-        }
+        Self { message: message.into(), ..Self::default() }
     }
 
     /// The version that removes it.
@@ -235,9 +229,7 @@ impl Field {
         if !rule.is_repeatable() {
             self.rules.retain(|present| present.rank() != rule.rank());
         }
-        let place = self
-            .rules
-            .partition_point(|present| present.rank() <= rule.rank());
+        let place = self.rules.partition_point(|present| present.rank() <= rule.rank());
         self.rules.insert(place, rule);
     }
 
@@ -250,9 +242,7 @@ impl Field {
     /// Is none of these.
     #[must_use]
     pub fn not_one_of<V: Into<Value>>(self, options: impl IntoIterator<Item = V>) -> Self {
-        self.rule(Rule::NotOneOf(
-            options.into_iter().map(Into::into).collect(),
-        ))
+        self.rule(Rule::NotOneOf(options.into_iter().map(Into::into).collect()))
     }
 
     /// Lies between the two, both included.
@@ -279,11 +269,7 @@ impl Field {
     /// If the expression is not valid. It is a constant of the program: whoever builds the schema once sees it.
     #[must_use]
     pub fn pattern(self, expression: &str, message: Option<&str>) -> Self {
-        let pattern = Pattern {
-            regex: constant(expression),
-            shown: None,
-            message: message.map(str::to_owned),
-        };
+        let pattern = Pattern { regex: constant(expression), shown: None, message: message.map(str::to_owned) };
         self.rule(Rule::Match(pattern))
     }
 
@@ -294,11 +280,7 @@ impl Field {
     #[must_use]
     pub fn pattern_as(self, expression: &str, shown: &str, message: Option<&str>) -> Self {
         let shown = Some(shown.to_owned());
-        self.rule(Rule::Match(Pattern {
-            regex: constant(expression),
-            shown,
-            message: message.map(str::to_owned),
-        }))
+        self.rule(Rule::Match(Pattern { regex: constant(expression), shown, message: message.map(str::to_owned) }))
     }
 
     /// Does not match a regular expression; `message` replaces `invalid value: …`.
@@ -307,20 +289,13 @@ impl Field {
     /// If the expression is not valid.
     #[must_use]
     pub fn not_pattern(self, expression: &str, message: Option<&str>) -> Self {
-        let pattern = Pattern {
-            regex: constant(expression),
-            shown: None,
-            message: message.map(str::to_owned),
-        };
+        let pattern = Pattern { regex: constant(expression), shown: None, message: message.map(str::to_owned) };
         self.rule(Rule::NotMatch(pattern))
     }
 
     /// Adds a check written in Rust. It sees values of the right type only.
     #[must_use]
-    pub fn custom(
-        self,
-        check: impl Fn(&Value) -> Result<(), String> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn custom(self, check: impl Fn(&Value) -> Result<(), String> + Send + Sync + 'static) -> Self {
         let check: CustomCheck = Arc::new(check);
         self.rule(Rule::Custom(check))
     }
@@ -460,10 +435,7 @@ impl Field {
     }
 }
 
-#[expect(
-    clippy::expect_used,
-    reason = "a pattern is written in the program, not by its users"
-)]
+#[expect(clippy::expect_used, reason = "a pattern is written in the program, not by its users")]
 fn constant(expression: &str) -> Regex {
     Regex::new(expression).expect("a schema's own pattern is a valid regular expression")
 }

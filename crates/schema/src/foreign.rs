@@ -65,17 +65,10 @@ impl Reference {
 
     fn from_map(map: &Map<String, Value>) -> Option<Self> {
         if let Some(id) = map.get("id").filter(|id| !id.is_null()) {
-            return id
-                .as_str()
-                .filter(|id| is_uuid(id))
-                .and_then(|id| Uuid::parse_str(id).ok())
-                .map(Self::Id);
+            return id.as_str().filter(|id| is_uuid(id)).and_then(|id| Uuid::parse_str(id).ok()).map(Self::Id);
         }
         let (field, value) = key(map)?;
-        Some(Self::Key {
-            field: field.to_owned(),
-            value: value.to_owned(),
-        })
+        Some(Self::Key { field: field.to_owned(), value: value.to_owned() })
     }
 }
 
@@ -109,12 +102,9 @@ impl<'de> Deserialize<'de> for Reference {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::String(text) => Ok(Self::from_text(text)),
-            Value::Object(map) => Self::from_map(&map).ok_or_else(|| {
-                D::Error::custom("expected a reference: {\"id\": …}, {\"name\": …} or a plain text")
-            }),
-            other => Err(D::Error::custom(format!(
-                "expected a reference, not {other}"
-            ))),
+            Value::Object(map) => Self::from_map(&map)
+                .ok_or_else(|| D::Error::custom("expected a reference: {\"id\": …}, {\"name\": …} or a plain text")),
+            other => Err(D::Error::custom(format!("expected a reference, not {other}"))),
         }
     }
 }
@@ -129,9 +119,7 @@ impl Schema for Reference {
 /// The one named field of a reference that has no id. Only text is looked at, so whole entities are references too
 /// if they have but one text.
 fn key(map: &Map<String, Value>) -> Option<(&str, &str)> {
-    let mut texts = map
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+    let mut texts = map.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
     let first = texts.next().filter(|(_, value)| !value.is_empty())?;
     texts.next().is_none().then_some(first)
 }

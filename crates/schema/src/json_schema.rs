@@ -29,8 +29,7 @@ fn record(record: &Record) -> Map<String, Value> {
     let mut required = Vec::new();
     for (name, field) in record.fields() {
         properties.insert(name.to_owned(), described(field));
-        let is_made =
-            field.default.is_some() || field.auto || matches!(field.kind, Kind::Record(_));
+        let is_made = field.default.is_some() || field.auto || matches!(field.kind, Kind::Record(_));
         // with shorthands around, a field may be given under another name
         if field.required && !is_made && record.shorthands().is_empty() {
             required.push(Value::from(name));
@@ -74,10 +73,7 @@ fn schema(field: &Field) -> Map<String, Value> {
     let mut out = kind(field);
     rules(field, &mut out);
     if field.referenceable && out.len() > 1 {
-        out = alternatives(
-            out,
-            json!({"type": "string", "pattern": "^\\{vault://.+\\}$"}),
-        );
+        out = alternatives(out, json!({"type": "string", "pattern": "^\\{vault://.+\\}$"}));
     }
     let takes_null = field.nullable || field.default.is_some() || !field.required;
     if takes_null && !matches!(field.kind, Kind::Any) {
@@ -97,15 +93,8 @@ fn alternatives(mut one: Map<String, Value>, other: Value) -> Map<String, Value>
 fn kind(field: &Field) -> Map<String, Value> {
     let out = match &field.kind {
         Kind::String => {
-            let has_length = field
-                .rules
-                .iter()
-                .any(|rule| matches!(rule, Rule::LenMin(_)));
-            if has_length {
-                json!({"type": "string"})
-            } else {
-                json!({"type": "string", "minLength": 1})
-            }
+            let has_length = field.rules.iter().any(|rule| matches!(rule, Rule::LenMin(_)));
+            if has_length { json!({"type": "string"}) } else { json!({"type": "string", "minLength": 1}) }
         }
         Kind::Number => json!({"type": "number"}),
         Kind::Integer(_) => json!({"type": "integer"}),
@@ -128,12 +117,7 @@ fn kind(field: &Field) -> Map<String, Value> {
 
 /// Elements are never null.
 fn element_schema(element: &Field) -> Value {
-    Value::Object(schema(&Field {
-        nullable: false,
-        required: true,
-        default: None,
-        ..element.clone()
-    }))
+    Value::Object(schema(&Field { nullable: false, required: true, default: None, ..element.clone() }))
 }
 
 fn rules(field: &Field, out: &mut Map<String, Value>) {
@@ -178,10 +162,7 @@ fn rules(field: &Field, out: &mut Map<String, Value>) {
         [] => {}
         [only] => drop(out.insert("pattern".to_owned(), Value::from(only.as_str()))),
         _ => {
-            let all: Vec<_> = patterns
-                .iter()
-                .map(|pattern| json!({ "pattern": pattern }))
-                .collect();
+            let all: Vec<_> = patterns.iter().map(|pattern| json!({ "pattern": pattern })).collect();
             out.insert("allOf".to_owned(), Value::from(all));
         }
     }

@@ -23,9 +23,7 @@ pub(crate) fn number_text(number: f64) -> String {
 pub(crate) fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(x), Value::Number(y)) => x == y || x.as_f64() == y.as_f64(),
-        (Value::Array(x), Value::Array(y)) => {
-            x.len() == y.len() && x.iter().zip(y).all(|(a, b)| same(a, b))
-        }
+        (Value::Array(x), Value::Array(y)) => x.len() == y.len() && x.iter().zip(y).all(|(a, b)| same(a, b)),
         _ => a == b,
     }
 }
@@ -37,11 +35,7 @@ pub(crate) fn list(values: &[Value]) -> String {
 
 /// Names in quotes: `'a', 'b'`.
 pub(crate) fn quoted<S: AsRef<str>>(names: &[S]) -> String {
-    names
-        .iter()
-        .map(|name| format!("'{}'", name.as_ref()))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(|name| format!("'{}'", name.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
 /// Kong's idea of *non-empty*: neither null nor `""` nor an empty array, set, map or record.

@@ -22,13 +22,7 @@ impl Record {
             "| Field | Type | Default | Required | Constraint | Description |\n| --- | --- | --- | --- | --- | --- |\n",
         );
         rows(self, "", &mut out);
-        section(
-            &mut out,
-            self.checks()
-                .iter()
-                .chain(self.owner_checks())
-                .filter_map(sentence),
-        );
+        section(&mut out, self.checks().iter().chain(self.owner_checks()).filter_map(sentence));
         let mut spellings = Vec::new();
         old_spellings(self, "", &mut spellings);
         section(&mut out, spellings.into_iter());
@@ -69,29 +63,18 @@ fn row(name: &str, field: &Field, out: &mut String) {
     let description = field.description.as_deref().map(cell).unwrap_or_default();
     let (of_type, constraint) = (type_name(field), cell(&constraints(field).join("; ")));
     // writing to a String cannot fail
-    let _ = writeln!(
-        out,
-        "| `{name}` | {of_type} | {default} | {required} | {constraint} | {description} |"
-    );
+    let _ = writeln!(out, "| `{name}` | {of_type} | {default} | {required} | {constraint} | {description} |");
 }
 
 /// Text inside a cell: on one line, without the sign that ends it.
 fn cell(text: &str) -> String {
-    text.replace('|', "\\|")
-        .split('\n')
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join("<br>")
+    text.replace('|', "\\|").split('\n').filter(|line| !line.is_empty()).collect::<Vec<_>>().join("<br>")
 }
 
 fn type_name(field: &Field) -> String {
     let element = |element: &Field| {
         let rules = rules(element);
-        let rules = if rules.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", cell(&rules.join("; ")))
-        };
+        let rules = if rules.is_empty() { String::new() } else { format!(" ({})", cell(&rules.join("; "))) };
         type_name(element) + &rules
     };
     match &field.kind {
@@ -118,11 +101,7 @@ fn constraints(field: &Field) -> Vec<String> {
         }
     }
     if let Some(deprecation) = &field.deprecation {
-        let reason = if deprecation.message.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", deprecation.message)
-        };
+        let reason = if deprecation.message.is_empty() { String::new() } else { format!(": {}", deprecation.message) };
         out.push(format!("deprecated{reason}"));
     }
     out
@@ -160,19 +139,11 @@ fn rule(rule: &Rule) -> Option<String> {
 }
 
 fn code(values: &[Value]) -> String {
-    values
-        .iter()
-        .map(|value| format!("`{}`", lua::text(value)))
-        .collect::<Vec<_>>()
-        .join(", ")
+    values.iter().map(|value| format!("`{}`", lua::text(value))).collect::<Vec<_>>().join(", ")
 }
 
 fn names(names: &[String]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn sentence(check: &Check) -> Option<String> {
@@ -183,28 +154,17 @@ fn sentence(check: &Check) -> Option<String> {
         Check::MutuallyRequired(fields) => format!("All or none of {} are set.", names(fields)),
         Check::MutuallyExclusive(fields) => format!("At most one of {} is set.", names(fields)),
         Check::MutuallyExclusiveSets(first, second) => {
-            format!(
-                "None of {} is set together with any of {}.",
-                names(first),
-                names(second)
-            )
+            format!("None of {} is set together with any of {}.", names(first), names(second))
         }
         Check::Conditional(check) => {
             let (condition, wanted) = (meets(&check.if_match.rules, check.if_match.required), {
                 meets(&check.then_match.rules, check.then_match.required)
             });
-            format!(
-                "If `{}` {condition}, `{}` {wanted}.",
-                check.if_field, check.then_field
-            )
+            format!("If `{}` {condition}, `{}` {wanted}.", check.if_field, check.then_field)
         }
         Check::ConditionalAtLeastOneOf(check) => {
             let condition = meets(&check.if_match.rules, check.if_match.required);
-            format!(
-                "If `{}` {condition}, at least one of {} is set.",
-                check.if_field,
-                names(&check.then)
-            )
+            format!("If `{}` {condition}, at least one of {} is set.", check.if_field, names(&check.then))
         }
         Check::Custom(_) => return None,
     })
@@ -212,11 +172,7 @@ fn sentence(check: &Check) -> Option<String> {
 
 /// "is set", "must be …" and so on, as the end of a sentence.
 fn meets(rules: &[Rule], required: bool) -> String {
-    let mut parts: Vec<String> = if required {
-        vec!["is set".to_owned()]
-    } else {
-        Vec::new()
-    };
+    let mut parts: Vec<String> = if required { vec!["is set".to_owned()] } else { Vec::new() };
     parts.extend(rules.iter().filter_map(|present| match present {
         Rule::Eq(value) => Some(format!("is `{}`", lua::text(value))),
         Rule::Ne(value) => Some(format!("is not `{}`", lua::text(value))),

@@ -28,10 +28,7 @@ impl Path {
     /// A path of record fields, written with dots: `redis.host`.
     #[must_use]
     pub fn dotted(names: &str) -> Self {
-        names
-            .split('.')
-            .filter(|name| !name.is_empty())
-            .fold(Self::root(), Self::key)
+        names.split('.').filter(|name| !name.is_empty()).fold(Self::root(), Self::key)
     }
 
     /// This path, one record field deeper.
@@ -119,30 +116,18 @@ enum Step<'a> {
 }
 
 impl<'a> Trail<'a> {
-    pub(crate) const ROOT: Trail<'static> = Trail {
-        parent: None,
-        step: None,
-    };
+    pub(crate) const ROOT: Trail<'static> = Trail { parent: None, step: None };
 
     pub(crate) fn key(&'a self, name: &'a str) -> Self {
-        Self {
-            parent: Some(self),
-            step: Some(Step::Key(name)),
-        }
+        Self { parent: Some(self), step: Some(Step::Key(name)) }
     }
 
     pub(crate) fn index(&'a self, index: usize) -> Self {
-        Self {
-            parent: Some(self),
-            step: Some(Step::Index(index)),
-        }
+        Self { parent: Some(self), step: Some(Step::Index(index)) }
     }
 
     pub(crate) fn entry(&'a self, name: &'a str) -> Self {
-        Self {
-            parent: Some(self),
-            step: Some(Step::Entry(name)),
-        }
+        Self { parent: Some(self), step: Some(Step::Entry(name)) }
     }
 
     /// How many steps lie behind.
@@ -177,14 +162,7 @@ mod tests {
     fn paths_read_as_people_write_them() {
         let path = Path::dotted("config.limit").index(1).key("@entity");
         assert_eq!(path.to_string(), "config.limit[1].@entity");
-        assert_eq!(
-            Path::root()
-                .key("services")
-                .index(0)
-                .key("host")
-                .to_string(),
-            "services[0].host"
-        );
+        assert_eq!(Path::root().key("services").index(0).key("host").to_string(), "services[0].host");
         assert_eq!(Path::root().to_string(), "");
     }
 
@@ -194,10 +172,7 @@ mod tests {
         let headers = root.key(name);
         let entry = headers.entry("X-A");
         let element = entry.index(2);
-        assert_eq!(
-            element.path(),
-            Path::dotted("headers").entry("X-A").index(2)
-        );
+        assert_eq!(element.path(), Path::dotted("headers").entry("X-A").index(2));
         assert_eq!(element.depth(), 3);
     }
 }

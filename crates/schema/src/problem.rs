@@ -20,10 +20,7 @@ impl Problem {
     /// A problem at a path.
     #[must_use]
     pub fn new(path: Path, message: impl Into<String>) -> Self {
-        Self {
-            path,
-            message: message.into(),
-        }
+        Self { path, message: message.into() }
     }
 
     /// A problem of a field, named with dots from the record that is being checked: `redis.host`.
@@ -41,20 +38,13 @@ impl Problem {
     /// The same problem, told from further out.
     #[must_use]
     pub fn under(self, prefix: &Path) -> Self {
-        Self {
-            path: prefix.clone().join(self.path),
-            message: self.message,
-        }
+        Self { path: prefix.clone().join(self.path), message: self.message }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_root() {
-            f.write_str(&self.message)
-        } else {
-            write!(f, "{}: {}", self.path, self.message)
-        }
+        if self.path.is_root() { f.write_str(&self.message) } else { write!(f, "{}: {}", self.path, self.message) }
     }
 }
 

@@ -40,11 +40,7 @@ impl Record {
         if !field.nullable && field.default.is_none() && !field.auto {
             field.required = true;
         }
-        if let Some((_, present)) = self
-            .index
-            .get(&name)
-            .and_then(|place| self.fields.get_mut(*place))
-        {
+        if let Some((_, present)) = self.index.get(&name).and_then(|place| self.fields.get_mut(*place)) {
             *present = field;
         } else {
             self.index.insert(name.clone(), self.fields.len());
@@ -100,35 +96,21 @@ impl Record {
     #[must_use]
     pub fn specialise(&self, name: &str, inner: Arc<Self>) -> Self {
         let owner_checks = inner.owner_checks.clone();
-        let mut field = self
-            .named(name)
-            .cloned()
-            .unwrap_or_else(|| Field::new(Kind::Any));
-        field = Field {
-            kind: Kind::Record(inner),
-            nullable: false,
-            required: true,
-            default: None,
-            ..field
-        };
+        let mut field = self.named(name).cloned().unwrap_or_else(|| Field::new(Kind::Any));
+        field = Field { kind: Kind::Record(inner), nullable: false, required: true, default: None, ..field };
         let specialised = self.clone().field(name, field);
         owner_checks.into_iter().fold(specialised, Self::check)
     }
 
     /// The fields in the order in which they were declared.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &Field)> {
-        self.fields
-            .iter()
-            .map(|(name, field)| (name.as_str(), field))
+        self.fields.iter().map(|(name, field)| (name.as_str(), field))
     }
 
     /// The field of that name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Field> {
-        self.index
-            .get(name)
-            .and_then(|place| self.fields.get(*place))
-            .map(|(_, field)| field)
+        self.index.get(name).and_then(|place| self.fields.get(*place)).map(|(_, field)| field)
     }
 
     /// The field at a dotted path through nested records.

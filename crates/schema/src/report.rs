@@ -32,9 +32,9 @@ pub fn message(problems: &[Problem]) -> String {
             match tree {
                 Tree::Text(text) => parts.push(format!("{}: {text}", key.text())),
                 Tree::Table(inner) => {
-                    parts.extend(inner.iter().map(|(sub, tree)| {
-                        format!("{}.{}: {}", key.text(), sub.text(), tree.pretty())
-                    }));
+                    parts.extend(
+                        inner.iter().map(|(sub, tree)| format!("{}.{}: {}", key.text(), sub.text(), tree.pretty())),
+                    );
                 }
             }
         }
@@ -93,28 +93,14 @@ impl Tree {
         };
         let is_list = key == Key::entity();
         if is_list {
-            let Self::Table(list) = table
-                .entry(key)
-                .or_insert_with(|| Self::Table(Table::new()))
-            else {
+            let Self::Table(list) = table.entry(key).or_insert_with(|| Self::Table(Table::new())) else {
                 return;
             };
-            list.insert(
-                Key::Position(list.len() + 1),
-                Self::Text(message.to_owned()),
-            );
-        } else if rest
-            .iter()
-            .all(|segment| matches!(segment, Segment::Entry(_)))
-        {
-            table
-                .entry(key)
-                .or_insert_with(|| Self::Text(message.to_owned()));
+            list.insert(Key::Position(list.len() + 1), Self::Text(message.to_owned()));
+        } else if rest.iter().all(|segment| matches!(segment, Segment::Entry(_))) {
+            table.entry(key).or_insert_with(|| Self::Text(message.to_owned()));
         } else {
-            table
-                .entry(key)
-                .or_insert_with(|| Self::Table(Table::new()))
-                .insert(rest, message);
+            table.entry(key).or_insert_with(|| Self::Table(Table::new())).insert(rest, message);
         }
     }
 
@@ -146,10 +132,7 @@ fn write_table(table: &Table, depth: usize, out: &mut String) {
             Key::Name(name) => out.push_str(&format!("[\"{name}\"] = ")),
         }
         match tree {
-            Tree::Text(text) => out.push_str(&format!(
-                "\"{}\"",
-                text.replace('\\', "\\\\").replace('"', "\\\"")
-            )),
+            Tree::Text(text) => out.push_str(&format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))),
             Tree::Table(inner) => write_table(inner, depth + 1, out),
         }
     }
@@ -178,19 +161,10 @@ fn to_list(table: &Table) -> Option<Value> {
         Some((Key::Position(last), _)) if *last <= LONGEST => *last,
         _ => return None,
     };
-    let item = |position| {
-        table
-            .get(&Key::Position(position))
-            .map_or(Value::Null, to_value)
-    };
+    let item = |position| table.get(&Key::Position(position)).map_or(Value::Null, to_value);
     Some((1..=last).map(item).collect())
 }
 
 fn to_object(table: &Table) -> Value {
-    Value::Object(
-        table
-            .iter()
-            .map(|(key, tree)| (key.text(), to_value(tree)))
-            .collect::<Map<_, _>>(),
-    )
+    Value::Object(table.iter().map(|(key, tree)| (key.text(), to_value(tree))).collect::<Map<_, _>>())
 }

@@ -98,48 +98,36 @@ impl Rule {
     /// The text Kong reports when the value breaks the rule.
     pub fn check(&self, value: &Value) -> Result<(), String> {
         match self {
-            Self::Eq(wanted) => holds(lua::same(value, wanted), || {
-                format!("value must be {}", lua::text(wanted))
-            }),
-            Self::Ne(other) => holds(!lua::same(value, other), || {
-                format!("value must not be {}", lua::text(value))
-            }),
-            Self::NotOneOf(options) => holds(!contains(options, value), || {
-                format!("must not be one of: {}", lua::list(options))
-            }),
-            Self::OneOf(options) => holds(contains(options, value), || {
-                format!("expected one of: {}", lua::list(options))
-            }),
+            Self::Eq(wanted) => holds(lua::same(value, wanted), || format!("value must be {}", lua::text(wanted))),
+            Self::Ne(other) => holds(!lua::same(value, other), || format!("value must not be {}", lua::text(value))),
+            Self::NotOneOf(options) => {
+                holds(!contains(options, value), || format!("must not be one of: {}", lua::list(options)))
+            }
+            Self::OneOf(options) => {
+                holds(contains(options, value), || format!("expected one of: {}", lua::list(options)))
+            }
             Self::Gt(limit) => {
                 let met = value.as_f64().is_none_or(|number| number > *limit);
-                holds(met, || {
-                    format!("value must be greater than {}", lua::number_text(*limit))
-                })
+                holds(met, || format!("value must be greater than {}", lua::number_text(*limit)))
             }
             Self::Timestamp => {
                 let met = value.as_f64().is_none_or(|number| number > 0.0);
                 holds(met, || "expected a valid timestamp".to_owned())
             }
             Self::Between(low, high) => {
-                let met = value
-                    .as_f64()
-                    .is_none_or(|number| number >= *low && number <= *high);
+                let met = value.as_f64().is_none_or(|number| number >= *low && number <= *high);
                 holds(met, || between_text(*low, *high))
             }
             Self::Contains(wanted) => {
                 let met = value.as_array().is_none_or(|items| contains(items, wanted));
-                holds(met, || {
-                    format!("expected to contain: {}", lua::text(wanted))
-                })
+                holds(met, || format!("expected to contain: {}", lua::text(wanted)))
             }
             Self::Custom(check) => check(value),
             Self::ExclusiveSubsets(subsets) => exclusive_subsets(value, subsets),
             Self::LenEq(_) | Self::LenMin(_) | Self::LenMax(_) => self.check_length(value),
-            Self::Uuid
-            | Self::IsRegex
-            | Self::StartsWith(_)
-            | Self::NotMatch(_)
-            | Self::Match(_) => value.as_str().map_or(Ok(()), |text| self.check_text(text)),
+            Self::Uuid | Self::IsRegex | Self::StartsWith(_) | Self::NotMatch(_) | Self::Match(_) => {
+                value.as_str().map_or(Ok(()), |text| self.check_text(text))
+            }
         }
     }
 
@@ -158,12 +146,10 @@ impl Rule {
     fn check_text(&self, text: &str) -> Result<(), String> {
         match self {
             Self::Uuid => holds(is_uuid(text), || "expected a valid UUID".to_owned()),
-            Self::IsRegex => holds(Regex::new(text).is_ok(), || {
-                format!("not a valid regex: {text}")
-            }),
-            Self::StartsWith(prefix) => holds(text.starts_with(prefix.as_str()), || {
-                format!("should start with: {prefix}")
-            }),
+            Self::IsRegex => holds(Regex::new(text).is_ok(), || format!("not a valid regex: {text}")),
+            Self::StartsWith(prefix) => {
+                holds(text.starts_with(prefix.as_str()), || format!("should start with: {prefix}"))
+            }
             Self::Match(pattern) => holds(pattern.regex.is_match(text), || pattern.text(text)),
             Self::NotMatch(pattern) => holds(!pattern.regex.is_match(text), || pattern.text(text)),
             _ => Ok(()),
@@ -176,30 +162,21 @@ pub(crate) const RANK_LEN_MIN: u8 = 10;
 
 /// Kong's words for a number outside its bounds (printed as whole numbers).
 pub(crate) fn between_text(low: f64, high: f64) -> String {
-    format!(
-        "value should be between {} and {}",
-        low.trunc(),
-        high.trunc()
-    )
+    format!("value should be between {} and {}", low.trunc(), high.trunc())
 }
 
 /// Whether a text is a UUID in the only form Kong takes: 8-4-4-4-12 lower-case hexadecimal digits.
 pub(crate) fn is_uuid(text: &str) -> bool {
     text.len() == 36
-        && text
-            .bytes()
-            .enumerate()
-            .all(|(position, byte)| match position {
-                8 | 13 | 18 | 23 => byte == b'-',
-                _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
-            })
+        && text.bytes().enumerate().all(|(position, byte)| match position {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
+        })
 }
 
 impl Pattern {
     fn text(&self, value: &str) -> String {
-        self.message
-            .clone()
-            .unwrap_or_else(|| format!("invalid value: {value}"))
+        self.message.clone().unwrap_or_else(|| format!("invalid value: {value}"))
     }
 
     /// What `GET /schemas/…` shows.
@@ -238,12 +215,7 @@ fn exclusive_subsets(value: &Value, subsets: &[Vec<Value>]) -> Result<(), String
     holds(met.len() < 2, || {
         let groups = met.iter().filter_map(|group| subsets.get(*group));
         let groups: Vec<_> = groups
-            .map(|subset| {
-                format!(
-                    "({})",
-                    lua::quoted(&subset.iter().map(lua::text).collect::<Vec<_>>())
-                )
-            })
+            .map(|subset| format!("({})", lua::quoted(&subset.iter().map(lua::text).collect::<Vec<_>>())))
             .collect();
         format!("these sets are mutually exclusive: {}", groups.join(", "))
     })

@@ -33,11 +33,7 @@ impl Shorthand {
     /// An old name of the field at a dotted path.
     #[must_use]
     pub fn moved(name: impl Into<String>, path: impl Into<String>, field: Field) -> Self {
-        Self {
-            name: name.into(),
-            field: field.nullable(),
-            target: Target::Moved(path.into()),
-        }
+        Self { name: name.into(), field: field.nullable(), target: Target::Moved(path.into()) }
     }
 
     /// A short form of several fields.
@@ -47,20 +43,11 @@ impl Shorthand {
         field: Field,
         expand: impl Fn(Value) -> Result<Map<String, Value>, String> + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            name: name.into(),
-            field: field.nullable(),
-            target: Target::Expanded(Arc::new(expand)),
-        }
+        Self { name: name.into(), field: field.nullable(), target: Target::Expanded(Arc::new(expand)) }
     }
 
     /// Replaces the shorthand in a record by what it stands for. With a problem, the record stays as it is.
-    pub(crate) fn apply(
-        &self,
-        map: &mut Map<String, Value>,
-        trail: Trail<'_>,
-        problems: &mut Vec<Problem>,
-    ) {
+    pub(crate) fn apply(&self, map: &mut Map<String, Value>, trail: Trail<'_>, problems: &mut Vec<Problem>) {
         let Some(mut value) = map.get(&self.name).cloned() else {
             return;
         };
@@ -82,20 +69,13 @@ impl Shorthand {
     }
 }
 
-fn move_to(
-    map: &mut Map<String, Value>,
-    path: &str,
-    value: Value,
-    old: &str,
-) -> Result<(), String> {
+fn move_to(map: &mut Map<String, Value>, path: &str, value: Value, old: &str) -> Result<(), String> {
     let mut place = map;
     let mut names = path.split('.').peekable();
     while let Some(name) = names.next() {
         if names.peek().is_none() {
             return match place.get(name) {
-                Some(new) if !new.is_null() && !lua::same(new, &value) => {
-                    Err(mismatch(old, &value, path, new))
-                }
+                Some(new) if !new.is_null() && !lua::same(new, &value) => Err(mismatch(old, &value, path, new)),
                 _ => {
                     place.insert(name.to_owned(), value);
                     Ok(())

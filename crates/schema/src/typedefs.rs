@@ -5,16 +5,7 @@ use serde_json::Value;
 use crate::{checks, field::Field, rule::Rule};
 
 /// The protocols a service may speak and a route may answer, in Kong's order.
-pub const PROTOCOLS: [&str; 8] = [
-    "grpc",
-    "grpcs",
-    "http",
-    "https",
-    "tcp",
-    "tls",
-    "tls_passthrough",
-    "udp",
-];
+pub const PROTOCOLS: [&str; 8] = ["grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp"];
 
 /// Those of them that carry HTTP: where plugins run unless they are told otherwise.
 pub const HTTP_PROTOCOLS: [&str; 4] = ["grpc", "grpcs", "http", "https"];
@@ -100,10 +91,7 @@ pub fn port() -> Field {
 /// A path: begins with `/`, has no empty segments, is spelt correctly.
 #[must_use]
 pub fn path() -> Field {
-    Field::string()
-        .starts_with("/")
-        .not_pattern("//", Some("must not have empty segments"))
-        .custom(checks::path)
+    Field::string().starts_with("/").not_pattern("//", Some("must not have empty segments")).custom(checks::path)
 }
 
 /// A URL with scheme and host.
@@ -140,9 +128,7 @@ pub fn ttl() -> Field {
 /// `.field("consumer", forbidden("consumers"))`. Anything but null is told `value must be null`.
 #[must_use]
 pub fn forbidden(collection: &'static str) -> Field {
-    Field::foreign_key(collection)
-        .nullable()
-        .rule(Rule::Eq(Value::Null))
+    Field::foreign_key(collection).nullable().rule(Rule::Eq(Value::Null))
 }
 
 /// An id: made by the gateway when not given.
@@ -184,17 +170,13 @@ pub fn protocol() -> Field {
 /// The protocols a plugin runs on; those that carry HTTP unless told otherwise.
 #[must_use]
 pub fn protocols() -> Field {
-    Field::set_of(protocol())
-        .required()
-        .default(HTTP_PROTOCOLS.to_vec())
+    Field::set_of(protocol()).required().default(HTTP_PROTOCOLS.to_vec())
 }
 
 /// The protocols a plugin for HTTP alone runs on.
 #[must_use]
 pub fn protocols_http() -> Field {
-    Field::set_of(Field::string().one_of(HTTP_PROTOCOLS))
-        .required()
-        .default(HTTP_PROTOCOLS.to_vec())
+    Field::set_of(Field::string().one_of(HTTP_PROTOCOLS)).required().default(HTTP_PROTOCOLS.to_vec())
 }
 
 /// Headers by name, each with its values.

@@ -47,11 +47,7 @@ impl Record {
                 problem.message.push_str(" when updating");
             }
             // told already
-            if problems
-                .iter()
-                .take(nulls)
-                .all(|present| present.path != problem.path)
-            {
+            if problems.iter().take(nulls).all(|present| present.path != problem.path) {
                 problems.push(problem);
             }
         }
@@ -65,14 +61,8 @@ impl Record {
             (Some(new), Some(old)) => !old.is_null() && !lua::same(new, old),
             _ => false,
         };
-        let names = self
-            .fields()
-            .filter(|(name, field)| field.immutable && changed(name));
-        names
-            .map(|(name, _)| {
-                Problem::new(Path::root().key(name), "immutable field cannot be updated")
-            })
-            .collect()
+        let names = self.fields().filter(|(name, field)| field.immutable && changed(name));
+        names.map(|(name, _)| Problem::new(Path::root().key(name), "immutable field cannot be updated")).collect()
     }
 
     /// Adds the old names of fields, as Kong shows them beside the new ones for a while. For showing only: a value with
@@ -129,9 +119,7 @@ fn deprecations(record: &Record, value: &Value, trail: Trail<'_>, found: &mut Ve
             continue;
         }
         let message = match (&shorthand.field.deprecation, &shorthand.target) {
-            (Some(deprecation), _) if !deprecation.message.is_empty() => {
-                deprecation.message.clone()
-            }
+            (Some(deprecation), _) if !deprecation.message.is_empty() => deprecation.message.clone(),
             (_, Target::Moved(path)) => format!("deprecated, please use {path} instead"),
             (Some(_), Target::Expanded(_)) => "deprecated".to_owned(),
             (None, Target::Expanded(_)) => continue,
@@ -142,16 +130,9 @@ fn deprecations(record: &Record, value: &Value, trail: Trail<'_>, found: &mut Ve
         let Some(value) = given(name) else { continue };
         let trail = trail.key(name);
         if let Some(deprecation) = &field.deprecation
-            && deprecation
-                .old_default
-                .as_ref()
-                .is_none_or(|default| !lua::same(default, value))
+            && deprecation.old_default.as_ref().is_none_or(|default| !lua::same(default, value))
         {
-            let message = if deprecation.message.is_empty() {
-                "deprecated"
-            } else {
-                &deprecation.message
-            };
+            let message = if deprecation.message.is_empty() { "deprecated" } else { &deprecation.message };
             found.push(Problem::new(trail.path(), message));
         }
         if let Kind::Record(inner) = &field.kind {

@@ -6,9 +6,7 @@
 /// so no check of the value itself applies to it.
 #[must_use]
 pub fn is_reference(text: &str) -> bool {
-    text.strip_prefix("{vault://")
-        .and_then(|rest| rest.strip_suffix('}'))
-        .is_some_and(|inside| !inside.is_empty())
+    text.strip_prefix("{vault://").and_then(|rest| rest.strip_suffix('}')).is_some_and(|inside| !inside.is_empty())
 }
 
 #[cfg(test)]

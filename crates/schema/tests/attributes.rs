@@ -19,11 +19,7 @@ fn even(value: &Value) -> Result<(), String> {
 
 fn ordered(map: &Map<String, Value>) -> Result<(), Vec<Problem>> {
     let number = |name: &str| map.get(name).and_then(Value::as_i64).unwrap_or_default();
-    if number("low") <= number("high") {
-        Ok(())
-    } else {
-        Err(vec![Problem::entity("low must not be above high")])
-    }
+    if number("low") <= number("high") { Ok(()) } else { Err(vec![Problem::entity("low must not be above high")]) }
 }
 
 /// All attributes of fields.
@@ -51,11 +47,7 @@ struct Fields {
     regex: Option<String>,
     #[schema(pattern = "^[a-z]+$")]
     plain: Option<String>,
-    #[schema(
-        pattern("^[A-Z]+$", shown = "^%u+$"),
-        not_pattern("X", message = "no X"),
-        not_pattern = "Y"
-    )]
+    #[schema(pattern("^[A-Z]+$", shown = "^%u+$"), not_pattern("X", message = "no X"), not_pattern = "Y")]
     method: Option<String>,
     #[schema(between(-1, 0.5))]
     number: Option<f64>,
@@ -141,18 +133,12 @@ fn attributes_of_fields() {
         {"object": {"type": "json", "default": {"a": [1, -2, null]}}},
     ]);
     let (described, expected) = (described.get("fields"), expected.as_array());
-    for (described, expected) in described
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .zip(expected.into_iter().flatten())
+    for (described, expected) in
+        described.and_then(Value::as_array).into_iter().flatten().zip(expected.into_iter().flatten())
     {
         assert_eq!(described, expected);
     }
-    assert_eq!(
-        described.and_then(Value::as_array).map(Vec::len),
-        expected.map(Vec::len)
-    );
+    assert_eq!(described.and_then(Value::as_array).map(Vec::len), expected.map(Vec::len));
 }
 
 /// All attributes of records.
@@ -240,19 +226,10 @@ fn attributes_of_records() {
         }}]))
     );
     assert_eq!(Checks::record().owner_checks().len(), 1);
-    assert_eq!(
-        Checks::record().description(),
-        Some("All attributes of records.")
-    );
+    assert_eq!(Checks::record().description(), Some("All attributes of records."));
     // a flattened record's field takes the place of one with the same name
-    let b = Checks::record()
-        .named("b")
-        .cloned()
-        .map(|field| format!("{:?}", field.rules));
-    assert_eq!(
-        b.as_deref(),
-        Some(r#"[one of [String("very high"), String("Low")], length at most 20]"#)
-    );
+    let b = Checks::record().named("b").cloned().map(|field| format!("{:?}", field.rules));
+    assert_eq!(b.as_deref(), Some(r#"[one of [String("very high"), String("Low")], length at most 20]"#));
 }
 
 #[test]
@@ -264,10 +241,7 @@ fn derived_checks_run() {
             "@entity": ["low must not be above high", "low must not be above high"],
         })
     );
-    assert_eq!(
-        told(json!({"low": 1, "high": 3, "a": "z"})),
-        json!({"high": "must be even"})
-    );
+    assert_eq!(told(json!({"low": 1, "high": 3, "a": "z"})), json!({"high": "must be even"}));
     assert_eq!(
         told(json!({"high": 2, "a": "y", "old_b": "abc"})),
         json!({

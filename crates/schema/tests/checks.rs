@@ -5,19 +5,14 @@ use std::sync::Arc;
 use towergate_schema::{Check, Field, Problem, Record, Shorthand, fields, message, typedefs};
 
 fn base() -> Record {
-    let inner = Record::new()
-        .field("host", Field::string().nullable())
-        .field("port", Field::integer().nullable());
+    let inner = Record::new().field("host", Field::string().nullable()).field("port", Field::integer().nullable());
     Record::new()
         .field("a", Field::string().nullable())
         .field("b", Field::string().nullable())
         .field("n", Field::integer().nullable())
         .field("secret", Field::string().referenceable().nullable())
         .field("list", Field::array(Field::string()).nullable())
-        .field(
-            "policy",
-            Field::string().one_of(["local", "redis"]).default("local"),
-        )
+        .field("policy", Field::string().one_of(["local", "redis"]).default("local"))
         .field("redis", Field::record(inner))
 }
 
@@ -82,37 +77,21 @@ fn checks_speak_kongs_words() {
             "values of these fields must be distinct: 'a', 'b'",
         ),
         (
-            Check::conditional_at_least_one_of(
-                "policy",
-                Field::any().one_of(["redis"]),
-                &["a", "b"],
-            ),
+            Check::conditional_at_least_one_of("policy", Field::any().one_of(["redis"]), &["a", "b"]),
             none.clone(),
             json!({"policy": "redis"}),
             "at least one of these fields must be non-empty: 'a', 'b'",
         ),
         (
-            Check::conditional_at_least_one_of(
-                "policy",
-                Field::any().one_of(["redis"]),
-                &["a", "b"],
-            )
-            .with_message("must set one of %s when 'policy' is 'redis'"),
+            Check::conditional_at_least_one_of("policy", Field::any().one_of(["redis"]), &["a", "b"])
+                .with_message("must set one of %s when 'policy' is 'redis'"),
             json!({"policy": "redis", "a": "x"}),
             json!({"policy": "redis"}),
             "must set one of 'a', 'b' when 'policy' is 'redis'",
         ),
     ] {
-        assert_eq!(
-            told(check.clone(), good.clone()),
-            json!({}),
-            "{check:?} {good}"
-        );
-        assert_eq!(
-            told(check.clone(), bad.clone()),
-            entity(text),
-            "{check:?} {bad}"
-        );
+        assert_eq!(told(check.clone(), good.clone()), json!({}), "{check:?} {good}");
+        assert_eq!(told(check.clone(), bad.clone()), entity(text), "{check:?} {bad}");
     }
 }
 
@@ -123,93 +102,47 @@ fn redis_needs(field: &str, condition: Field) -> Check {
 #[test]
 fn conditional_checks_tell_the_field_too() {
     let text = "failed conditional validation given value of field 'policy'";
+    assert_eq!(told(redis_needs("redis.host", Field::any().required()), json!({})), json!({}));
     assert_eq!(
-        told(
-            redis_needs("redis.host", Field::any().required()),
-            json!({})
-        ),
-        json!({})
-    );
-    assert_eq!(
-        told(
-            redis_needs("redis.host", Field::any().required()),
-            json!({"policy": "redis"})
-        ),
+        told(redis_needs("redis.host", Field::any().required()), json!({"policy": "redis"})),
         json!({"@entity": [text], "redis": {"host": "required field missing"}})
     );
     assert_eq!(
-        told(
-            redis_needs("n", Field::any().between(1.0, 5.0)),
-            json!({"policy": "redis", "n": 6})
-        ),
+        told(redis_needs("n", Field::any().between(1.0, 5.0)), json!({"policy": "redis", "n": 6})),
         json!({"@entity": [text], "n": "value should be between 1 and 5"})
     );
-    let forbidden = redis_needs(
-        "a",
-        Field::any().rule(towergate_schema::Rule::Eq(Value::Null)),
-    );
+    let forbidden = redis_needs("a", Field::any().rule(towergate_schema::Rule::Eq(Value::Null)));
+    assert_eq!(told(forbidden.clone(), json!({"policy": "redis"})), json!({}));
     assert_eq!(
-        told(forbidden.clone(), json!({"policy": "redis"})),
-        json!({})
-    );
-    assert_eq!(
-        told(
-            forbidden.with_message("no a with %s"),
-            json!({"policy": "redis", "a": "x"})
-        ),
+        told(forbidden.with_message("no a with %s"), json!({"policy": "redis", "a": "x"})),
         json!({"@entity": ["no a with policy"], "a": "value must be null"})
     );
     // what the condition does not say, the field itself still does
-    assert_eq!(
-        told(
-            redis_needs("a", Field::any().rule(towergate_schema::Rule::LenMax(3))),
-            json!({"policy": "x"})
-        ),
-        { json!({"policy": "expected one of: local, redis"}) }
-    );
+    assert_eq!(told(redis_needs("a", Field::any().rule(towergate_schema::Rule::LenMax(3))), json!({"policy": "x"})), {
+        json!({"policy": "expected one of: local, redis"})
+    });
 }
 
 #[test]
 fn secrets_are_not_checked() {
     let check = Check::distinct(&["a", "secret"]);
-    assert_eq!(
-        told(
-            check,
-            json!({"a": "{vault://e/x}", "secret": "{vault://e/x}"})
-        ),
-        json!({})
-    );
+    assert_eq!(told(check, json!({"a": "{vault://e/x}", "secret": "{vault://e/x}"})), json!({}));
 }
 
 fn refuse(_: &Map<String, Value>) -> Result<(), Vec<Problem>> {
-    Err(vec![
-        Problem::entity("no"),
-        Problem::field("redis.port", "not this"),
-    ])
+    Err(vec![Problem::entity("no"), Problem::field("redis.port", "not this")])
 }
 
 #[test]
 fn custom_checks_run_only_on_valid_fields() {
     let check = || Check::custom(&["a", "n"], refuse);
-    assert_eq!(
-        told(check(), json!({"a": "x"})),
-        json!({"@entity": ["no"], "redis": {"port": "not this"}})
-    );
-    assert_eq!(
-        told(check(), json!({"a": "x", "n": "y"})),
-        json!({"n": "expected an integer"})
-    );
+    assert_eq!(told(check(), json!({"a": "x"})), json!({"@entity": ["no"], "redis": {"port": "not this"}}));
+    assert_eq!(told(check(), json!({"a": "x", "n": "y"})), json!({"n": "expected an integer"}));
     // a problem elsewhere does not matter to a check of its own fields, but to one of the whole record
     let elsewhere = json!({"b": 1});
     assert_eq!(told(check(), elsewhere.clone())["@entity"], json!(["no"]));
-    assert_eq!(
-        told(Check::custom(&[], refuse), elsewhere),
-        json!({"b": "expected a string"})
-    );
-    assert_eq!(
-        told(Check::custom(&[], refuse), json!({}))["@entity"],
-        json!(["no"])
-    );
+    assert_eq!(told(Check::custom(&[], refuse), elsewhere), json!({"b": "expected a string"}));
+    assert_eq!(told(Check::custom(&[], refuse), json!({}))["@entity"], json!(["no"]));
 }
 
 #[test]
@@ -227,10 +160,7 @@ fn a_check_asks_for_the_fields_it_needs() {
         .field("cert", Field::string())
         .field("key", Field::string())
         .check(Check::distinct(&["cert", "key"]));
-    assert_eq!(
-        fields(&record.complete(&mut json!({"cert": "c"}))),
-        json!({"key": "field required for entity check"})
-    );
+    assert_eq!(fields(&record.complete(&mut json!({"cert": "c"}))), json!({"key": "field required for entity check"}));
 }
 
 #[test]
@@ -239,23 +169,15 @@ fn the_owner_makes_the_checks_that_name_its_field() {
         .field("minute", Field::number().nullable())
         .field("hour", Field::number().nullable())
         .owner_check(Check::at_least_one_of(&["config.minute", "config.hour"]));
-    let plugin = Record::new()
-        .field("name", Field::string())
-        .field("config", Field::any());
+    let plugin = Record::new().field("name", Field::string()).field("config", Field::any());
     let plugin = plugin.specialise("config", Arc::new(config));
     let mut value = json!({"name": "rate-limiting"});
     let text = "at least one of these fields must be non-empty: 'config.minute', 'config.hour'";
     let found = plugin.complete(&mut value);
     assert_eq!(fields(&found), entity(text));
     assert_eq!(message(&found), format!("schema violation ({text})"));
-    assert_eq!(
-        value,
-        json!({"name": "rate-limiting", "config": {"minute": null, "hour": null}})
-    );
-    assert_eq!(
-        plugin.complete(&mut json!({"name": "rate-limiting", "config": {"hour": 5}})),
-        []
-    );
+    assert_eq!(value, json!({"name": "rate-limiting", "config": {"minute": null, "hour": null}}));
+    assert_eq!(plugin.complete(&mut json!({"name": "rate-limiting", "config": {"hour": 5}})), []);
 }
 
 #[test]
@@ -269,31 +191,21 @@ fn problems_of_nested_records_are_printed_as_lua_does() {
         .field("inner", Field::record(inner))
         .field("name", Field::string());
     let record = Record::new().field("config", Field::record(config));
-    let found = record.complete(
-        &mut json!({"config": {"name": "x", "limit": [1, "x"], "inner": {"n": "\"", "x": 1}}}),
-    );
+    let found = record.complete(&mut json!({"config": {"name": "x", "limit": [1, "x"], "inner": {"n": "\"", "x": 1}}}));
     assert_eq!(
         message(&found),
         "2 schema violations (config.inner: {\n  [\"@entity\"] = {\n    \"at least one of these fields must be \
          non-empty: 'a'\"\n  },\n  n = \"expected an integer\",\n  x = \"unknown field\"\n}; config.limit: {\n  \
          [2] = \"expected an integer\"\n})"
     );
-    assert_eq!(
-        fields(&found)["config"]["limit"],
-        json!([null, "expected an integer"])
-    );
+    assert_eq!(fields(&found)["config"]["limit"], json!([null, "expected an integer"]));
     let found = record.complete(&mut json!({"config": {"inner": {"a": "x"}}}));
-    assert_eq!(
-        message(&found),
-        "schema violation (config.name: required field missing)"
-    );
+    assert_eq!(message(&found), "schema violation (config.name: required field missing)");
 }
 
 #[test]
 fn two_problems_are_told_by_field_name() {
-    let record = Record::new()
-        .field("path", typedefs::path().nullable())
-        .field("host", Field::string());
+    let record = Record::new().field("path", typedefs::path().nullable()).field("host", Field::string());
     assert_eq!(
         message(&record.complete(&mut json!({"path": "x"}))),
         "2 schema violations (host: required field missing; path: should start with: /)"
@@ -302,11 +214,7 @@ fn two_problems_are_told_by_field_name() {
 
 #[test]
 fn old_names_give_way_to_new_ones() {
-    let record = base().shorthand(Shorthand::moved(
-        "redis_host",
-        "redis.host",
-        Field::string(),
-    ));
+    let record = base().shorthand(Shorthand::moved("redis_host", "redis.host", Field::string()));
     let old = |value: Value| {
         let mut value = value;
         let told = fields(&record.complete(&mut value));
@@ -314,31 +222,13 @@ fn old_names_give_way_to_new_ones() {
     };
     let none = json!({});
     assert_eq!(old(json!({"redis_host": "h"})), (none.clone(), json!("h")));
-    assert_eq!(
-        old(json!({"redis_host": "h", "redis": {"port": 1}})),
-        (none.clone(), json!("h"))
-    );
-    assert_eq!(
-        old(json!({"redis_host": "h", "redis": {"host": null}})),
-        (none.clone(), json!("h"))
-    );
-    assert_eq!(
-        old(json!({"redis_host": null, "redis": {"host": "n"}})),
-        (none.clone(), json!("n"))
-    );
-    assert_eq!(
-        old(json!({"redis_host": "h", "redis": {"host": "h"}})),
-        (none, json!("h"))
-    );
+    assert_eq!(old(json!({"redis_host": "h", "redis": {"port": 1}})), (none.clone(), json!("h")));
+    assert_eq!(old(json!({"redis_host": "h", "redis": {"host": null}})), (none.clone(), json!("h")));
+    assert_eq!(old(json!({"redis_host": null, "redis": {"host": "n"}})), (none.clone(), json!("n")));
+    assert_eq!(old(json!({"redis_host": "h", "redis": {"host": "h"}})), (none, json!("h")));
     let text = "both deprecated and new field are used but their values mismatch: redis_host = h vs redis.host = n";
-    assert_eq!(
-        old(json!({"redis_host": "h", "redis": {"host": "n"}})).0,
-        json!({ "redis_host": text })
-    );
-    assert_eq!(
-        old(json!({"redis_host": 1})).0,
-        json!({"redis_host": "expected a string"})
-    );
+    assert_eq!(old(json!({"redis_host": "h", "redis": {"host": "n"}})).0, json!({ "redis_host": text }));
+    assert_eq!(old(json!({"redis_host": 1})).0, json!({"redis_host": "expected a string"}));
 }
 
 /// Kong's services and plugins, as far as its own tests have messages about them.
@@ -351,37 +241,16 @@ fn service() -> Record {
         .field("protocols", typedefs::protocols())
         .field("service", Field::foreign_key("services").nullable())
         .field("tls_verify", Field::boolean().nullable())
-        .field(
-            "config",
-            Field::record(
-                Record::new()
-                    .field("limits", Field::any().required())
-                    .field("a", Field::any()),
-            ),
-        )
-        .check(Check::conditional(
-            "protocol",
-            Field::any().not_one_of(["https", "tls"]),
-            "tls_verify",
-            forbidden(),
-        ))
+        .field("config", Field::record(Record::new().field("limits", Field::any().required()).field("a", Field::any())))
+        .check(Check::conditional("protocol", Field::any().not_one_of(["https", "tls"]), "tls_verify", forbidden()))
 }
 
 #[test]
 fn messages_are_those_of_kong() {
     for (value, expected) in [
-        (
-            json!({"config": {"limits": 1}}),
-            "schema violation (host: required field missing)",
-        ),
-        (
-            json!({"host": "h", "config": 1}),
-            "schema violation (config: expected a record)",
-        ),
-        (
-            json!({"host": "h"}),
-            "schema violation (config.limits: required field missing)",
-        ),
+        (json!({"config": {"limits": 1}}), "schema violation (host: required field missing)"),
+        (json!({"host": "h", "config": 1}), "schema violation (config: expected a record)"),
+        (json!({"host": "h"}), "schema violation (config.limits: required field missing)"),
         (
             json!({"host": "h", "protocols": ["http", 1], "config": {"limits": 1}}),
             "schema violation (protocols.2: expected a string)",
@@ -399,15 +268,8 @@ fn messages_are_those_of_kong() {
             "2 schema violations (failed conditional validation given value of field 'protocol'; \
              tls_verify: value must be null)",
         ),
-        (
-            json!({"host": "h", "foo": 1, "config": {"limits": 1}}),
-            "schema violation (foo: unknown field)",
-        ),
+        (json!({"host": "h", "foo": 1, "config": {"limits": 1}}), "schema violation (foo: unknown field)"),
     ] {
-        assert_eq!(
-            message(&service().complete(&mut value.clone())),
-            expected,
-            "{value}"
-        );
+        assert_eq!(message(&service().complete(&mut value.clone())), expected, "{value}");
     }
 }

@@ -18,12 +18,7 @@ fn check_host(value: &Value) -> Result<(), String> {
 #[schema(at_least_one_of("allow", "deny"))]
 #[schema(shorthand("old_port", path = "inner.port", kind = integer, between(0, 65535)))]
 #[schema(shorthand_fn("url", kind = string, expand = expand_url))]
-#[schema(conditional(
-    if_field = "generator",
-    if_match(eq = "tracker"),
-    then_field = "port",
-    then_match(required)
-))]
+#[schema(conditional(if_field = "generator", if_match(eq = "tracker"), then_field = "port", then_match(required)))]
 struct Everything {
     /// Names under which
     /// a key is looked for.
@@ -33,11 +28,7 @@ struct Everything {
     hide_credentials: bool,
     #[schema(referenceable, len_min = 5)]
     anonymous: Option<String>,
-    #[schema(
-        one_of("uuid", "uuid#counter", "tracker"),
-        default = "uuid#counter",
-        required
-    )]
+    #[schema(one_of("uuid", "uuid#counter", "tracker"), default = "uuid#counter", required)]
     generator: String,
     #[schema(between(0, 65535))]
     port: Option<u16>,
@@ -80,10 +71,7 @@ enum Algorithm {
 struct Weight(u8);
 
 fn expand_url(url: Value) -> Result<Map<String, Value>, String> {
-    let host = url
-        .as_str()
-        .and_then(|url| url.strip_prefix("http://"))
-        .ok_or("invalid url")?;
+    let host = url.as_str().and_then(|url| url.strip_prefix("http://")).ok_or("invalid url")?;
     Ok(Map::from_iter([("host".to_owned(), Value::from(host))]))
 }
 
@@ -98,13 +86,7 @@ fn defaults_are_filled_in_and_the_value_fits_the_type() {
     let typed: Everything = serde_json::from_value(value.clone()).unwrap();
     assert_eq!(typed.key_names, ["apikey"]);
     assert_eq!(typed.generator, "uuid#counter");
-    assert_eq!(
-        typed.inner,
-        Inner {
-            port: Some(6379),
-            share: 0.5
-        }
-    );
+    assert_eq!(typed.inner, Inner { port: Some(6379), share: 0.5 });
     assert_eq!(value["type"], Value::Null);
     assert!(value.as_object().unwrap().contains_key("service"));
 }
@@ -181,10 +163,7 @@ fn all_problems_are_told_at_once() {
 fn shorthands_become_fields() {
     let mut value = json!({"url": "http://example.com", "old_port": 7000, "allow": ["a"]});
     assert_eq!(everything().complete(&mut value), []);
-    assert_eq!(
-        (&value["host"], &value["inner"]["port"]),
-        (&json!("example.com"), &json!(7000))
-    );
+    assert_eq!((&value["host"], &value["inner"]["port"]), (&json!("example.com"), &json!(7000)));
     assert!(value.get("url").is_none() && value.get("old_port").is_none());
 }
 

@@ -3,9 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
-use towergate_schema::{
-    Check, Deprecation, Field, Record, RecordSchema, Reference, Schema, Shorthand, typedefs,
-};
+use towergate_schema::{Check, Deprecation, Field, Record, RecordSchema, Reference, Schema, Shorthand, typedefs};
 
 /// Kong's key-auth, word for word where it is shown.
 #[derive(Schema)]
@@ -34,9 +32,7 @@ struct Plugin {
 
 #[test]
 fn key_auth_is_described_as_kong_does() {
-    let described = Plugin::record()
-        .specialise("config", Arc::new(KeyAuth::record()))
-        .describe();
+    let described = Plugin::record().specialise("config", Arc::new(KeyAuth::record())).describe();
     let expected = json!({
         "fields": [
             {"consumer": {"type": "foreign", "reference": "consumers", "eq": null}},
@@ -69,9 +65,7 @@ fn key_auth_is_described_as_kong_does() {
 }
 
 fn sample() -> Record {
-    let redis = Record::new()
-        .field("host", typedefs::host().nullable())
-        .field("port", typedefs::port().default(6379));
+    let redis = Record::new().field("host", typedefs::host().nullable()).field("port", typedefs::port().default(6379));
     let deprecation = Deprecation {
         message: "use redis.host".to_owned(),
         removal_in_version: Some("4.0".to_owned()),
@@ -79,38 +73,15 @@ fn sample() -> Record {
     };
     Record::new()
         .describe_as("A sample.")
-        .field(
-            "name",
-            typedefs::utf8_name().describe("What it is called.\n\nOnce | only."),
-        )
-        .field(
-            "retries",
-            Field::integer().between(0.0, 32767.0).default(5).nullable(),
-        )
+        .field("name", typedefs::utf8_name().describe("What it is called.\n\nOnce | only."))
+        .field("retries", Field::integer().between(0.0, 32767.0).default(5).nullable())
         .field("methods", typedefs::methods().nullable())
-        .field(
-            "password",
-            Field::string()
-                .len_min(0)
-                .referenceable()
-                .encrypted()
-                .nullable(),
-        )
+        .field("password", Field::string().len_min(0).referenceable().encrypted().nullable())
         .field("path", typedefs::path().nullable())
-        .field(
-            "policy",
-            Field::string().one_of(["local", "redis"]).default("local"),
-        )
+        .field("policy", Field::string().one_of(["local", "redis"]).default("local"))
         .field("redis", Field::record(redis))
-        .field(
-            "old",
-            Field::number().nullable().deprecated(deprecation.clone()),
-        )
-        .shorthand(Shorthand::moved(
-            "redis_host",
-            "redis.host",
-            Field::string().deprecated(deprecation),
-        ))
+        .field("old", Field::number().nullable().deprecated(deprecation.clone()))
+        .shorthand(Shorthand::moved("redis_host", "redis.host", Field::string().deprecated(deprecation)))
         .check(Check::at_least_one_of(&["name", "path"]))
         .check(Check::conditional(
             "policy",
@@ -125,31 +96,15 @@ fn sample() -> Record {
 #[test]
 fn rules_checks_and_old_names_are_described() {
     let described = sample().describe();
-    let by_name: BTreeMap<String, Value> = described["fields"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .flat_map(|field| field.as_object().unwrap().clone())
-        .collect();
-    assert_eq!(
-        by_name["retries"],
-        json!({"type": "integer", "default": 5, "between": [0, 32767]})
-    );
+    let by_name: BTreeMap<String, Value> =
+        described["fields"].as_array().unwrap().iter().flat_map(|field| field.as_object().unwrap().clone()).collect();
+    assert_eq!(by_name["retries"], json!({"type": "integer", "default": 5, "between": [0, 32767]}));
     assert_eq!(by_name["methods"]["elements"]["match"], "^%u+$");
-    assert_eq!(
-        by_name["password"],
-        json!({"type": "string", "referenceable": true, "encrypted": true, "len_min": 0})
-    );
+    assert_eq!(by_name["password"], json!({"type": "string", "referenceable": true, "encrypted": true, "len_min": 0}));
     assert_eq!(by_name["path"]["starts_with"], "/");
-    assert_eq!(
-        by_name["path"]["match_none"],
-        json!([{"pattern": "//", "err": "must not have empty segments"}])
-    );
+    assert_eq!(by_name["path"]["match_none"], json!([{"pattern": "//", "err": "must not have empty segments"}]));
     assert_eq!(by_name["name"]["unique"], true);
-    assert_eq!(
-        by_name["old"]["deprecation"],
-        json!({"message": "use redis.host", "removal_in_version": "4.0"})
-    );
+    assert_eq!(by_name["old"]["deprecation"], json!({"message": "use redis.host", "removal_in_version": "4.0"}));
     assert_eq!(
         described["entity_checks"],
         json!([
@@ -178,14 +133,8 @@ fn rules_checks_and_old_names_are_described() {
 #[test]
 fn editors_get_a_json_schema() {
     let schema = sample().json_schema();
-    assert_eq!(
-        schema["$schema"],
-        "https://json-schema.org/draft/2020-12/schema"
-    );
-    assert_eq!(
-        (&schema["type"], &schema["additionalProperties"]),
-        (&json!("object"), &json!(false))
-    );
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert_eq!((&schema["type"], &schema["additionalProperties"]), (&json!("object"), &json!(false)));
     let properties = &schema["properties"];
     assert_eq!(
         properties["retries"],
@@ -211,10 +160,7 @@ fn editors_get_a_json_schema() {
     assert_eq!(properties["redis_host"]["deprecated"], true);
     let key_auth = KeyAuth::record().json_schema();
     assert_eq!(key_auth["required"], Value::Null);
-    let plain = Record::new()
-        .field("a", Field::string())
-        .field("b", Field::string().nullable())
-        .json_schema();
+    let plain = Record::new().field("a", Field::string()).field("b", Field::string().nullable()).json_schema();
     assert_eq!(plain["required"], json!(["a"]));
 }
 
@@ -246,8 +192,7 @@ fn people_get_a_table() {
 #[test]
 fn changes_are_laid_over_what_is_there() {
     let record = sample();
-    let present =
-        json!({"name": "a", "retries": 5, "methods": ["GET"], "redis": {"host": "h", "port": 1}});
+    let present = json!({"name": "a", "retries": 5, "methods": ["GET"], "redis": {"host": "h", "port": 1}});
     let change = json!({"retries": null, "methods": ["PUT"], "redis": {"port": 2}, "what": 1});
     assert_eq!(
         record.merge(&change, &present),
@@ -257,48 +202,22 @@ fn changes_are_laid_over_what_is_there() {
 
 #[test]
 fn changes_have_words_of_their_own() {
-    let told = |mut value| {
-        sample()
-            .complete_update(&mut value)
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-    };
-    let text =
-        "@entity: when updating, at least one of these fields must be non-empty: 'name', 'path'";
-    assert_eq!(
-        told(json!({"name": null, "path": null})),
-        ["name: required field missing", text]
-    );
-    assert_eq!(
-        told(json!({"name": "a", "redis": null})),
-        ["redis: required field missing"]
-    );
+    let told = |mut value| sample().complete_update(&mut value).iter().map(ToString::to_string).collect::<Vec<_>>();
+    let text = "@entity: when updating, at least one of these fields must be non-empty: 'name', 'path'";
+    assert_eq!(told(json!({"name": null, "path": null})), ["name: required field missing", text]);
+    assert_eq!(told(json!({"name": "a", "redis": null})), ["redis: required field missing"]);
     assert_eq!(told(json!({"name": "a", "retries": null})), [""; 0]);
     let both = told(json!({"name": "a", "path": "/", "methods": ["GET"], "policy": "redis"}));
-    assert_eq!(
-        both.iter()
-            .filter(|text| text.starts_with("@entity"))
-            .count(),
-        2
-    );
+    assert_eq!(both.iter().filter(|text| text.starts_with("@entity")).count(), 2);
 }
 
 #[test]
 fn what_cannot_be_changed_is_told() {
-    let record = Record::new()
-        .field("name", Field::string().immutable())
-        .field("b", Field::string());
+    let record = Record::new().field("name", Field::string().immutable()).field("b", Field::string());
     let present = json!({"name": "a", "b": "b"});
-    assert_eq!(
-        record.immutable_changes(&json!({"name": "a", "b": "c"}), &present),
-        []
-    );
+    assert_eq!(record.immutable_changes(&json!({"name": "a", "b": "c"}), &present), []);
     let told = record.immutable_changes(&json!({"name": "b"}), &present);
-    assert_eq!(
-        told.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        ["name: immutable field cannot be updated"]
-    );
+    assert_eq!(told.iter().map(ToString::to_string).collect::<Vec<_>>(), ["name: immutable field cannot be updated"]);
 }
 
 #[test]
@@ -307,17 +226,8 @@ fn old_names_are_shown_and_warned_of() {
     let mut shown = json!({"redis": {"host": "h"}});
     record.show_old_names(&mut shown);
     assert_eq!(shown, json!({"redis": {"host": "h"}, "redis_host": "h"}));
-    let told = |value| {
-        record
-            .deprecations(&value)
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-    };
+    let told = |value| record.deprecations(&value).iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(told(shown), ["redis_host: use redis.host"]);
-    assert_eq!(
-        told(json!({"old": 1, "redis_host": null})),
-        ["old: use redis.host"]
-    );
+    assert_eq!(told(json!({"old": 1, "redis_host": null})), ["old: use redis.host"]);
     assert_eq!(told(json!(1)), [""; 0]);
 }

@@ -10,12 +10,7 @@ use towergate_schema::{Record, RecordSchema, Reference, Schema, fields, message,
 /// A type with all kinds of fields, whose names are single letters so that random values meet them.
 #[derive(Debug, PartialEq, Serialize, Deserialize, Schema)]
 #[schema(at_least_one_of("a", "b"), mutually_exclusive("c", "d"))]
-#[schema(conditional(
-    if_field = "a",
-    if_match(len_min = 2),
-    then_field = "n.a",
-    then_match(gt = 0)
-))]
+#[schema(conditional(if_field = "a", if_match(len_min = 2), then_field = "n.a", then_match(gt = 0)))]
 #[schema(shorthand("y", path = "n.a", kind = integer), shorthand_fn("z", kind = string, expand = expand))]
 struct Any {
     #[schema(len_min = 0)]
@@ -106,11 +101,7 @@ fn nearly_right() -> impl Strategy<Value = Value> {
         field("e", r#"[["a", "b"], [], {}]"#).boxed(),
         field("f", r#"[["a", "b", "a"]]"#).boxed(),
         field("g", r#"[{"x": [1, 2.0]}, [], {}]"#).boxed(),
-        field(
-            "h",
-            r#"["x", {"name": "x"}, {"id": "0dc6f45b-8f8d-40d2-a504-473544ee190b"}]"#,
-        )
-        .boxed(),
+        field("h", r#"["x", {"name": "x"}, {"id": "0dc6f45b-8f8d-40d2-a504-473544ee190b"}]"#).boxed(),
         field("j", r#"[1, [null], {"x": null}]"#).boxed(),
         field("k", r#"[{"x": null}]"#).boxed(),
         field("l", r#"["a", "b"]"#).boxed(),

@@ -4,16 +4,11 @@ use serde_json::{Value, json};
 use towergate_schema::{Field, Problem, Record, Rule, fields, message, typedefs};
 
 fn problems(field: Field, value: Value) -> Vec<Problem> {
-    Record::new()
-        .field("x", field)
-        .complete(&mut json!({ "x": value }))
+    Record::new().field("x", field).complete(&mut json!({ "x": value }))
 }
 
 fn told(field: Field, value: Value) -> Value {
-    fields(&problems(field, value))
-        .get("x")
-        .cloned()
-        .unwrap_or_default()
+    fields(&problems(field, value)).get("x").cloned().unwrap_or_default()
 }
 
 #[test]
@@ -29,17 +24,9 @@ fn types_are_named_as_in_kong() {
         (Field::array(text()), wrong.clone(), "expected an array"),
         (Field::set_of(text()), wrong, "expected a set"),
         (Field::map(text(), text()), json!("a"), "expected a map"),
-        (
-            Field::record(Record::new()),
-            json!("a"),
-            "expected a record",
-        ),
+        (Field::record(Record::new()), json!("a"), "expected a record"),
         (text(), Value::Null, "required field missing"),
-        (
-            Field::map(text(), text()),
-            json!({"a": 1}),
-            "expected a string",
-        ),
+        (Field::map(text(), text()), json!({"a": 1}), "expected a string"),
     ] {
         assert_eq!(told(field, value), json!(expected));
     }
@@ -51,139 +38,31 @@ fn rules_speak_kongs_words() {
     let number = Field::number;
     let pattern = || text().pattern("^[A-Z]+$", None);
     let list = || Field::array(text());
-    let groups = vec![
-        vec![json!("http"), json!("https")],
-        vec![json!("tcp"), json!("tls"), json!("udp")],
-    ];
+    let groups = vec![vec![json!("http"), json!("https")], vec![json!("tcp"), json!("tls"), json!("udp")]];
     for (field, good, bad, expected) in [
-        (
-            number().between(1.0, 10.0),
-            json!(10),
-            json!(11),
-            "value should be between 1 and 10",
-        ),
-        (
-            number().between(0.0, 1.0),
-            json!(0.5),
-            json!(-0.1),
-            "value should be between 0 and 1",
-        ),
-        (
-            number().rule(Rule::Gt(0.0)),
-            json!(0.1),
-            json!(0),
-            "value must be greater than 0",
-        ),
-        (
-            number().rule(Rule::Eq(json!(2))),
-            json!(2.0),
-            json!(3),
-            "value must be 2",
-        ),
-        (
-            Field::boolean().rule(Rule::Eq(json!(true))),
-            json!(true),
-            json!(false),
-            "value must be true",
-        ),
-        (
-            text().rule(Rule::Ne(json!("a"))),
-            json!("b"),
-            json!("a"),
-            "value must not be a",
-        ),
-        (
-            text().one_of(["a", "b"]),
-            json!("a"),
-            json!("c"),
-            "expected one of: a, b",
-        ),
-        (
-            number().one_of([426, 301]),
-            json!(301),
-            json!(302),
-            "expected one of: 426, 301",
-        ),
-        (
-            text().one_of(["a"]),
-            json!("a"),
-            json!(""),
-            "expected one of: a",
-        ),
-        (
-            text().not_one_of(["env"]),
-            json!("a"),
-            json!("env"),
-            "must not be one of: env",
-        ),
+        (number().between(1.0, 10.0), json!(10), json!(11), "value should be between 1 and 10"),
+        (number().between(0.0, 1.0), json!(0.5), json!(-0.1), "value should be between 0 and 1"),
+        (number().rule(Rule::Gt(0.0)), json!(0.1), json!(0), "value must be greater than 0"),
+        (number().rule(Rule::Eq(json!(2))), json!(2.0), json!(3), "value must be 2"),
+        (Field::boolean().rule(Rule::Eq(json!(true))), json!(true), json!(false), "value must be true"),
+        (text().rule(Rule::Ne(json!("a"))), json!("b"), json!("a"), "value must not be a"),
+        (text().one_of(["a", "b"]), json!("a"), json!("c"), "expected one of: a, b"),
+        (number().one_of([426, 301]), json!(301), json!(302), "expected one of: 426, 301"),
+        (text().one_of(["a"]), json!("a"), json!(""), "expected one of: a"),
+        (text().not_one_of(["env"]), json!("a"), json!("env"), "must not be one of: env"),
         (text(), json!("a"), json!(""), "length must be at least 1"),
-        (
-            text().len_min(0).len_min(3),
-            json!("abc"),
-            json!("ab"),
-            "length must be at least 3",
-        ),
-        (
-            text().rule(Rule::LenMax(3)),
-            json!("abc"),
-            json!("abcd"),
-            "length must be at most 3",
-        ),
-        (
-            text().rule(Rule::LenEq(3)),
-            json!("abc"),
-            json!("ab"),
-            "length must be 3",
-        ),
-        (
-            list().len_min(1),
-            json!(["a"]),
-            json!([]),
-            "length must be at least 1",
-        ),
+        (text().len_min(0).len_min(3), json!("abc"), json!("ab"), "length must be at least 3"),
+        (text().rule(Rule::LenMax(3)), json!("abc"), json!("abcd"), "length must be at most 3"),
+        (text().rule(Rule::LenEq(3)), json!("abc"), json!("ab"), "length must be 3"),
+        (list().len_min(1), json!(["a"]), json!([]), "length must be at least 1"),
         (pattern(), json!("GET"), json!("get"), "invalid value: get"),
-        (
-            text().pattern("^a", Some("must begin so")),
-            json!("a"),
-            json!("b"),
-            "must begin so",
-        ),
-        (
-            text().not_pattern("//", Some("no empty segments")),
-            json!("/"),
-            json!("//"),
-            "no empty segments",
-        ),
-        (
-            text().not_pattern("//", None),
-            json!("/"),
-            json!("//"),
-            "invalid value: //",
-        ),
-        (
-            text().starts_with("/"),
-            json!("/"),
-            json!("a"),
-            "should start with: /",
-        ),
-        (
-            text().rule(Rule::IsRegex),
-            json!("a+"),
-            json!("a("),
-            "not a valid regex: a(",
-        ),
-        (
-            number().rule(Rule::Timestamp),
-            json!(1),
-            json!(0),
-            "expected a valid timestamp",
-        ),
-        (
-            list().rule(Rule::Contains(json!("exp"))),
-            json!(["exp"]),
-            json!(["nbf"]),
-            "expected to contain: exp",
-        ),
+        (text().pattern("^a", Some("must begin so")), json!("a"), json!("b"), "must begin so"),
+        (text().not_pattern("//", Some("no empty segments")), json!("/"), json!("//"), "no empty segments"),
+        (text().not_pattern("//", None), json!("/"), json!("//"), "invalid value: //"),
+        (text().starts_with("/"), json!("/"), json!("a"), "should start with: /"),
+        (text().rule(Rule::IsRegex), json!("a+"), json!("a("), "not a valid regex: a("),
+        (number().rule(Rule::Timestamp), json!(1), json!(0), "expected a valid timestamp"),
+        (list().rule(Rule::Contains(json!("exp"))), json!(["exp"]), json!(["nbf"]), "expected to contain: exp"),
         (
             list().rule(Rule::ExclusiveSubsets(groups)),
             json!(["http", "https"]),
@@ -196,59 +75,22 @@ fn rules_speak_kongs_words() {
             json!("0DC6F45B-8F8D-40D2-A504-473544EE190B"),
             "expected a valid UUID",
         ),
-        (
-            text().custom(|_| Err("not so".to_owned())).nullable(),
-            Value::Null,
-            json!("a"),
-            "not so",
-        ),
-        (
-            text().one_of(["a"]).message("only a"),
-            json!("a"),
-            json!("b"),
-            "only a",
-        ),
-        (
-            Field::any().rule(Rule::Eq(Value::Null)),
-            Value::Null,
-            json!({"id": 1}),
-            "value must be null",
-        ),
-        (
-            Field::any().rule(Rule::Ne(Value::Null)),
-            json!(1),
-            Value::Null,
-            "value must not be null",
-        ),
+        (text().custom(|_| Err("not so".to_owned())).nullable(), Value::Null, json!("a"), "not so"),
+        (text().one_of(["a"]).message("only a"), json!("a"), json!("b"), "only a"),
+        (Field::any().rule(Rule::Eq(Value::Null)), Value::Null, json!({"id": 1}), "value must be null"),
+        (Field::any().rule(Rule::Ne(Value::Null)), json!(1), Value::Null, "value must not be null"),
     ] {
-        assert_eq!(
-            told(field.clone(), good.clone()),
-            Value::Null,
-            "{field:?} {good}"
-        );
-        assert_eq!(
-            told(field.clone(), bad.clone()),
-            json!(expected),
-            "{field:?} {bad}"
-        );
+        assert_eq!(told(field.clone(), good.clone()), Value::Null, "{field:?} {good}");
+        assert_eq!(told(field.clone(), bad.clone()), json!(expected), "{field:?} {bad}");
     }
 }
 
 #[test]
 fn only_the_first_broken_rule_is_told() {
-    let field = Field::string()
-        .starts_with("/")
-        .one_of(["/a", "/b"])
-        .len_min(5);
+    let field = Field::string().starts_with("/").one_of(["/a", "/b"]).len_min(5);
     assert_eq!(told(field, json!("x")), json!("expected one of: /a, /b"));
-    assert_eq!(
-        told(typedefs::path(), json!("a//b")),
-        json!("should start with: /")
-    );
-    assert_eq!(
-        told(typedefs::path(), json!("/a//b")),
-        json!("must not have empty segments")
-    );
+    assert_eq!(told(typedefs::path(), json!("a//b")), json!("should start with: /"));
+    assert_eq!(told(typedefs::path(), json!("/a//b")), json!("must not have empty segments"));
 }
 
 #[test]
@@ -266,50 +108,21 @@ fn integers_fit_the_type_behind_them() {
         some: Option<std::num::NonZeroU16>,
     }
     let record = <Sizes as towergate_schema::RecordSchema>::record();
-    let told = |value: Value| {
-        record
-            .complete(&mut value.clone())
-            .first()
-            .map(ToString::to_string)
-    };
+    let told = |value: Value| record.complete(&mut value.clone()).first().map(ToString::to_string);
     for (value, expected) in [
-        (
-            json!({"small": 255, "large": u64::MAX, "bound": 10, "some": 1}),
-            None,
-        ),
-        (
-            json!({"small": 256}),
-            Some("small: value should be between 0 and 255"),
-        ),
-        (
-            json!({"small": -1.0}),
-            Some("small: value should be between 0 and 255"),
-        ),
-        (
-            json!({"small": 1e300}),
-            Some("small: value should be between 0 and 255"),
-        ),
-        (
-            json!({"bound": 1000}),
-            Some("bound: value should be between 1 and 10"),
-        ),
-        (
-            json!({"large": -1}),
-            Some("large: value should be between 0 and 18446744073709551615"),
-        ),
-        (
-            json!({"some": 0}),
-            Some("some: value should be between 1 and 65535"),
-        ),
+        (json!({"small": 255, "large": u64::MAX, "bound": 10, "some": 1}), None),
+        (json!({"small": 256}), Some("small: value should be between 0 and 255")),
+        (json!({"small": -1.0}), Some("small: value should be between 0 and 255")),
+        (json!({"small": 1e300}), Some("small: value should be between 0 and 255")),
+        (json!({"bound": 1000}), Some("bound: value should be between 1 and 10")),
+        (json!({"large": -1}), Some("large: value should be between 0 and 18446744073709551615")),
+        (json!({"some": 0}), Some("some: value should be between 1 and 65535")),
     ] {
         assert_eq!(told(value.clone()).as_deref(), expected, "{value}");
     }
     let mut value = json!({"small": 1.0, "large": 1e15});
     assert_eq!(record.complete(&mut value), []);
-    assert_eq!(
-        value.to_string(),
-        r#"{"small":1,"large":1000000000000000,"bound":null,"some":null}"#
-    );
+    assert_eq!(value.to_string(), r#"{"small":1,"large":1000000000000000,"bound":null,"some":null}"#);
 }
 
 #[test]
@@ -328,17 +141,8 @@ fn null_is_no_value_where_none_can_be() {
 
 #[test]
 fn elements_and_entries_are_required() {
-    assert_eq!(
-        told(Field::array(Field::string()), json!(["a", null])),
-        json!([null, "required field missing"])
-    );
-    assert_eq!(
-        told(
-            Field::map(Field::string(), Field::string()),
-            json!({"a": null})
-        ),
-        json!("required field missing")
-    );
+    assert_eq!(told(Field::array(Field::string()), json!(["a", null])), json!([null, "required field missing"]));
+    assert_eq!(told(Field::map(Field::string(), Field::string()), json!({"a": null})), json!("required field missing"));
     let found = problems(typedefs::headers(), json!({"a b": [], "c": ["", "d"]}));
     let told: Vec<_> = found.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -353,10 +157,7 @@ fn elements_and_entries_are_required() {
 #[test]
 fn an_empty_list_is_an_empty_record_and_the_other_way_round() {
     let record = Record::new()
-        .field(
-            "record",
-            Field::record(Record::new().field("a", Field::number().default(1))),
-        )
+        .field("record", Field::record(Record::new().field("a", Field::number().default(1))))
         .field("map", Field::map(Field::string(), Field::any()))
         .field("list", Field::array(Field::string()));
     let mut value = json!({"record": [], "map": [], "list": {}});
@@ -364,10 +165,7 @@ fn an_empty_list_is_an_empty_record_and_the_other_way_round() {
     assert_eq!(value, json!({"record": {"a": 1}, "map": {}, "list": []}));
     let found = record.complete(&mut json!({"record": ["b"], "map": {}, "list": []}));
     assert_eq!(fields(&found), json!({"record": ["unknown field"]}));
-    assert_eq!(
-        message(&found),
-        "schema violation (record.1: unknown field)"
-    );
+    assert_eq!(message(&found), "schema violation (record.1: unknown field)");
 }
 
 #[test]
@@ -378,10 +176,7 @@ fn sets_lose_what_is_there_twice() {
         (json!(["a", "b", "a"]), json!(["a", "b"])),
         (json!([1, "1", 1.0, true, true]), json!([1, "1", true])),
         (json!([{"a": 1}, {"a": 1}]), json!([{"a": 1}, {"a": 1}])),
-        (
-            json!(once.iter().chain(&once).collect::<Vec<_>>()),
-            json!(once),
-        ),
+        (json!(once.iter().chain(&once).collect::<Vec<_>>()), json!(once)),
     ] {
         let mut value = json!({ "x": given });
         record.complete(&mut value);
@@ -413,9 +208,6 @@ fn foreign_keys_name_one_entity() {
 fn secrets_stand_for_values_in_referenceable_text_alone() {
     let secret = json!("{vault://env/port}");
     let field = Field::string().one_of(["a"]);
-    assert_eq!(
-        told(field.clone().referenceable(), secret.clone()),
-        Value::Null
-    );
+    assert_eq!(told(field.clone().referenceable(), secret.clone()), Value::Null);
     assert_eq!(told(field, secret), json!("expected one of: a"));
 }

@@ -17,12 +17,8 @@ pub(super) fn assign(items: &[Item<'_>]) -> Vec<Uuid> {
     let mut seen: HashMap<Uuid, u32> = HashMap::new();
     let mut ids: Vec<Uuid> = Vec::with_capacity(items.len());
     for item in items {
-        let namespace = *makers
-            .entry(item.kind)
-            .or_insert_with(|| namespace(item.kind));
-        let parent = item
-            .parent
-            .and_then(|parent| Some((parent.field, *ids.get(parent.item)?)));
+        let namespace = *makers.entry(item.kind).or_insert_with(|| namespace(item.kind));
+        let parent = item.parent.and_then(|parent| Some((parent.field, *ids.get(parent.item)?)));
         let id = written(item).or_else(|| by_rule(item, namespace, parent));
         ids.push(id.unwrap_or_else(|| by_content(item, namespace, parent, &mut seen)));
     }
@@ -44,9 +40,7 @@ fn written(item: &Item<'_>) -> Option<Uuid> {
 
 fn by_rule(item: &Item<'_>, namespace: Uuid, parent: Option<(&str, Uuid)>) -> Option<Uuid> {
     match item.kind.id_rule() {
-        IdRule::Key(field) => item
-            .text(field)
-            .map(|key| Uuid::new_v5(&namespace, key.as_bytes())),
+        IdRule::Key(field) => item.text(field).map(|key| Uuid::new_v5(&namespace, key.as_bytes())),
         IdRule::Cache(fields) => {
             // `*` is the workspace, of which there is one.
             let mut key = format!("{}:*", item.kind.name());
@@ -55,17 +49,13 @@ fn by_rule(item: &Item<'_>, namespace: Uuid, parent: Option<(&str, Uuid)>) -> Op
                 match reference(item.field(field)) {
                     Some(text) => key.push_str(text),
                     None => match parent {
-                        Some((parent_field, id)) if parent_field == *field => {
-                            key.push_str(&id.to_string())
-                        }
+                        Some((parent_field, id)) if parent_field == *field => key.push_str(&id.to_string()),
                         _ if *required => return None,
                         _ => {}
                     },
                 }
             }
-            if let Some(group) =
-                reference(item.field("consumer_group")).filter(|_| item.kind == Kind::Plugins)
-            {
+            if let Some(group) = reference(item.field("consumer_group")).filter(|_| item.kind == Kind::Plugins) {
                 key.push(':');
                 key.push_str(group);
             }
@@ -81,19 +71,9 @@ fn reference(node: Option<&Node>) -> Option<&str> {
     node.as_str().or_else(|| node.field("id")?.as_str())
 }
 
-fn by_content(
-    item: &Item<'_>,
-    namespace: Uuid,
-    parent: Option<(&str, Uuid)>,
-    seen: &mut HashMap<Uuid, u32>,
-) -> Uuid {
-    let parent = parent
-        .map(|(field, id)| format!("{field}:{id}"))
-        .unwrap_or_default();
-    let content = Uuid::new_v5(
-        &namespace,
-        format!("{parent}{}", item.own_json()).as_bytes(),
-    );
+fn by_content(item: &Item<'_>, namespace: Uuid, parent: Option<(&str, Uuid)>, seen: &mut HashMap<Uuid, u32>) -> Uuid {
+    let parent = parent.map(|(field, id)| format!("{field}:{id}")).unwrap_or_default();
+    let content = Uuid::new_v5(&namespace, format!("{parent}{}", item.own_json()).as_bytes());
     let copies = seen.entry(content).or_insert(0);
     *copies = copies.saturating_add(1);
     match *copies {

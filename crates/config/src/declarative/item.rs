@@ -27,9 +27,7 @@ pub(crate) fn path(items: &[Item<'_>], item: &Item<'_>) -> Path {
 
 fn list_path(items: &[Item<'_>], parent: Option<Parent>, key: &str) -> Path {
     let parent = parent.and_then(|parent| items.get(parent.item));
-    parent
-        .map_or_else(Path::root, |parent| path(items, parent))
-        .key(key)
+    parent.map_or_else(Path::root, |parent| path(items, parent)).key(key)
 }
 
 /// The entity another one is nested in.
@@ -47,12 +45,8 @@ impl<'a> Item<'a> {
     pub(crate) fn field(&self, name: &str) -> Option<&'a Node> {
         match (&self.node.value, self.kind) {
             (Value::String(_), Kind::Snis) if name == "name" => Some(self.node),
-            (Value::String(_), Kind::ConsumerGroupConsumers) if name == "consumer_group" => {
-                Some(self.node)
-            }
-            (_, Kind::ConsumerGroupConsumers)
-                if self.is_group_of_consumer() && name == "consumer_group" =>
-            {
+            (Value::String(_), Kind::ConsumerGroupConsumers) if name == "consumer_group" => Some(self.node),
+            (_, Kind::ConsumerGroupConsumers) if self.is_group_of_consumer() && name == "consumer_group" => {
                 self.node.field("name").or_else(|| self.node.field("id"))
             }
             _ => self.node.field(name).filter(|node| !node.is_null()),
@@ -83,16 +77,8 @@ impl<'a> Item<'a> {
                 }
             }
             _ => {
-                let field = if self.kind == Kind::Snis {
-                    "name"
-                } else {
-                    "consumer_group"
-                };
-                own.insert(
-                    field.to_owned(),
-                    self.field(field)
-                        .map_or(serde_json::Value::Null, Node::to_json),
-                );
+                let field = if self.kind == Kind::Snis { "name" } else { "consumer_group" };
+                own.insert(field.to_owned(), self.field(field).map_or(serde_json::Value::Null, Node::to_json));
             }
         }
         own.into()
@@ -105,9 +91,7 @@ impl<'a> Item<'a> {
         let mut at = node.at;
         for segment in path.segments() {
             let entry = match segment {
-                Segment::Key(name) | Segment::Entry(name) => {
-                    node.entry(name).or_else(|| self.shorthand_of(name))
-                }
+                Segment::Key(name) | Segment::Entry(name) => node.entry(name).or_else(|| self.shorthand_of(name)),
                 Segment::Index(index) => {
                     let Some(element) = node.as_list().and_then(|items| items.get(*index)) else {
                         return at;
@@ -125,18 +109,15 @@ impl<'a> Item<'a> {
 
     /// What is written at `path`, taken from this entity.
     pub(crate) fn written(&self, path: &Path) -> Option<&'a Node> {
-        path.segments()
-            .iter()
-            .try_fold(self.node, |node, segment| match segment {
-                Segment::Key(name) | Segment::Entry(name) => node.field(name),
-                Segment::Index(index) => node.as_list()?.get(*index),
-            })
+        path.segments().iter().try_fold(self.node, |node, segment| match segment {
+            Segment::Key(name) | Segment::Entry(name) => node.field(name),
+            Segment::Index(index) => node.as_list()?.get(*index),
+        })
     }
 
     /// The field that was written in place of `name`.
     fn shorthand_of(&self, name: &str) -> Option<&'a (crate::document::Key, Node)> {
-        let from_url =
-            self.kind == Kind::Services && matches!(name, "host" | "port" | "path" | "protocol");
+        let from_url = self.kind == Kind::Services && matches!(name, "host" | "port" | "path" | "protocol");
         from_url.then(|| self.node.entry("url")).flatten()
     }
 }
@@ -153,28 +134,13 @@ pub(crate) fn nested_kind(name: &str, parent: Kind) -> Option<(Kind, &'static st
 }
 
 /// Takes one document apart; parents come before their children.
-pub(crate) fn take_apart<'a>(
-    root: &'a Node,
-    source: usize,
-    items: &mut Vec<Item<'a>>,
-    complaints: &mut Complaints,
-) {
+pub(crate) fn take_apart<'a>(root: &'a Node, source: usize, items: &mut Vec<Item<'a>>, complaints: &mut Complaints) {
     let Value::Map(fields) = &root.value else {
         return;
     };
     for (key, value) in fields {
         if let Some(kind) = Kind::named(&key.name) {
-            collection(
-                value,
-                &Place {
-                    kind,
-                    source,
-                    parent: None,
-                    key: &key.name,
-                },
-                items,
-                complaints,
-            );
+            collection(value, &Place { kind, source, parent: None, key: &key.name }, items, complaints);
         }
     }
 }
@@ -187,12 +153,7 @@ struct Place<'a> {
     key: &'a str,
 }
 
-fn collection<'a>(
-    list: &'a Node,
-    place: &Place<'a>,
-    items: &mut Vec<Item<'a>>,
-    complaints: &mut Complaints,
-) {
+fn collection<'a>(list: &'a Node, place: &Place<'a>, items: &mut Vec<Item<'a>>, complaints: &mut Complaints) {
     let elements = match &list.value {
         Value::Null => return,
         Value::List(elements) => elements,
@@ -202,9 +163,7 @@ fn collection<'a>(
         }
     };
     for (index, node) in elements.iter().enumerate() {
-        let bare = matches!(node.value, Value::String(_))
-            && place.parent.is_some()
-            && may_be_bare(place.kind);
+        let bare = matches!(node.value, Value::String(_)) && place.parent.is_some() && may_be_bare(place.kind);
         if bare || matches!(node.value, Value::Map(_)) {
             one(node, place, index, items, complaints);
         } else {
@@ -219,39 +178,16 @@ fn may_be_bare(kind: Kind) -> bool {
     matches!(kind, Kind::Snis | Kind::ConsumerGroupConsumers)
 }
 
-fn one<'a>(
-    node: &'a Node,
-    place: &Place<'a>,
-    index: usize,
-    items: &mut Vec<Item<'a>>,
-    complaints: &mut Complaints,
-) {
+fn one<'a>(node: &'a Node, place: &Place<'a>, index: usize, items: &mut Vec<Item<'a>>, complaints: &mut Complaints) {
     let item = items.len();
-    items.push(Item {
-        kind: place.kind,
-        node,
-        source: place.source,
-        parent: place.parent,
-        key: place.key,
-        index,
-    });
+    items.push(Item { kind: place.kind, node, source: place.source, parent: place.parent, key: place.key, index });
     let Value::Map(fields) = &node.value else {
         return;
     };
     for (key, value) in fields {
         if let Some((kind, field)) = nested_kind(&key.name, place.kind) {
             let parent = Some(Parent { item, field });
-            collection(
-                value,
-                &Place {
-                    kind,
-                    source: place.source,
-                    parent,
-                    key: &key.name,
-                },
-                items,
-                complaints,
-            );
+            collection(value, &Place { kind, source: place.source, parent, key: &key.name }, items, complaints);
         }
     }
 }

@@ -123,20 +123,16 @@ impl Kind {
             | Self::KeySets
             | Self::Keys
             | Self::ConsumerGroups => Some("name"),
-            Self::Consumers | Self::BasicauthCredentials | Self::HmacauthCredentials => {
-                Some("username")
-            }
+            Self::Consumers | Self::BasicauthCredentials | Self::HmacauthCredentials => Some("username"),
             Self::Plugins => Some("instance_name"),
             Self::Vaults => Some("prefix"),
             Self::JwtSecrets | Self::KeyauthCredentials => Some("key"),
             Self::Oauth2Credentials => Some("client_id"),
             Self::Oauth2Tokens => Some("access_token"),
             // The endpoint key of a target is unique within its upstream only.
-            Self::Targets
-            | Self::Certificates
-            | Self::CaCertificates
-            | Self::Acls
-            | Self::ConsumerGroupConsumers => None,
+            Self::Targets | Self::Certificates | Self::CaCertificates | Self::Acls | Self::ConsumerGroupConsumers => {
+                None
+            }
         }
     }
 
@@ -157,11 +153,9 @@ impl Kind {
             Self::BasicauthCredentials | Self::HmacauthCredentials => &["username"],
             Self::Oauth2Credentials => &["client_id"],
             Self::Oauth2Tokens => &["access_token", "refresh_token"],
-            Self::Targets
-            | Self::Certificates
-            | Self::CaCertificates
-            | Self::Acls
-            | Self::ConsumerGroupConsumers => &[],
+            Self::Targets | Self::Certificates | Self::CaCertificates | Self::Acls | Self::ConsumerGroupConsumers => {
+                &[]
+            }
         }
     }
 
@@ -180,72 +174,30 @@ impl Kind {
     /// Its fields that name other entities.
     pub(crate) const fn foreigns(self) -> &'static [Foreign] {
         match self {
-            Self::Services | Self::Upstreams => &[Foreign {
-                field: "client_certificate",
-                of: Self::Certificates,
-            }],
-            Self::Routes => &[Foreign {
-                field: "service",
-                of: Self::Services,
-            }],
-            Self::Targets => &[Foreign {
-                field: "upstream",
-                of: Self::Upstreams,
-            }],
+            Self::Services | Self::Upstreams => &[Foreign { field: "client_certificate", of: Self::Certificates }],
+            Self::Routes => &[Foreign { field: "service", of: Self::Services }],
+            Self::Targets => &[Foreign { field: "upstream", of: Self::Upstreams }],
             Self::Plugins => &[
-                Foreign {
-                    field: "route",
-                    of: Self::Routes,
-                },
-                Foreign {
-                    field: "service",
-                    of: Self::Services,
-                },
-                Foreign {
-                    field: "consumer",
-                    of: Self::Consumers,
-                },
-                Foreign {
-                    field: "consumer_group",
-                    of: Self::ConsumerGroups,
-                },
+                Foreign { field: "route", of: Self::Routes },
+                Foreign { field: "service", of: Self::Services },
+                Foreign { field: "consumer", of: Self::Consumers },
+                Foreign { field: "consumer_group", of: Self::ConsumerGroups },
             ],
-            Self::Snis => &[Foreign {
-                field: "certificate",
-                of: Self::Certificates,
-            }],
-            Self::Keys => &[Foreign {
-                field: "set",
-                of: Self::KeySets,
-            }],
+            Self::Snis => &[Foreign { field: "certificate", of: Self::Certificates }],
+            Self::Keys => &[Foreign { field: "set", of: Self::KeySets }],
             Self::KeyauthCredentials
             | Self::BasicauthCredentials
             | Self::HmacauthCredentials
             | Self::JwtSecrets
             | Self::Acls
-            | Self::Oauth2Credentials => &[Foreign {
-                field: "consumer",
-                of: Self::Consumers,
-            }],
+            | Self::Oauth2Credentials => &[Foreign { field: "consumer", of: Self::Consumers }],
             Self::ConsumerGroupConsumers => &[
-                Foreign {
-                    field: "consumer",
-                    of: Self::Consumers,
-                },
-                Foreign {
-                    field: "consumer_group",
-                    of: Self::ConsumerGroups,
-                },
+                Foreign { field: "consumer", of: Self::Consumers },
+                Foreign { field: "consumer_group", of: Self::ConsumerGroups },
             ],
             Self::Oauth2Tokens => &[
-                Foreign {
-                    field: "credential",
-                    of: Self::Oauth2Credentials,
-                },
-                Foreign {
-                    field: "service",
-                    of: Self::Services,
-                },
+                Foreign { field: "credential", of: Self::Oauth2Credentials },
+                Foreign { field: "service", of: Self::Services },
             ],
             Self::Consumers
             | Self::ConsumerGroups
@@ -258,10 +210,7 @@ impl Kind {
 
     /// The field of `self` that names its parent, if entities of this kind may be nested in `parent`.
     pub(super) fn nests_in(self, parent: Self) -> Option<&'static str> {
-        self.foreigns()
-            .iter()
-            .find(|foreign| foreign.of == parent)
-            .map(|foreign| foreign.field)
+        self.foreigns().iter().find(|foreign| foreign.of == parent).map(|foreign| foreign.field)
     }
 
     /// How ids are made. The rules are Kong's, so that ids stay what they were there; where Kong
@@ -269,32 +218,22 @@ impl Kind {
     /// are made from what there is, so that a reload changes nothing.
     pub(super) const fn id_rule(self) -> IdRule {
         match self {
-            Self::Services
-            | Self::Routes
-            | Self::Upstreams
-            | Self::Snis
-            | Self::KeySets
-            | Self::ConsumerGroups => IdRule::Key("name"),
+            Self::Services | Self::Routes | Self::Upstreams | Self::Snis | Self::KeySets | Self::ConsumerGroups => {
+                IdRule::Key("name")
+            }
             Self::Consumers => IdRule::Key("username"),
             Self::KeyauthCredentials | Self::JwtSecrets => IdRule::Key("key"),
             Self::Oauth2Credentials => IdRule::Key("client_id"),
             Self::Oauth2Tokens => IdRule::Key("access_token"),
-            Self::Plugins => IdRule::Cache(&[
-                ("name", true),
-                ("route", false),
-                ("service", false),
-                ("consumer", false),
-            ]),
+            Self::Plugins => {
+                IdRule::Cache(&[("name", true), ("route", false), ("service", false), ("consumer", false)])
+            }
             Self::Targets => IdRule::Cache(&[("upstream", true), ("target", true)]),
             Self::Vaults => IdRule::Cache(&[("prefix", true)]),
             Self::Keys => IdRule::Cache(&[("kid", true), ("set", false)]),
             Self::Acls => IdRule::Cache(&[("consumer", true), ("group", true)]),
-            Self::BasicauthCredentials | Self::HmacauthCredentials => {
-                IdRule::Cache(&[("username", true)])
-            }
-            Self::ConsumerGroupConsumers => {
-                IdRule::Cache(&[("consumer", true), ("consumer_group", true)])
-            }
+            Self::BasicauthCredentials | Self::HmacauthCredentials => IdRule::Cache(&[("username", true)]),
+            Self::ConsumerGroupConsumers => IdRule::Cache(&[("consumer", true), ("consumer_group", true)]),
             Self::Certificates | Self::CaCertificates => IdRule::Content,
         }
     }

@@ -17,23 +17,13 @@ pub(super) fn paths(route: &mut serde_json::Map<String, Value>) {
 
 fn migrated(path: &str) -> String {
     // The rule of before: only these characters, and it is a plain prefix.
-    let plain = path
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b".-_~/%".contains(&b));
-    if plain {
-        decoded(path, |c| c.to_string())
-    } else {
-        format!("~{}", decoded(path, escaped))
-    }
+    let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_~/%".contains(&b));
+    if plain { decoded(path, |c| c.to_string()) } else { format!("~{}", decoded(path, escaped)) }
 }
 
 /// A decoded character inside a regex stands for itself.
 fn escaped(c: char) -> String {
-    if ".^-{}\\|".contains(c) {
-        format!("\\{c}")
-    } else {
-        c.to_string()
-    }
+    if ".^-{}\\|".contains(c) { format!("\\{c}") } else { c.to_string() }
 }
 
 /// Decodes what does not need to be encoded; since 3.0 paths are compared in that form.
@@ -44,22 +34,14 @@ fn decoded(path: &str, show: fn(char) -> String) -> String {
     while let Some(percent) = rest.find('%') {
         let (before, from) = rest.split_at(percent);
         out.push_str(before);
-        let triplet = from
-            .get(..3)
-            .filter(|t| t.bytes().skip(1).all(|b| b.is_ascii_hexdigit()));
+        let triplet = from.get(..3).filter(|t| t.bytes().skip(1).all(|b| b.is_ascii_hexdigit()));
         let Some(triplet) = triplet else {
             out.push('%');
             rest = from.get(1..).unwrap_or_default();
             continue;
         };
-        match percent_decode_str(triplet)
-            .decode_utf8()
-            .ok()
-            .and_then(|text| text.chars().next())
-        {
-            Some(c) if c.is_ascii() && !RESERVED.contains(c) && !c.is_control() && c != ' ' => {
-                out.push_str(&show(c))
-            }
+        match percent_decode_str(triplet).decode_utf8().ok().and_then(|text| text.chars().next()) {
+            Some(c) if c.is_ascii() && !RESERVED.contains(c) && !c.is_control() && c != ' ' => out.push_str(&show(c)),
             _ => out.push_str(&triplet.to_ascii_uppercase()),
         }
         rest = from.get(3..).unwrap_or_default();

@@ -62,8 +62,7 @@ impl PluginSchema {
         let protocols = Field::set_of(Field::string().one_of(self.protocols.iter().copied()))
             .required()
             .default(self.protocols.clone());
-        let mut record =
-            entities::record(Kind::Plugins).specialise("config", Arc::clone(&self.config));
+        let mut record = entities::record(Kind::Plugins).specialise("config", Arc::clone(&self.config));
         for (forbidden, field, collection) in [
             (self.no_consumer, "consumer", "consumers"),
             (self.no_consumer_group, "consumer_group", "consumer_groups"),
@@ -81,7 +80,6 @@ impl PluginSchema {
 /// A catalog of schemas by name, for tests and tools.
 impl Catalog for HashMap<String, PluginSchema> {
     fn plugin(&self, name: &str) -> PluginLookup<'_> {
-        self.get(name)
-            .map_or(PluginLookup::Unknown, PluginLookup::Known)
+        self.get(name).map_or(PluginLookup::Unknown, PluginLookup::Known)
     }
 }

@@ -20,10 +20,7 @@ pub(crate) struct Index<'a> {
 impl<'a> Index<'a> {
     /// Files every entity; what is there twice is reported and the first one kept.
     pub(super) fn new(entities: &Entities<'a>, complaints: &mut Complaints) -> Self {
-        let mut index = Self {
-            by_id: HashMap::new(),
-            by_key: HashMap::new(),
-        };
+        let mut index = Self { by_id: HashMap::new(), by_key: HashMap::new() };
         for (position, (item, id)) in entities.items.iter().zip(&entities.ids).enumerate() {
             let mut doubled = false;
             if let Some((field, key)) = endpoint_key(item) {
@@ -37,13 +34,7 @@ impl<'a> Index<'a> {
             }
             match index.by_id.get(&(item.kind, *id)) {
                 Some(first) if !doubled => {
-                    complaints.push(already_declared(
-                        entities,
-                        position,
-                        *first,
-                        "primary key",
-                        &id.to_string(),
-                    ));
+                    complaints.push(already_declared(entities, position, *first, "primary key", &id.to_string()));
                 }
                 Some(_) => {}
                 None => drop(index.by_id.insert((item.kind, *id), position)),
@@ -79,15 +70,9 @@ pub(super) fn already_declared(
 ) -> Complaint {
     let (here, there) = (entities.items.get(position), entities.items.get(first));
     let kind = here.map_or("", |item| item.kind.name());
-    let message = format!(
-        "uniqueness violation: '{kind}' entity with {field} set to '{value}' already declared"
-    );
+    let message = format!("uniqueness violation: '{kind}' entity with {field} set to '{value}' already declared");
     let hint = there.map(|there| format!("the first one is at {}", entities.place(there)));
-    let in_field = if field == "primary key" {
-        Path::root()
-    } else {
-        Path::root().key(field)
-    };
+    let in_field = if field == "primary key" { Path::root() } else { Path::root().key(field) };
     let Some(here) = here else {
         return Complaint::about_nothing(message);
     };
@@ -106,12 +91,7 @@ pub(super) fn already_declared(
 /// Kong names one parent at most.
 fn kong_path(path: &Path) -> Path {
     let segments = path.segments();
-    Path::from(
-        segments
-            .get(segments.len().saturating_sub(4)..)
-            .unwrap_or(segments)
-            .to_vec(),
-    )
+    Path::from(segments.get(segments.len().saturating_sub(4)..).unwrap_or(segments).to_vec())
 }
 
 /// What a field that names another entity says.
@@ -163,9 +143,7 @@ fn name_of(node: &Node) -> Result<&str, &'static str> {
         Value::String(text) if text.is_empty() => Err("length must be at least 1"),
         Value::String(text) => Ok(text),
         Value::Map(fields) => {
-            let named = node
-                .field("id")
-                .or_else(|| fields.first().map(|(_, value)| value));
+            let named = node.field("id").or_else(|| fields.first().map(|(_, value)| value));
             named.and_then(Node::as_str).ok_or("missing primary key")
         }
         _ => Err("expected a string"),
@@ -173,29 +151,13 @@ fn name_of(node: &Node) -> Result<&str, &'static str> {
 }
 
 fn dangling(entities: &Entities<'_>, position: usize, foreign: &Foreign, node: &Node) -> Complaint {
-    let shown = node
-        .as_str()
-        .map_or_else(|| node.to_json().to_string(), str::to_owned);
-    let message = format!(
-        "invalid reference '{}: {shown}' (no such entry in '{}')",
-        foreign.field,
-        foreign.of.name()
-    );
+    let shown = node.as_str().map_or_else(|| node.to_json().to_string(), str::to_owned);
+    let message = format!("invalid reference '{}: {shown}' (no such entry in '{}')", foreign.field, foreign.of.name());
     let hint = meant(entities, foreign.of, &shown);
-    let mut complaint =
-        Complaint::of_field(entities, position, Path::root().key(foreign.field), message);
-    let at = entities
-        .items
-        .get(position)
-        .and_then(endpoint_key)
-        .map(|(_, key)| key.to_owned());
-    let at = at
-        .or_else(|| entities.ids.get(position).map(Uuid::to_string))
-        .unwrap_or_default();
-    let kind = entities
-        .items
-        .get(position)
-        .map_or("", |item| item.kind.name());
+    let mut complaint = Complaint::of_field(entities, position, Path::root().key(foreign.field), message);
+    let at = entities.items.get(position).and_then(endpoint_key).map(|(_, key)| key.to_owned());
+    let at = at.or_else(|| entities.ids.get(position).map(Uuid::to_string)).unwrap_or_default();
+    let kind = entities.items.get(position).map_or("", |item| item.kind.name());
     complaint.hint = hint;
     complaint.stage = Stage::Together(Path::root().key(kind).key(at).index(0));
     complaint
@@ -206,11 +168,7 @@ const COMPARED: usize = 1_000;
 
 fn meant(entities: &Entities<'_>, kind: Kind, name: &str) -> Option<String> {
     let field = kind.endpoint_key()?;
-    let same_kind = entities
-        .items
-        .iter()
-        .take(COMPARED)
-        .filter(|item| item.kind == kind);
+    let same_kind = entities.items.iter().take(COMPARED).filter(|item| item.kind == kind);
     let names = same_kind.filter_map(|item| item.text(field));
     crate::suggest::nearest(name, names).map(|name| format!("did you mean `{name}`?"))
 }

@@ -39,22 +39,8 @@ pub(crate) struct Complaints(pub(crate) Vec<Complaint>);
 
 impl Complaints {
     /// Adds a problem of a document outside its entities.
-    pub(crate) fn add(
-        &mut self,
-        source: usize,
-        at: Position,
-        path: Path,
-        message: impl Into<String>,
-    ) {
-        self.push(Complaint {
-            source,
-            at,
-            path,
-            message: message.into(),
-            hint: None,
-            stage: Stage::Field,
-            item: None,
-        });
+    pub(crate) fn add(&mut self, source: usize, at: Position, path: Path, message: impl Into<String>) {
+        self.push(Complaint { source, at, path, message: message.into(), hint: None, stage: Stage::Field, item: None });
     }
 
     pub(crate) fn push(&mut self, complaint: Complaint) {
@@ -65,12 +51,7 @@ impl Complaints {
 impl Complaint {
     /// A problem of an entity at `path` inside it. An unknown field is marked at its name, anything
     /// else at its value.
-    pub(crate) fn of_field(
-        entities: &Entities<'_>,
-        item: usize,
-        path: Path,
-        message: impl Into<String>,
-    ) -> Self {
+    pub(crate) fn of_field(entities: &Entities<'_>, item: usize, path: Path, message: impl Into<String>) -> Self {
         let message = message.into();
         let Some(here) = entities.items.get(item) else {
             return Self::about_nothing(message);
@@ -89,14 +70,6 @@ impl Complaint {
     /// A problem without a place.
     pub(crate) fn about_nothing(message: String) -> Self {
         let (source, at, path) = (0, Position::default(), Path::root());
-        Self {
-            source,
-            at,
-            path,
-            message,
-            hint: None,
-            stage: Stage::Field,
-            item: None,
-        }
+        Self { source, at, path, message, hint: None, stage: Stage::Field, item: None }
     }
 }

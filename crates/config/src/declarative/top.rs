@@ -34,12 +34,7 @@ const META: [&str; 9] = [
 
 /// Reads the fields of all documents. The version must be in at least one; all that have it agree.
 pub(super) fn read(documents: &[Node], complaints: &mut Complaints) -> Top {
-    let mut reading = Reading {
-        version: None,
-        versions_given: 0,
-        transform: true,
-        complaints,
-    };
+    let mut reading = Reading { version: None, versions_given: 0, transform: true, complaints };
     for (source, document) in documents.iter().enumerate() {
         let Value::Map(fields) = &document.value else {
             continue;
@@ -49,22 +44,11 @@ pub(super) fn read(documents: &[Node], complaints: &mut Complaints) -> Top {
         }
     }
     if reading.versions_given == 0 {
-        let at = documents
-            .first()
-            .map_or_else(Position::default, |document| document.at);
+        let at = documents.first().map_or_else(Position::default, |document| document.at);
         let hint = "begin the file with `_format_version: \"3.0\"`".to_owned();
-        reading.complain(
-            0,
-            at,
-            "_format_version",
-            "required field missing",
-            Some(hint),
-        );
+        reading.complain(0, at, "_format_version", "required field missing", Some(hint));
     }
-    Top {
-        before_3_0: matches!(reading.version, Some("1.1" | "2.1")),
-        transform: reading.transform,
-    }
+    Top { before_3_0: matches!(reading.version, Some("1.1" | "2.1")), transform: reading.transform }
 }
 
 struct Reading<'a> {
@@ -88,19 +72,12 @@ impl Reading<'_> {
             ("_transform", _) => "expected a boolean",
             ("_comment", _) => "expected a string",
             ("_ignore", _) => "expected an array",
-            _ if META.contains(&name)
-                || Kind::named(name).is_some()
-                || later::is_unused_collection(name) =>
-            {
+            _ if META.contains(&name) || Kind::named(name).is_some() || later::is_unused_collection(name) => {
                 return;
             }
             _ => {
-                let known = META
-                    .into_iter()
-                    .take(4)
-                    .chain(Kind::ALL.into_iter().map(Kind::name));
-                let hint =
-                    suggest::nearest(name, known).map(|name| format!("did you mean `{name}`?"));
+                let known = META.into_iter().take(4).chain(Kind::ALL.into_iter().map(Kind::name));
+                let hint = suggest::nearest(name, known).map(|name| format!("did you mean `{name}`?"));
                 return self.complain(source, key.at, name, "unknown field", hint);
             }
         };
@@ -114,13 +91,7 @@ impl Reading<'_> {
             return self.complain(source, at, "_format_version", "expected a string", hint);
         };
         let Some(known) = VERSIONS.into_iter().find(|known| *known == &**text) else {
-            return self.complain(
-                source,
-                at,
-                "_format_version",
-                "expected one of: 1.1, 2.1, 3.0",
-                None,
-            );
+            return self.complain(source, at, "_format_version", "expected one of: 1.1, 2.1, 3.0", None);
         };
         if let Some(other) = self.version.replace(known).filter(|other| *other != known) {
             let hint = Some(format!("another file says \"{other}\""));
@@ -128,23 +99,8 @@ impl Reading<'_> {
         }
     }
 
-    fn complain(
-        &mut self,
-        source: usize,
-        at: Position,
-        name: &str,
-        message: &str,
-        hint: Option<String>,
-    ) {
+    fn complain(&mut self, source: usize, at: Position, name: &str, message: &str, hint: Option<String>) {
         let (path, message) = (Path::root().key(name), message.to_owned());
-        self.complaints.push(Complaint {
-            source,
-            at,
-            path,
-            message,
-            hint,
-            stage: Stage::Field,
-            item: None,
-        });
+        self.complaints.push(Complaint { source, at, path, message, hint, stage: Stage::Field, item: None });
     }
 }

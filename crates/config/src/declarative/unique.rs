@@ -38,9 +38,7 @@ impl Seen {
                 continue;
             }
             match self.single.get(&(kind, *field, text.to_owned())) {
-                Some(first) => {
-                    complaints.push(already_declared(entities, item, *first, field, text))
-                }
+                Some(first) => complaints.push(already_declared(entities, item, *first, field, text)),
                 None => drop(self.single.insert((kind, *field, text.to_owned()), item)),
             }
         }
@@ -59,10 +57,8 @@ impl Seen {
         if fields.is_empty() {
             return;
         }
-        let key: Vec<_> = fields
-            .iter()
-            .map(|field| value.get(*field).map(Value::to_string).unwrap_or_default())
-            .collect();
+        let key: Vec<_> =
+            fields.iter().map(|field| value.get(*field).map(Value::to_string).unwrap_or_default()).collect();
         let first = *self.together.entry((kind, key.join(","))).or_insert(item);
         // The same plugin in the same scope mostly has the same id too, and that was told.
         let same_id = entities.ids.get(item) == entities.ids.get(first);
@@ -76,10 +72,8 @@ impl Seen {
         // Kong's words for the same on its Admin API.
         let message = format!("UNIQUE violation detected on '{{{}}}'", named.join(","));
         let mut complaint = Complaint::of_field(entities, item, Path::root(), message);
-        complaint.hint = entities
-            .items
-            .get(first)
-            .map(|first| format!("the first one is at {}", entities.place(first)));
+        complaint.hint =
+            entities.items.get(first).map(|first| format!("the first one is at {}", entities.place(first)));
         complaint.stage = Stage::Together(complaint.path.clone());
         complaints.push(complaint);
     }

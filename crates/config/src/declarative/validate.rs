@@ -32,17 +32,8 @@ type Plugins = HashMap<String, Record>;
 
 impl Validation<'_> {
     /// All entities; those with problems are left out.
-    pub(super) fn run(
-        &self,
-        hash: String,
-        complaints: &mut Complaints,
-        warnings: &mut Vec<Warning>,
-    ) -> Config {
-        let mut config = Config {
-            hash,
-            transform: self.top.transform,
-            ..Config::empty()
-        };
+    pub(super) fn run(&self, hash: String, complaints: &mut Complaints, warnings: &mut Vec<Warning>) -> Config {
+        let mut config = Config { hash, transform: self.top.transform, ..Config::empty() };
         let (mut seen, mut plugins) = (Seen::default(), Plugins::new());
         for position in 0..self.entities.items.len() {
             let before = complaints.0.len();
@@ -52,9 +43,7 @@ impl Validation<'_> {
             entities::before_completion(kind, &mut value);
             let mut value = Value::Object(value);
             match kind {
-                Kind::Plugins => {
-                    self.plugin(position, &mut value, &mut plugins, complaints, warnings)
-                }
+                Kind::Plugins => self.plugin(position, &mut value, &mut plugins, complaints, warnings),
                 kind => self.complete(position, entities::record(kind), &mut value, complaints),
             }
             let Value::Object(mut value) = value else {
@@ -65,23 +54,13 @@ impl Validation<'_> {
             }
             entities::after_completion(kind, &mut value);
             seen.note(self.entities, position, &value, complaints);
-            self.keep(
-                position,
-                kind,
-                Value::Object(value),
-                &mut config,
-                complaints,
-            );
+            self.keep(position, kind, Value::Object(value), &mut config, complaints);
         }
         config
     }
 
     /// What is written of an entity, with its id, its references and what the gateway adds itself.
-    fn written(
-        &self,
-        position: usize,
-        complaints: &mut Complaints,
-    ) -> Option<(Kind, Map<String, Value>)> {
+    fn written(&self, position: usize, complaints: &mut Complaints) -> Option<(Kind, Map<String, Value>)> {
         let item = self.entities.items.get(position)?;
         let id = self.entities.ids.get(position)?;
         let Value::Object(mut value) = item.own_json() else {
@@ -92,71 +71,43 @@ impl Validation<'_> {
             migrate::paths(&mut value);
         }
         for foreign in item.kind.foreigns() {
-            let link =
-                match references::link(self.entities, self.index, position, foreign, complaints) {
-                    Link::None => Value::Null,
-                    Link::To(other) => json!({ "id": self.entities.ids.get(other)? }),
-                    // It was reported; anything that looks like an id keeps it from being reported again.
-                    Link::Wrong => json!({ "id": id }),
-                };
+            let link = match references::link(self.entities, self.index, position, foreign, complaints) {
+                Link::None => Value::Null,
+                Link::To(other) => json!({ "id": self.entities.ids.get(other)? }),
+                // It was reported; anything that looks like an id keeps it from being reported again.
+                Link::Wrong => json!({ "id": id }),
+            };
             value.insert(foreign.field.to_owned(), link);
         }
         fill(&mut value, "id", || json!(id));
         let has_no_update = entities::record(item.kind).named("updated_at").is_none();
-        for field in ["created_at", "updated_at"]
-            .into_iter()
-            .take(if has_no_update { 1 } else { 2 })
-        {
+        for field in ["created_at", "updated_at"].into_iter().take(if has_no_update { 1 } else { 2 }) {
             fill(&mut value, field, || json!(self.options.now));
         }
         for field in item.kind.random_field() {
-            fill(&mut value, field, || {
-                json!(Uuid::new_v4().simple().to_string())
-            });
+            fill(&mut value, field, || json!(Uuid::new_v4().simple().to_string()));
         }
         Some((item.kind, value))
     }
 
     /// Takes out the remarks every entity may have.
-    fn take_remarks(
-        &self,
-        position: usize,
-        value: &mut Map<String, Value>,
-        complaints: &mut Complaints,
-    ) {
+    fn take_remarks(&self, position: usize, value: &mut Map<String, Value>, complaints: &mut Complaints) {
         let comment = value.shift_remove("_comment").unwrap_or_default();
         if !comment.is_string() && !comment.is_null() {
             let path = Path::root().key("_comment");
-            complaints.push(Complaint::of_field(
-                self.entities,
-                position,
-                path,
-                "expected a string",
-            ));
+            complaints.push(Complaint::of_field(self.entities, position, path, "expected a string"));
         }
         let ignore = value.shift_remove("_ignore").unwrap_or_default();
         if !ignore.is_array() && !ignore.is_null() {
             let path = Path::root().key("_ignore");
-            complaints.push(Complaint::of_field(
-                self.entities,
-                position,
-                path,
-                "expected an array",
-            ));
+            complaints.push(Complaint::of_field(self.entities, position, path, "expected an array"));
         }
     }
 
-    fn complete(
-        &self,
-        position: usize,
-        record: &Record,
-        value: &mut Value,
-        complaints: &mut Complaints,
-    ) {
+    fn complete(&self, position: usize, record: &Record, value: &mut Value, complaints: &mut Complaints) {
         for problem in record.complete(value) {
             let hint = self.hint(position, record, &problem);
-            let mut complaint =
-                Complaint::of_field(self.entities, position, problem.path, problem.message);
+            let mut complaint = Complaint::of_field(self.entities, position, problem.path, problem.message);
             complaint.hint = hint;
             complaints.push(complaint);
         }
@@ -169,9 +120,7 @@ impl Validation<'_> {
             "unknown field" => meant(record, &problem.path, item.kind),
             "expected a string" => match item.written(&problem.path)?.value {
                 Written::Bool(_) => Some("this reads as a boolean; write it in quotes".to_owned()),
-                Written::Int(_) | Written::Float(_) => {
-                    Some("this reads as a number; write it in quotes".to_owned())
-                }
+                Written::Int(_) | Written::Float(_) => Some("this reads as a number; write it in quotes".to_owned()),
                 _ => None,
             },
             _ => None,
@@ -186,11 +135,7 @@ impl Validation<'_> {
         complaints: &mut Complaints,
         warnings: &mut Vec<Warning>,
     ) {
-        let name = value
-            .get("name")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
+        let name = value.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let disabled = value.get("enabled") == Some(&Value::Bool(false));
         match self.catalog.plugin(&name) {
             PluginLookup::Known(schema) => {
@@ -201,23 +146,15 @@ impl Validation<'_> {
             }
             PluginLookup::NotYet if disabled => {
                 self.complete(position, entities::record(Kind::Plugins), value, complaints);
-                let message = format!(
-                    "plugin '{name}' accepted because it is disabled; this version does not build it yet"
-                );
-                warnings.push(
-                    self.entities
-                        .warning(position, &Path::root().key("name"), message),
-                );
+                let message =
+                    format!("plugin '{name}' accepted because it is disabled; this version does not build it yet");
+                warnings.push(self.entities.warning(position, &Path::root().key("name"), message));
             }
             PluginLookup::NotYet | PluginLookup::Unknown => {
-                if value
-                    .get("name")
-                    .is_some_and(|name| name.as_str().is_some_and(|name| !name.is_empty()))
-                {
+                if value.get("name").is_some_and(|name| name.as_str().is_some_and(|name| !name.is_empty())) {
                     // Kong's words.
-                    let message = format!(
-                        "plugin '{name}' not enabled; add it to the 'plugins' configuration property"
-                    );
+                    let message =
+                        format!("plugin '{name}' not enabled; add it to the 'plugins' configuration property");
                     let path = Path::root().key("name");
                     complaints.push(Complaint::of_field(self.entities, position, path, message));
                     return;
@@ -232,11 +169,7 @@ impl Validation<'_> {
 
     /// Kong refuses to scope some plugins to a consumer and so on, but not where the plugin is
     /// nested in one: the parent is only known after the check.
-    fn forget_nested_scope(
-        &self,
-        position: usize,
-        value: &mut Value,
-    ) -> Option<(&'static str, Value)> {
+    fn forget_nested_scope(&self, position: usize, value: &mut Value) -> Option<(&'static str, Value)> {
         let item = self.entities.items.get(position)?;
         let field = item.parent?.field;
         if item.field(field).is_some() {
@@ -247,26 +180,14 @@ impl Validation<'_> {
     }
 
     /// Puts a completed entity into the configuration.
-    fn keep(
-        &self,
-        position: usize,
-        kind: Kind,
-        value: Value,
-        config: &mut Config,
-        complaints: &mut Complaints,
-    ) {
+    fn keep(&self, position: usize, kind: Kind, value: Value, config: &mut Config, complaints: &mut Complaints) {
         let kept = match kind {
             Kind::Plugins => self.keep_plugin(position, value, config, complaints),
             kind => config.push(kind, value),
         };
         if let Err(error) = kept {
             // The schema lets nothing through that does not fit; if it does, say so and refuse.
-            complaints.push(Complaint::of_field(
-                self.entities,
-                position,
-                Path::root(),
-                error.to_string(),
-            ));
+            complaints.push(Complaint::of_field(self.entities, position, Path::root(), error.to_string()));
         }
     }
 
@@ -282,22 +203,12 @@ impl Validation<'_> {
         let mut found = false;
         if let PluginLookup::Known(schema) = self.catalog.plugin(&plugin.name) {
             let path = Path::root().key("config");
-            reveal(
-                &schema.config,
-                &mut revealed,
-                &path,
-                &mut |path, reference| {
-                    found = true;
-                    vault::resolve(reference, &self.options.environment).map_err(|why| {
-                        complaints.push(Complaint::of_field(
-                            self.entities,
-                            position,
-                            path.clone(),
-                            why,
-                        ));
-                    })
-                },
-            );
+            reveal(&schema.config, &mut revealed, &path, &mut |path, reference| {
+                found = true;
+                vault::resolve(reference, &self.options.environment).map_err(|why| {
+                    complaints.push(Complaint::of_field(self.entities, position, path.clone(), why));
+                })
+            });
         }
         plugin.revealed = found.then(|| Box::new(revealed));
         config.plugins.push(plugin);
@@ -323,9 +234,7 @@ fn reveal(
         let path = path.clone().key(name);
         match (&field.kind, value) {
             (Type::Record(inner), value) => reveal(inner, value, &path, resolve),
-            (Type::Array(element) | Type::Set(element), Value::Array(items))
-                if element.referenceable =>
-            {
+            (Type::Array(element) | Type::Set(element), Value::Array(items)) if element.referenceable => {
                 for (index, item) in items.iter_mut().enumerate() {
                     reveal_one(item, &path.clone().index(index), resolve);
                 }
@@ -341,11 +250,7 @@ fn reveal(
     }
 }
 
-fn reveal_one(
-    value: &mut Value,
-    path: &Path,
-    resolve: &mut impl FnMut(&Path, &str) -> Result<String, ()>,
-) {
+fn reveal_one(value: &mut Value, path: &Path, resolve: &mut impl FnMut(&Path, &str) -> Result<String, ()>) {
     if let Some(reference) = value.as_str().filter(|text| vault::is_reference(text))
         && let Ok(secret) = resolve(path, reference)
     {
@@ -385,16 +290,9 @@ fn meant(record: &Record, path: &Path, kind: Kind) -> Option<String> {
         inner = inner.named(name)?.as_record()?;
     }
     let shorthands = inner.shorthands().iter().map(|short| short.name.as_str());
-    let mut known: Vec<&str> = inner
-        .fields()
-        .map(|(name, _)| name)
-        .chain(shorthands)
-        .collect();
+    let mut known: Vec<&str> = inner.fields().map(|(name, _)| name).chain(shorthands).collect();
     if around.is_empty() {
-        for child in Kind::ALL
-            .into_iter()
-            .filter(|child| child.nests_in(kind).is_some())
-        {
+        for child in Kind::ALL.into_iter().filter(|child| child.nests_in(kind).is_some()) {
             known.push(child.name());
         }
     }

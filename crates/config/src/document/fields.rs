@@ -18,19 +18,9 @@ impl Fields {
     /// Adds a field; a name that is there already is refused.
     pub(super) fn add(&mut self, key: Key, value: Node) -> Result<(), SyntaxError> {
         if self.has(&key.name) {
-            let first = self
-                .own
-                .iter()
-                .find(|(k, _)| k.name == key.name)
-                .map_or(0, |(k, _)| k.at.line);
-            let message = format!(
-                "duplicate key '{}' (the first one is in line {first})",
-                key.name
-            );
-            return Err(SyntaxError {
-                at: key.at,
-                message,
-            });
+            let first = self.own.iter().find(|(k, _)| k.name == key.name).map_or(0, |(k, _)| k.at.line);
+            let message = format!("duplicate key '{}' (the first one is in line {first})", key.name);
+            return Err(SyntaxError { at: key.at, message });
         }
         self.put(key, value);
         Ok(())
@@ -56,10 +46,7 @@ impl Fields {
     fn merge_one(&mut self, node: Node) -> Result<(), SyntaxError> {
         let Value::Map(fields) = node.value else {
             let message = "'<<' takes a mapping or a list of mappings".to_owned();
-            return Err(SyntaxError {
-                at: node.at,
-                message,
-            });
+            return Err(SyntaxError { at: node.at, message });
         };
         for (key, value) in fields {
             if !self.has(&key.name) {

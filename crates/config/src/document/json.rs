@@ -8,14 +8,7 @@ type Parsed<T> = Result<T, SyntaxError>;
 /// Reads one JSON value with nothing but white space around it.
 pub(super) fn parse(text: &str, limits: &Limits) -> Parsed<Node> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader {
-        text,
-        rest: text,
-        line: 1,
-        column: 1,
-        counted: 0,
-        limits,
-    };
+    let mut reader = Reader { text, rest: text, line: 1, column: 1, counted: 0, limits };
     let node = reader.value(0)?;
     reader.skip_space();
     if reader.rest.is_empty() {
@@ -123,10 +116,7 @@ impl<'a> Reader<'a> {
         self.eat(1);
         let mut text = String::new();
         loop {
-            let plain = self
-                .rest
-                .find(|c: char| c == '"' || c == '\\' || c < ' ')
-                .unwrap_or(self.rest.len());
+            let plain = self.rest.find(|c: char| c == '"' || c == '\\' || c < ' ').unwrap_or(self.rest.len());
             text.push_str(self.rest.get(..plain).unwrap_or_default());
             self.eat(plain);
             match self.rest.as_bytes().first() {
@@ -135,9 +125,11 @@ impl<'a> Reader<'a> {
                     return Ok(text);
                 }
                 Some(b'\\') => text.push(self.escape()?),
-                Some(_) => return Err(self.refuse(
-                    "a line break or control character inside a text; write it as \\n or \\u00XX",
-                )),
+                Some(_) => {
+                    return Err(
+                        self.refuse("a line break or control character inside a text; write it as \\n or \\u00XX")
+                    );
+                }
                 None => return Err(self.refuse("the text ends inside double quotes")),
             }
         }
@@ -161,8 +153,7 @@ impl<'a> Reader<'a> {
 
     /// `\u0041`, or two of them for a character beyond the first 65,536.
     fn unicode(&mut self) -> Parsed<char> {
-        let broken =
-            "not a character: \\u takes four hexadecimal digits, and surrogates come in pairs";
+        let broken = "not a character: \\u takes four hexadecimal digits, and surrogates come in pairs";
         let Some(first) = self.hex4(0) else {
             return Err(self.refuse(broken));
         };
@@ -189,10 +180,7 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self) -> Parsed<Value> {
-        let end = self
-            .rest
-            .find(|c: char| !(c.is_ascii_digit() || "+-.eE".contains(c)))
-            .unwrap_or(self.rest.len());
+        let end = self.rest.find(|c: char| !(c.is_ascii_digit() || "+-.eE".contains(c))).unwrap_or(self.rest.len());
         let word = self.rest.get(..end).unwrap_or_default();
         if !is_json_number(word) {
             return Err(self.refuse(format!("'{word}' is not a number of JSON")));
@@ -206,11 +194,7 @@ impl<'a> Reader<'a> {
     }
 
     fn word(&mut self) -> Parsed<Value> {
-        for (word, value) in [
-            ("true", Value::Bool(true)),
-            ("false", Value::Bool(false)),
-            ("null", Value::Null),
-        ] {
+        for (word, value) in [("true", Value::Bool(true)), ("false", Value::Bool(false)), ("null", Value::Null)] {
             if self.rest.starts_with(word) {
                 self.eat(word.len());
                 return Ok(value);
@@ -251,10 +235,7 @@ impl<'a> Reader<'a> {
     }
 
     fn refuse(&mut self, message: impl Into<String>) -> SyntaxError {
-        SyntaxError {
-            at: self.here(),
-            message: message.into(),
-        }
+        SyntaxError { at: self.here(), message: message.into() }
     }
 }
 

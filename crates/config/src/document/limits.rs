@@ -21,11 +21,7 @@ const ALIAS_VALUES_NEVER_ABOVE: usize = 2_000_000;
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_bytes: 64 << 20,
-            max_depth: 64,
-            max_alias_values_per_byte: 2,
-        }
+        Self { max_bytes: 64 << 20, max_depth: 64, max_alias_values_per_byte: 2 }
     }
 }
 
@@ -34,14 +30,8 @@ impl Limits {
         if bytes <= self.max_bytes {
             return Ok(());
         }
-        let message = format!(
-            "the text has {bytes} bytes, more than the {} allowed",
-            self.max_bytes
-        );
-        Err(SyntaxError {
-            at: Position::new(1, 1),
-            message,
-        })
+        let message = format!("the text has {bytes} bytes, more than the {} allowed", self.max_bytes);
+        Err(SyntaxError { at: Position::new(1, 1), message })
     }
 
     pub(super) fn check_depth(&self, depth: usize, at: Position) -> Result<(), SyntaxError> {
@@ -53,8 +43,6 @@ impl Limits {
     }
 
     pub(super) fn alias_budget(&self, bytes: usize) -> usize {
-        bytes
-            .saturating_mul(self.max_alias_values_per_byte)
-            .clamp(ALIAS_VALUES_ALWAYS, ALIAS_VALUES_NEVER_ABOVE)
+        bytes.saturating_mul(self.max_alias_values_per_byte).clamp(ALIAS_VALUES_ALWAYS, ALIAS_VALUES_NEVER_ABOVE)
     }
 }

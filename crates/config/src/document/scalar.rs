@@ -101,8 +101,7 @@ fn in_base(digits: &str, base: u32) -> Option<f64> {
 
 /// `1.5`, `.5`, `1e3`.
 fn decimal_fraction(word: &str) -> Option<f64> {
-    let number_like =
-        |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-' | b'_');
+    let number_like = |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-' | b'_');
     if !word.bytes().all(number_like) || !word.contains(['.', 'e', 'E']) {
         return None;
     }
@@ -130,10 +129,7 @@ fn sexagesimal(word: &str) -> Option<f64> {
     let mut later = 0;
     for part in parts {
         let digits = part.bytes().all(|b| b.is_ascii_digit());
-        if !digits
-            || part.is_empty()
-            || (later == 0 && !(part.len() <= 2 && part < "6" || part.len() == 1))
-        {
+        if !digits || part.is_empty() || (later == 0 && !(part.len() <= 2 && part < "6" || part.len() == 1)) {
             return None;
         }
         total = total * 60.0 + in_base(part, 10)?;

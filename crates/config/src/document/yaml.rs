@@ -53,19 +53,13 @@ impl<'a> Builder<'a> {
                         None => document = Some(node),
                         Some(_) if node.is_null() => {}
                         Some(_) => {
-                            return Err(refuse(
-                                at,
-                                "a second YAML document begins here; put everything into one",
-                            ));
+                            return Err(refuse(at, "a second YAML document begins here; put everything into one"));
                         }
                     }
                 }
             }
         }
-        Ok(document.unwrap_or(Node {
-            at: Position::new(1, 1),
-            value: Value::Null,
-        }))
+        Ok(document.unwrap_or(Node { at: Position::new(1, 1), value: Value::Null }))
     }
 
     fn next(&mut self) -> Parsed<(Event<'a>, Position)> {
@@ -78,15 +72,11 @@ impl<'a> Builder<'a> {
 
     fn explain(&self, error: &ScanError) -> SyntaxError {
         use granit_parser::ErrorKind;
-        let at = Position::new(
-            error.marker().line(),
-            error.marker().col().saturating_add(1),
-        );
+        let at = Position::new(error.marker().line(), error.marker().col().saturating_add(1));
         match error.kind() {
-            ErrorKind::RecursionLimitExceeded => refuse(
-                at,
-                format!("nested more than {} levels deep", self.limits.max_depth),
-            ),
+            ErrorKind::RecursionLimitExceeded => {
+                refuse(at, format!("nested more than {} levels deep", self.limits.max_depth))
+            }
             kind => refuse(at, kind.to_string()),
         }
     }
@@ -149,26 +139,14 @@ impl<'a> Builder<'a> {
     fn key(&mut self, event: Event<'a>, at: Position) -> Parsed<Key> {
         match event {
             Event::Scalar(word, _, anchor, _) => {
-                self.remember(
-                    anchor,
-                    Node {
-                        at,
-                        value: Value::String((&*word).into()),
-                    },
-                );
-                Ok(Key {
-                    at,
-                    name: (&*word).into(),
-                })
+                self.remember(anchor, Node { at, value: Value::String((&*word).into()) });
+                Ok(Key { at, name: (&*word).into() })
             }
             Event::Alias(anchor) => match self.alias(anchor, at)?.value {
                 Value::String(name) => Ok(Key { at, name }),
                 _ => Err(refuse(at, "a key must be a plain text")),
             },
-            _ => Err(refuse(
-                at,
-                "a key must be a plain text, not a list or a mapping",
-            )),
+            _ => Err(refuse(at, "a key must be a plain text, not a list or a mapping")),
         }
     }
 
@@ -182,10 +160,7 @@ impl<'a> Builder<'a> {
 
     fn alias(&mut self, anchor: usize, at: Position) -> Parsed<Node> {
         let Some((node, weight)) = self.anchors.get(&anchor) else {
-            return Err(refuse(
-                at,
-                "this alias stands inside the value it refers to",
-            ));
+            return Err(refuse(at, "this alias stands inside the value it refers to"));
         };
         self.alias_values_left = self.alias_values_left.checked_sub(*weight).ok_or_else(|| {
             refuse(at, "the aliases of this text expand to far more values than it has itself; write the values out")
@@ -196,8 +171,7 @@ impl<'a> Builder<'a> {
 
 fn scalar_value(word: &str, style: ScalarStyle, tag: Option<&Tag>, at: Position) -> Parsed<Value> {
     if let Some(tag) = tag.and_then(Tag::core_suffix) {
-        return scalar::tagged(tag, word)
-            .ok_or_else(|| refuse(at, format!("'{word}' is not a value of type !!{tag}")));
+        return scalar::tagged(tag, word).ok_or_else(|| refuse(at, format!("'{word}' is not a value of type !!{tag}")));
     }
     Ok(match style {
         ScalarStyle::Plain => scalar::plain(word),
@@ -224,8 +198,5 @@ fn start(span: &Span) -> Position {
 }
 
 fn refuse(at: Position, message: impl Into<String>) -> SyntaxError {
-    SyntaxError {
-        at,
-        message: message.into(),
-    }
+    SyntaxError { at, message: message.into() }
 }

@@ -85,15 +85,7 @@ pub struct Sni {
 
 fn one_certificate() -> towergate_schema::Field {
     rules::certificate().custom(|value| {
-        let count = value
-            .as_str()
-            .unwrap_or_default()
-            .matches("-----BEGIN CERTIFICATE-----")
-            .count();
-        if count > 1 {
-            Err("please submit only one certificate at a time".to_owned())
-        } else {
-            Ok(())
-        }
+        let count = value.as_str().unwrap_or_default().matches("-----BEGIN CERTIFICATE-----").count();
+        if count > 1 { Err("please submit only one certificate at a time".to_owned()) } else { Ok(()) }
     })
 }

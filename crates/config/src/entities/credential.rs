@@ -130,10 +130,7 @@ pub enum JwtAlgorithm {
 }
 
 fn asymmetric_has_key(secret: &Map<String, Value>) -> Result<(), Vec<Problem>> {
-    let algorithm = secret
-        .get("algorithm")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let algorithm = secret.get("algorithm").and_then(Value::as_str).unwrap_or_default();
     if !(algorithm.starts_with("RS") || algorithm.starts_with("PS") || algorithm == "EdDSA") {
         return Ok(());
     }
@@ -145,10 +142,7 @@ fn asymmetric_has_key(secret: &Map<String, Value>) -> Result<(), Vec<Problem>> {
         Some(_) => "invalid key",
     };
     let conditional = "failed conditional validation given value of field 'algorithm'";
-    Err(vec![
-        Problem::field("rsa_public_key", why),
-        Problem::entity(conditional),
-    ])
+    Err(vec![Problem::field("rsa_public_key", why), Problem::entity(conditional)])
 }
 
 /// A group for the acl plugin.

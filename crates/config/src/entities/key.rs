@@ -83,9 +83,9 @@ fn jwk_has_kid(key: &Map<String, Value>) -> Result<(), Vec<Problem>> {
     }
     match serde_json::from_str::<Value>(jwk) {
         Err(_) => Err(vec![Problem::entity("could not json decode jwk string")]),
-        Ok(jwk) if jwk.get("kid") != key.get("kid") => Err(vec![Problem::entity(
-            "kid in jwk.kid must be equal to keys.kid",
-        )]),
+        Ok(jwk) if jwk.get("kid") != key.get("kid") => {
+            Err(vec![Problem::entity("kid in jwk.kid must be equal to keys.kid")])
+        }
         Ok(_) => Ok(()),
     }
 }

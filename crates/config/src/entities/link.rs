@@ -9,37 +9,24 @@ use uuid::Uuid;
 pub(super) mod required {
     use super::{Deserializer, Serializer, Uuid};
 
-    pub(in crate::entities) fn serialize<S: Serializer>(
-        id: &Uuid,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(in crate::entities) fn serialize<S: Serializer>(id: &Uuid, serializer: S) -> Result<S::Ok, S::Error> {
         super::serialize(&Some(*id), serializer)
     }
 
-    pub(in crate::entities) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Uuid, D::Error> {
+    pub(in crate::entities) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Uuid, D::Error> {
         use serde::de::Error as _;
         super::deserialize(deserializer)?.ok_or_else(|| D::Error::custom("expected a reference"))
     }
 }
 
-pub(super) fn serialize<S: Serializer>(
-    id: &Option<Uuid>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+pub(super) fn serialize<S: Serializer>(id: &Option<Uuid>, serializer: S) -> Result<S::Ok, S::Error> {
     id.map(Reference::Id).serialize(serializer)
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Uuid>, D::Error> {
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Uuid>, D::Error> {
     match Option::<Reference>::deserialize(deserializer)? {
         None => Ok(None),
-        Some(reference) => reference
-            .id()
-            .map(Some)
-            .ok_or_else(|| D::Error::custom("expected a reference by id")),
+        Some(reference) => reference.id().map(Some).ok_or_else(|| D::Error::custom("expected a reference by id")),
     }
 }
 

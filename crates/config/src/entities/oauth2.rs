@@ -102,9 +102,7 @@ pub enum TokenType {
 fn redirect_uris() -> Field {
     Field::array(Field::string().custom(|value: &Value| {
         let uri = value.as_str().unwrap_or_default();
-        let absolute = uri
-            .split_once("://")
-            .is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty());
+        let absolute = uri.split_once("://").is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty());
         match (absolute, uri.contains('#')) {
             (false, _) => Err(format!("cannot parse '{uri}'")),
             (_, true) => Err(format!("fragment not allowed in '{uri}'")),

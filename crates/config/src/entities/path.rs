@@ -37,9 +37,7 @@ fn decoded(path: &[u8]) -> Vec<u8> {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|n| u8::try_from(n).ok())
+    char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok())
 }
 
 fn remove_dots(path: &[u8]) -> Vec<u8> {
@@ -60,10 +58,7 @@ fn remove_dots(path: &[u8]) -> Vec<u8> {
             segment => kept.push(segment),
         }
     }
-    kept.iter()
-        .flat_map(|segment| std::iter::once(&b'/').chain(*segment))
-        .copied()
-        .collect()
+    kept.iter().flat_map(|segment| std::iter::once(&b'/').chain(*segment)).copied().collect()
 }
 
 #[cfg(test)]
@@ -84,11 +79,7 @@ mod tests {
             ("/%zz", "/%zz"),
             ("/a/.", "/a/"),
         ] {
-            assert_eq!(
-                String::from_utf8(normalized(path)).unwrap(),
-                normal,
-                "{path}"
-            );
+            assert_eq!(String::from_utf8(normalized(path)).unwrap(), normal, "{path}");
         }
     }
 }

@@ -109,16 +109,12 @@ fn headers() -> Field {
 
 fn protocols(route: &Map<String, Value>) -> Vec<&str> {
     let listed = route.get("protocols").and_then(Value::as_array);
-    listed
-        .map(|names| names.iter().filter_map(Value::as_str).collect())
-        .unwrap_or_default()
+    listed.map(|names| names.iter().filter_map(Value::as_str).collect()).unwrap_or_default()
 }
 
 /// For gRPC the default of `strip_path` is another.
 pub(super) fn coerce(written: &mut Map<String, Value>) {
-    let grpc = protocols(written)
-        .iter()
-        .any(|protocol| protocol.starts_with("grpc"));
+    let grpc = protocols(written).iter().any(|protocol| protocol.starts_with("grpc"));
     if grpc && written.get("strip_path").is_none_or(Value::is_null) {
         written.insert("strip_path".to_owned(), json!(false));
     }
@@ -134,119 +130,56 @@ fn fits_protocols(route: &Map<String, Value>) -> Result<(), Vec<Problem>> {
         Some(_) => stream(route, &protocols, &mut problems),
         None => {}
     }
-    let tls = protocols
-        .iter()
-        .any(|p| matches!(*p, "grpcs" | "https" | "tls" | "tls_passthrough"));
+    let tls = protocols.iter().any(|p| matches!(*p, "grpcs" | "https" | "tls" | "tls_passthrough"));
     if !tls && rules::is_set(route, "snis") {
         problems.push(Problem::field("snis", "length must be 0"));
-        problems.push(Problem::entity("'snis' can only be set when 'protocols' is 'grpcs', 'https', 'tls' or 'tls_passthrough'"));
+        problems.push(Problem::entity(
+            "'snis' can only be set when 'protocols' is 'grpcs', 'https', 'tls' or 'tls_passthrough'",
+        ));
     }
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 fn http(route: &Map<String, Value>, protocols: &[&str], problems: &mut Vec<Problem>) {
-    forbid(
-        route,
-        &["sources", "destinations"],
-        "'http' or 'https'",
-        problems,
-    );
+    forbid(route, &["sources", "destinations"], "'http' or 'https'", problems);
     match protocols.contains(&"https") {
-        true => one_of(
-            route,
-            &["methods", "hosts", "headers", "paths", "snis"],
-            "'https'",
-            problems,
-        ),
-        false => one_of(
-            route,
-            &["methods", "hosts", "headers", "paths"],
-            "'http'",
-            problems,
-        ),
+        true => one_of(route, &["methods", "hosts", "headers", "paths", "snis"], "'https'", problems),
+        false => one_of(route, &["methods", "hosts", "headers", "paths"], "'http'", problems),
     }
 }
 
 fn grpc(route: &Map<String, Value>, protocols: &[&str], problems: &mut Vec<Problem>) {
-    forbid(
-        route,
-        &["methods", "sources", "destinations"],
-        "'grpc' or 'grpcs'",
-        problems,
-    );
+    forbid(route, &["methods", "sources", "destinations"], "'grpc' or 'grpcs'", problems);
     if route.get("strip_path") == Some(&Value::Bool(true)) {
-        problems.push(Problem::field(
-            "strip_path",
-            "cannot set 'strip_path' when 'protocols' is 'grpc' or 'grpcs'",
-        ));
+        problems.push(Problem::field("strip_path", "cannot set 'strip_path' when 'protocols' is 'grpc' or 'grpcs'"));
     }
     match protocols.contains(&"grpcs") {
-        true => one_of(
-            route,
-            &["hosts", "headers", "paths", "snis"],
-            "'grpcs'",
-            problems,
-        ),
+        true => one_of(route, &["hosts", "headers", "paths", "snis"], "'grpcs'", problems),
         false => one_of(route, &["hosts", "headers", "paths"], "'grpc'", problems),
     }
 }
 
 fn stream(route: &Map<String, Value>, protocols: &[&str], problems: &mut Vec<Problem>) {
-    forbid(
-        route,
-        &["methods", "hosts", "paths", "headers"],
-        "'tcp', 'tls', 'tls_passthrough' or 'udp'",
-        problems,
-    );
+    forbid(route, &["methods", "hosts", "paths", "headers"], "'tcp', 'tls', 'tls_passthrough' or 'udp'", problems);
     if protocols.contains(&"tls_passthrough") {
         if !rules::is_set(route, "snis") {
-            problems.push(Problem::entity(
-                "must set snis when 'protocols' is 'tls_passthrough'",
-            ));
+            problems.push(Problem::entity("must set snis when 'protocols' is 'tls_passthrough'"));
         }
     } else {
-        one_of(
-            route,
-            &["sources", "destinations", "snis"],
-            "'tcp', 'tls' or 'udp'",
-            problems,
-        );
+        one_of(route, &["sources", "destinations", "snis"], "'tcp', 'tls' or 'udp'", problems);
     }
 }
 
-fn forbid(
-    route: &Map<String, Value>,
-    fields: &[&str],
-    protocols: &str,
-    problems: &mut Vec<Problem>,
-) {
-    for field in fields
-        .iter()
-        .filter(|field| route.get(**field).is_some_and(|value| !value.is_null()))
-    {
-        problems.push(Problem::field(
-            field,
-            format!("cannot set '{field}' when 'protocols' is {protocols}"),
-        ));
+fn forbid(route: &Map<String, Value>, fields: &[&str], protocols: &str, problems: &mut Vec<Problem>) {
+    for field in fields.iter().filter(|field| route.get(**field).is_some_and(|value| !value.is_null())) {
+        problems.push(Problem::field(field, format!("cannot set '{field}' when 'protocols' is {protocols}")));
     }
 }
 
-fn one_of(
-    route: &Map<String, Value>,
-    fields: &[&str],
-    protocols: &str,
-    problems: &mut Vec<Problem>,
-) {
+fn one_of(route: &Map<String, Value>, fields: &[&str], protocols: &str, problems: &mut Vec<Problem>) {
     if !fields.iter().any(|field| rules::is_set(route, field)) {
         let names: Vec<_> = fields.iter().map(|field| format!("'{field}'")).collect();
-        let message = format!(
-            "must set one of {} when 'protocols' is {protocols}",
-            names.join(", ")
-        );
+        let message = format!("must set one of {} when 'protocols' is {protocols}", names.join(", "));
         problems.push(Problem::entity(message));
     }
 }

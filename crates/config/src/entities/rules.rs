@@ -9,10 +9,7 @@ use super::path::normalized;
 /// A path of a route: a prefix, or a regex behind `~`.
 pub(super) fn route_path() -> Field {
     Field::string()
-        .pattern(
-            "^~?/",
-            Some("should start with: / (fixed path) or ~/ (regex path)"),
-        )
+        .pattern("^~?/", Some("should start with: / (fixed path) or ~/ (regex path)"))
         .not_pattern("//", Some("must not have empty segments"))
         .custom(text_check(check_route_path))
 }
@@ -32,9 +29,7 @@ fn check_route_path(path: &str) -> Result<(), String> {
         return Ok(());
     }
     let normal = String::from_utf8_lossy(&normal);
-    Err(format!(
-        "non-normalized path, consider use '{normal}' instead"
-    ))
+    Err(format!("non-normalized path, consider use '{normal}' instead"))
 }
 
 /// What a regex of ours cannot do is told in our words; Kong's would be PCRE's.
@@ -43,11 +38,7 @@ fn check_regex(regex: &str) -> Result<(), String> {
         Ok(_) => Ok(()),
         Err(error) => {
             let why = error.to_string();
-            let why = why
-                .lines()
-                .last()
-                .unwrap_or_default()
-                .trim_start_matches("error: ");
+            let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
             Err(format!("invalid regex: '{regex}' (PCRE returned: {why})"))
         }
     }
@@ -66,21 +57,10 @@ pub(super) fn certificate() -> Field {
 /// A private key in PEM. Only its outside is looked at.
 pub(super) fn private_key() -> Field {
     Field::string().custom(text_check(|pem| {
-        if is_pem(
-            pem,
-            &[
-                "PRIVATE KEY",
-                "RSA PRIVATE KEY",
-                "EC PRIVATE KEY",
-                "ENCRYPTED PRIVATE KEY",
-            ],
-        ) {
+        if is_pem(pem, &["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"]) {
             return Ok(());
         }
-        Err(
-            "invalid key: expected PEM: -----BEGIN PRIVATE KEY----- … -----END PRIVATE KEY-----"
-                .to_owned(),
-        )
+        Err("invalid key: expected PEM: -----BEGIN PRIVATE KEY----- … -----END PRIVATE KEY-----".to_owned())
     }))
 }
 

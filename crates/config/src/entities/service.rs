@@ -85,21 +85,13 @@ fn from_url(url: Value) -> Result<Map<String, Value>, String> {
         Some(rest) => rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len())),
         None => ("", rest),
     };
-    let path = rest
-        .split(['?', ';'])
-        .next()
-        .filter(|path| !path.is_empty());
-    let authority = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host);
+    let path = rest.split(['?', ';']).next().filter(|path| !path.is_empty());
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
-            (host, port.parse::<u64>().ok())
-        }
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => (host, port.parse::<u64>().ok()),
         _ => (authority, None),
     };
-    let host =
-        Some(host.trim_start_matches('[').trim_end_matches(']')).filter(|host| !host.is_empty());
+    let host = Some(host.trim_start_matches('[').trim_end_matches(']')).filter(|host| !host.is_empty());
     let protocol = scheme.unwrap_or(if port == Some(443) { "https" } else { "http" });
     let port = port.unwrap_or(if protocol == "https" { 443 } else { 80 });
     Ok(Map::from_iter([
@@ -112,9 +104,7 @@ fn from_url(url: Value) -> Result<Map<String, Value>, String> {
 
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
 }
 
 #[cfg(test)]
@@ -126,51 +116,17 @@ mod tests {
     #[test]
     fn urls_come_apart_as_in_kong() {
         for (url, protocol, host, port, path) in [
-            (
-                "http://user-service:3000",
-                "http",
-                json!("user-service"),
-                3000,
-                json!(null),
-            ),
-            (
-                "https://example.com/v1",
-                "https",
-                json!("example.com"),
-                443,
-                json!("/v1"),
-            ),
-            (
-                "http://u:p@example.com:81/a?b#c",
-                "http",
-                json!("example.com"),
-                81,
-                json!("/a"),
-            ),
+            ("http://user-service:3000", "http", json!("user-service"), 3000, json!(null)),
+            ("https://example.com/v1", "https", json!("example.com"), 443, json!("/v1")),
+            ("http://u:p@example.com:81/a?b#c", "http", json!("example.com"), 81, json!("/a")),
             ("grpc://x", "grpc", json!("x"), 80, json!(null)),
             ("http://[::1]:8080/", "http", json!("::1"), 8080, json!("/")),
-            (
-                "//example.com:443",
-                "https",
-                json!("example.com"),
-                443,
-                json!(null),
-            ),
-            (
-                "localhost:3000",
-                "localhost",
-                json!(null),
-                80,
-                json!("3000"),
-            ),
+            ("//example.com:443", "https", json!("example.com"), 443, json!(null)),
+            ("localhost:3000", "localhost", json!(null), 80, json!("3000")),
             ("example.com", "http", json!(null), 80, json!("example.com")),
         ] {
             let fields = Value::Object(from_url(json!(url)).unwrap());
-            assert_eq!(
-                fields,
-                json!({"protocol": protocol, "host": host, "port": port, "path": path}),
-                "{url}"
-            );
+            assert_eq!(fields, json!({"protocol": protocol, "host": host, "port": port, "path": path}), "{url}");
         }
     }
 }

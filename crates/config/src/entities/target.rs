@@ -64,8 +64,6 @@ fn is_target(value: &Value) -> Result<(), String> {
     let target = value.as_str().unwrap_or_default();
     match Host::parse(target) {
         Ok(_) => Ok(()),
-        Err(_) => Err(format!(
-            "Invalid target ('{target}'); not a valid hostname or ip address"
-        )),
+        Err(_) => Err(format!("Invalid target ('{target}'); not a valid hostname or ip address")),
     }
 }

@@ -249,9 +249,7 @@ pub(super) fn coerce(written: &mut Map<String, Value>) {
     match written.get("hash_on") {
         None => {}
         Some(Value::Null) => drop(written.insert("hash_on".to_owned(), json!("none"))),
-        Some(Value::String(on)) if on == "none" => {
-            drop(written.insert("algorithm".to_owned(), json!("round-robin")))
-        }
+        Some(Value::String(on)) if on == "none" => drop(written.insert("algorithm".to_owned(), json!("round-robin"))),
         Some(_) => drop(written.insert("algorithm".to_owned(), json!("consistent-hashing"))),
     }
 }
@@ -269,12 +267,7 @@ fn is_name(value: &Value) -> Result<(), String> {
 
 /// What hashing looks at must be named, and falling back must lead somewhere else.
 fn hashes(upstream: &Map<String, Value>) -> Result<(), Vec<Problem>> {
-    let text = |field: &str| {
-        upstream
-            .get(field)
-            .and_then(Value::as_str)
-            .unwrap_or("none")
-    };
+    let text = |field: &str| upstream.get(field).and_then(Value::as_str).unwrap_or("none");
     let (on, fallback) = (text("hash_on"), text("hash_fallback"));
     let mut problems = Vec::new();
     for (field, value) in [("hash_on", on), ("hash_fallback", fallback)] {
@@ -290,51 +283,18 @@ fn hashes(upstream: &Map<String, Value>) -> Result<(), Vec<Problem>> {
     }
     let allowed: &[&str] = match on {
         "none" | "cookie" => &["none"],
-        "consumer" => &[
-            "none",
-            "ip",
-            "header",
-            "cookie",
-            "path",
-            "query_arg",
-            "uri_capture",
-        ],
-        "ip" => &[
-            "none",
-            "consumer",
-            "header",
-            "cookie",
-            "path",
-            "query_arg",
-            "uri_capture",
-        ],
-        "path" => &[
-            "none",
-            "consumer",
-            "header",
-            "cookie",
-            "query_arg",
-            "ip",
-            "uri_capture",
-        ],
+        "consumer" => &["none", "ip", "header", "cookie", "path", "query_arg", "uri_capture"],
+        "ip" => &["none", "consumer", "header", "cookie", "path", "query_arg", "uri_capture"],
+        "path" => &["none", "consumer", "header", "cookie", "query_arg", "ip", "uri_capture"],
         _ => &[],
     };
     if !allowed.is_empty() && !allowed.contains(&fallback) {
-        problems.push(Problem::field(
-            "hash_fallback",
-            format!("expected one of: {}", allowed.join(", ")),
-        ));
+        problems.push(Problem::field("hash_fallback", format!("expected one of: {}", allowed.join(", "))));
         problems.push(conditional("hash_on"));
     }
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 fn conditional(field: &str) -> Problem {
-    Problem::entity(format!(
-        "failed conditional validation given value of field '{field}'"
-    ))
+    Problem::entity(format!("failed conditional validation given value of field '{field}'"))
 }

@@ -23,28 +23,25 @@ const ANSWERING: &[&str] = &[
 
 pub(super) fn lint(lint: &mut Lint<'_>) {
     let config = lint.config;
-    let disabled: HashMap<_, _> = config
-        .services
-        .iter()
-        .filter(|s| !s.enabled)
-        .map(|s| (s.id, s.name.as_deref()))
-        .collect();
-    let answered: HashSet<_> = config
-        .plugins
-        .iter()
-        .filter(|p| p.enabled && answers(&p.name))
-        .map(|p| p.route)
-        .collect();
+    let disabled: HashMap<_, _> =
+        config.services.iter().filter(|s| !s.enabled).map(|s| (s.id, s.name.as_deref())).collect();
+    let answered: HashSet<_> =
+        config.plugins.iter().filter(|p| p.enabled && answers(&p.name)).map(|p| p.route).collect();
     for route in &config.routes {
         let message = match route.service {
             None if answered.contains(&Some(route.id)) || answered.contains(&None) => continue,
-            None => "this route has no service and no plugin that answers: requests get 503 'no Service found with those \
+            None => {
+                "this route has no service and no plugin that answers: requests get 503 'no Service found with those \
                      values'; name a service, or add a plugin such as request-termination"
-                .to_owned(),
+                    .to_owned()
+            }
             Some(service) => match disabled.get(&service) {
                 None => continue,
                 Some(name) => {
-                    format!("the service '{}' is disabled, so this route does not exist", name.unwrap_or("without a name"))
+                    format!(
+                        "the service '{}' is disabled, so this route does not exist",
+                        name.unwrap_or("without a name")
+                    )
                 }
             },
         };

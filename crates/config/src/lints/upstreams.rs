@@ -9,11 +9,7 @@ use crate::entities::Upstream;
 
 pub(super) fn lint(lint: &mut Lint<'_>) {
     let config = lint.config;
-    let hosts: HashSet<&str> = config
-        .services
-        .iter()
-        .map(|service| service.host.as_str())
-        .collect();
+    let hosts: HashSet<&str> = config.services.iter().map(|service| service.host.as_str()).collect();
     let mut weights: HashMap<_, u64> = HashMap::new();
     for target in &config.targets {
         let weight = weights.entry(target.upstream).or_default();
@@ -21,40 +17,24 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
     }
     for upstream in &config.upstreams {
         if !hosts.contains(upstream.name.as_str()) {
-            lint.say(
-                Kind::Upstreams,
-                upstream.id,
-                "name",
-                unused(config, upstream),
-            );
+            lint.say(Kind::Upstreams, upstream.id, "name", unused(config, upstream));
         }
         if let Some(message) = deaf_checks(upstream) {
-            lint.say(
-                Kind::Upstreams,
-                upstream.id,
-                "healthchecks.active.unhealthy",
-                message,
-            );
+            lint.say(Kind::Upstreams, upstream.id, "healthchecks.active.unhealthy", message);
         }
         let without = match weights.get(&upstream.id) {
             None => "has no targets",
             Some(0) => "has only targets of weight 0",
             Some(_) => continue,
         };
-        let message = format!(
-            "upstream '{}' {without}: requests to it are answered with 503",
-            upstream.name
-        );
+        let message = format!("upstream '{}' {without}: requests to it are answered with 503", upstream.name);
         lint.say(Kind::Upstreams, upstream.id, "name", message);
     }
 }
 
 fn unused(config: &Config, upstream: &Upstream) -> String {
     let name = &upstream.name;
-    let near = config
-        .services
-        .iter()
-        .find(|service| name.starts_with(service.host.as_str()));
+    let near = config.services.iter().find(|service| name.starts_with(service.host.as_str()));
     let right = match near.and_then(|service| service.name.as_ref()) {
         Some(service) => format!("did you mean `host: {name}` in service '{service}'?"),
         None => format!("a service uses it by `host: {name}`"),
@@ -72,15 +52,10 @@ fn deaf_checks(upstream: &Upstream) -> Option<String> {
     let refused = active.unhealthy.tcp_failures.unwrap_or(0) == 0;
     let silent = active.unhealthy.timeouts.unwrap_or(0) == 0;
     let (what, fields) = match (refused, silent) {
-        (true, true) => (
-            "refuses connections or hangs",
-            "`tcp_failures` and `timeouts`",
-        ),
+        (true, true) => ("refuses connections or hangs", "`tcp_failures` and `timeouts`"),
         (true, false) => ("refuses connections", "`tcp_failures`"),
         (false, true) => ("hangs", "`timeouts`"),
         (false, false) => return None,
     };
-    Some(format!(
-        "a target that {what} is never found unhealthy: set {fields} above 0 (0, the default, is off)"
-    ))
+    Some(format!("a target that {what} is never found unhealthy: set {fields} above 0 (0, the default, is off)"))
 }

@@ -8,10 +8,7 @@ use crate::source::Source;
 pub(super) fn read(source: &Source, problems: &mut Vec<Problem>) -> Vec<(String, String, Origin)> {
     let mut settings = Vec::new();
     for (index, line) in source.text.lines().enumerate() {
-        let origin = Origin::File {
-            name: source.name.clone(),
-            line: index.saturating_add(1),
-        };
+        let origin = Origin::File { name: source.name.clone(), line: index.saturating_add(1) };
         let line = without_comment(line);
         if line.trim().is_empty() {
             continue;
@@ -20,10 +17,7 @@ pub(super) fn read(source: &Source, problems: &mut Vec<Problem>) -> Vec<(String,
             Some((name, value)) if is_name(name.trim()) => {
                 settings.push((name.trim().to_owned(), value.trim().to_owned(), origin));
             }
-            _ => problems.push(Problem::new(
-                origin,
-                format!("expected 'name = value', found '{}'", line.trim()),
-            )),
+            _ => problems.push(Problem::new(origin, format!("expected 'name = value', found '{}'", line.trim()))),
         }
     }
     settings

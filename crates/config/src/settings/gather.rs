@@ -19,25 +19,14 @@ struct Given {
 }
 
 impl Gathered {
-    pub(super) fn gather(
-        file: Option<&Source>,
-        environment: &Environment,
-        problems: &mut Vec<Problem>,
-    ) -> Self {
+    pub(super) fn gather(file: Option<&Source>, environment: &Environment, problems: &mut Vec<Problem>) -> Self {
         let mut gathered = Self(BTreeMap::new());
-        for (name, text, origin) in file
-            .map(|source| file::read(source, problems))
-            .unwrap_or_default()
-        {
+        for (name, text, origin) in file.map(|source| file::read(source, problems)).unwrap_or_default() {
             gathered.set(&name, &text, origin);
         }
         for (variable, text) in environment.iter() {
             if let Some(name) = variable.strip_prefix("KONG_") {
-                gathered.set(
-                    &name.to_ascii_lowercase(),
-                    text,
-                    Origin::Variable(variable.to_owned()),
-                );
+                gathered.set(&name.to_ascii_lowercase(), text, Origin::Variable(variable.to_owned()));
             }
         }
         gathered.dereference(environment, problems);
@@ -49,13 +38,7 @@ impl Gathered {
     fn set(&mut self, name: &str, text: &str, origin: Origin) {
         match text.trim() {
             "" => self.0.remove(name),
-            text => self.0.insert(
-                name.to_owned(),
-                Given {
-                    text: text.to_owned(),
-                    origin,
-                },
-            ),
+            text => self.0.insert(name.to_owned(), Given { text: text.to_owned(), origin }),
         };
     }
 
@@ -64,9 +47,7 @@ impl Gathered {
             if vault::is_reference(&given.text) {
                 match vault::resolve(&given.text, environment) {
                     Ok(secret) => given.text = secret,
-                    Err(why) => {
-                        problems.push(Problem::new(given.origin.clone(), format!("{name}: {why}")))
-                    }
+                    Err(why) => problems.push(Problem::new(given.origin.clone(), format!("{name}: {why}"))),
                 }
             }
         }
@@ -89,16 +70,12 @@ impl Gathered {
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         match self.0.get(name) {
             Some(given) => Some(&given.text),
-            None => known::find(name)
-                .map(|known| known.default)
-                .filter(|default| !default.is_empty()),
+            None => known::find(name).map(|known| known.default).filter(|default| !default.is_empty()),
         }
     }
 
     pub(super) fn origin(&self, name: &str) -> Origin {
-        self.0
-            .get(name)
-            .map_or(Origin::Default, |given| given.origin.clone())
+        self.0.get(name).map_or(Origin::Default, |given| given.origin.clone())
     }
 
     pub(super) fn is_given(&self, name: &str) -> bool {
@@ -106,13 +83,8 @@ impl Gathered {
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
-        let given = self
-            .0
-            .iter()
-            .map(|(name, given)| (name.as_str(), given.text.as_str()));
+        let given = self.0.iter().map(|(name, given)| (name.as_str(), given.text.as_str()));
         let defaults = KNOWN.iter().map(|known| (known.name, known.default));
-        given.chain(
-            defaults.filter(|(name, default)| !default.is_empty() && !self.0.contains_key(*name)),
-        )
+        given.chain(defaults.filter(|(name, default)| !default.is_empty() && !self.0.contains_key(*name)))
     }
 }

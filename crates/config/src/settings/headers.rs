@@ -54,9 +54,7 @@ pub(super) fn response(text: &str) -> Result<ResponseHeaders, String> {
             "x-kong-upstream-status" => chosen.upstream_status = true,
             "x-kong-request-id" => chosen.request_id = true,
             _ => {
-                return Err(format!(
-                    "headers: invalid entry '{entry}' ({RESPONSE_WORDS})"
-                ));
+                return Err(format!("headers: invalid entry '{entry}' ({RESPONSE_WORDS})"));
             }
         }
     }
@@ -71,9 +69,7 @@ pub(super) fn upstream(text: &str) -> Result<UpstreamHeaders, String> {
             "off" => return Ok(UpstreamHeaders::default()),
             "x-kong-request-id" => chosen.request_id = true,
             _ => {
-                return Err(format!(
-                    "headers_upstream: invalid entry '{entry}' (off, x-kong-request-id)"
-                ));
+                return Err(format!("headers_upstream: invalid entry '{entry}' (off, x-kong-request-id)"));
             }
         }
     }

@@ -30,23 +30,12 @@ pub(super) enum Kind {
     OneOf(&'static [&'static str]),
 }
 
-const LEVELS: &[&str] = &[
-    "debug", "info", "notice", "warn", "error", "crit", "alert", "emerg",
-];
-const ERROR_TYPES: &[&str] = &[
-    "application/json",
-    "application/xml",
-    "text/html",
-    "text/plain",
-];
+const LEVELS: &[&str] = &["debug", "info", "notice", "warn", "error", "crit", "alert", "emerg"];
+const ERROR_TYPES: &[&str] = &["application/json", "application/xml", "text/html", "text/plain"];
 const FLAVORS: &[&str] = &["traditional", "traditional_compatible", "expressions"];
 
 const fn known(name: &'static str, default: &'static str, kind: Kind) -> Known {
-    Known {
-        name,
-        default,
-        kind,
-    }
+    Known { name, default, kind }
 }
 
 /// The setting called `name`.

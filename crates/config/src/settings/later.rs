@@ -24,64 +24,32 @@ const LATER: &[(&str, &str)] = &[
 pub(super) fn warnings(settings: &Settings) -> Vec<String> {
     let mut warnings = Vec::new();
     listeners(settings, &mut warnings);
-    for (name, value) in settings
-        .gathered
-        .all()
-        .filter(|(name, _)| settings.gathered.is_given(name))
-    {
-        let feature = LATER
-            .iter()
-            .find(|(prefix, _)| name.starts_with(prefix))
-            .map(|(_, feature)| *feature);
+    for (name, value) in settings.gathered.all().filter(|(name, _)| settings.gathered.is_given(name)) {
+        let feature = LATER.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, feature)| *feature);
         if let Some(feature) = feature.filter(|_| value != "off") {
-            warnings.push(line(
-                &settings.origin(name),
-                name,
-                &format!("{feature} with a later version"),
-            ));
+            warnings.push(line(&settings.origin(name), name, &format!("{feature} with a later version")));
         }
     }
     if settings.value("role") != Some("traditional") {
-        warnings.push(line(
-            &settings.origin("role"),
-            "role",
-            "hybrid mode comes with a later version; running alone",
-        ));
+        warnings.push(line(&settings.origin("role"), "role", "hybrid mode comes with a later version; running alone"));
     }
     exposed_admin(settings, &mut warnings);
     warnings
 }
 
 fn listeners(settings: &Settings, warnings: &mut Vec<String>) {
-    for (name, listeners) in [
-        ("proxy_listen", &settings.proxy_listen),
-        ("admin_listen", &settings.admin_listen),
-    ] {
+    for (name, listeners) in [("proxy_listen", &settings.proxy_listen), ("admin_listen", &settings.admin_listen)] {
         for listener in listeners.iter().filter(|listener| listener.ssl) {
-            let what = format!(
-                "{} is not opened: TLS comes with a later version",
-                listener.address()
-            );
+            let what = format!("{} is not opened: TLS comes with a later version", listener.address());
             warnings.push(line(&settings.origin(name), name, &what));
         }
     }
     for (name, listeners, feature) in [
-        (
-            "status_listen",
-            &settings.status_listen,
-            "the Status API comes",
-        ),
-        (
-            "stream_listen",
-            &settings.stream_listen,
-            "proxying of TCP and UDP comes",
-        ),
+        ("status_listen", &settings.status_listen, "the Status API comes"),
+        ("stream_listen", &settings.stream_listen, "proxying of TCP and UDP comes"),
     ] {
         for listener in listeners {
-            let what = format!(
-                "{} is not opened: {feature} with a later version",
-                listener.address()
-            );
+            let what = format!("{} is not opened: {feature} with a later version", listener.address());
             warnings.push(line(&settings.origin(name), name, &what));
         }
     }
@@ -89,23 +57,14 @@ fn listeners(settings: &Settings, warnings: &mut Vec<String>) {
 
 /// Whoever reaches the Admin API can change everything; Kong's own default is the loopback.
 fn exposed_admin(settings: &Settings, warnings: &mut Vec<String>) {
-    let exposed: Vec<_> = settings
-        .admin_listen
-        .iter()
-        .filter(|l| !l.is_loopback())
-        .map(Listener::address)
-        .collect();
+    let exposed: Vec<_> = settings.admin_listen.iter().filter(|l| !l.is_loopback()).map(Listener::address).collect();
     if !exposed.is_empty() {
         let what = format!(
             "the Admin API has no authentication and listens on {}: anyone who reaches it controls the gateway; \
              listen on 127.0.0.1, or let nothing but trusted machines reach it",
             exposed.join(", ")
         );
-        warnings.push(line(
-            &settings.origin("admin_listen"),
-            "admin_listen",
-            &what,
-        ));
+        warnings.push(line(&settings.origin("admin_listen"), "admin_listen", &what));
     }
 }
 

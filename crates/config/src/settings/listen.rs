@@ -85,10 +85,7 @@ pub fn parse(text: &str, protocol: Protocol) -> Result<Vec<Listener>, String> {
 }
 
 fn form(protocol: Protocol) -> String {
-    format!(
-        "must be of form: [off] | <ip>:<port> [{}], [... next entry ...]",
-        flags(protocol).join("] [")
-    )
+    format!("must be of form: [off] | <ip>:<port> [{}], [... next entry ...]", flags(protocol).join("] ["))
 }
 
 fn flags(protocol: Protocol) -> &'static [&'static str] {
@@ -125,14 +122,9 @@ fn parse_one(entry: &str, protocol: Protocol) -> Result<Listener, String> {
         return Err("an empty entry".to_owned());
     };
     let (host, port) = split_address(address)?;
-    let mut listener = Listener {
-        host,
-        port,
-        ..Listener::default()
-    };
+    let mut listener = Listener { host, port, ..Listener::default() };
     for word in words {
-        set_flag(&mut listener, word, protocol)
-            .ok_or_else(|| format!("'{word}' is no flag for '{address}'"))?;
+        set_flag(&mut listener, word, protocol).ok_or_else(|| format!("'{word}' is no flag for '{address}'"))?;
     }
     Ok(listener)
 }
@@ -141,13 +133,10 @@ fn split_address(address: &str) -> Result<(String, u16), String> {
     let no_port = || format!("'{address}' has no port between 0 and 65535");
     let (host, port) = address.rsplit_once(':').ok_or_else(no_port)?;
     let port = port.parse().map_err(|_| no_port())?;
-    let bad_host =
-        || format!("'{host}' is neither an IP address nor a name (IPv6 goes in brackets)");
+    let bad_host = || format!("'{host}' is neither an IP address nor a name (IPv6 goes in brackets)");
     let host = match host.strip_prefix('[') {
         Some(inside) => {
-            let ip = inside
-                .strip_suffix(']')
-                .filter(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok());
+            let ip = inside.strip_suffix(']').filter(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok());
             ip.ok_or_else(bad_host)?
         }
         None if is_plain_host(host) => host,
@@ -160,12 +149,7 @@ fn is_plain_host(host: &str) -> bool {
     let dotted = host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     match dotted {
         true => host.parse::<Ipv4Addr>().is_ok(),
-        false => {
-            host == "*"
-                || host
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-        }
+        false => host == "*" || host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')),
     }
 }
 
@@ -189,9 +173,7 @@ fn set_flag(listener: &mut Listener, word: &str, protocol: Protocol) -> Option<(
         Some(("backlog", n)) => listener.backlog = Some(n.parse().ok()?),
         Some(("ipv6only", "on")) => listener.ipv6only = Some(true),
         Some(("ipv6only", "off")) => listener.ipv6only = Some(false),
-        Some(("so_keepalive", value)) if is_keepalive(value) => {
-            listener.so_keepalive = Some(value.to_owned())
-        }
+        Some(("so_keepalive", value)) if is_keepalive(value) => listener.so_keepalive = Some(value.to_owned()),
         Some(_) => return None,
     }
     Some(())
@@ -212,30 +194,13 @@ mod tests {
 
     #[test]
     fn addresses_and_flags() {
-        let at = |host: &str, port| Listener {
-            host: host.into(),
-            port,
-            ..Listener::default()
-        };
+        let at = |host: &str, port| Listener { host: host.into(), port, ..Listener::default() };
         for (text, expected) in [
             ("0.0.0.0:8000", at("0.0.0.0", 8000)),
-            (
-                "[::]:8000 ipv6only=on",
-                Listener {
-                    ipv6only: Some(true),
-                    ..at("::", 8000)
-                },
-            ),
+            ("[::]:8000 ipv6only=on", Listener { ipv6only: Some(true), ..at("::", 8000) }),
             ("localhost:8001", at("localhost", 8001)),
             ("*:80", at("*", 80)),
-            (
-                "127.0.0.1:8443 http2 ssl",
-                Listener {
-                    http2: true,
-                    ssl: true,
-                    ..at("127.0.0.1", 8443)
-                },
-            ),
+            ("127.0.0.1:8443 http2 ssl", Listener { http2: true, ssl: true, ..at("127.0.0.1", 8443) }),
             (
                 "1.2.3.4:80 reuseport backlog=16384 so_keepalive=30m::10 deferred bind",
                 Listener {
@@ -249,11 +214,7 @@ mod tests {
             ),
             (
                 "1.2.3.4:80 proxy_protocol transparent",
-                Listener {
-                    proxy_protocol: true,
-                    transparent: true,
-                    ..at("1.2.3.4", 80)
-                },
+                Listener { proxy_protocol: true, transparent: true, ..at("1.2.3.4", 80) },
             ),
         ] {
             assert_eq!(one(text, Protocol::Http), expected, "{text}");
@@ -261,74 +222,32 @@ mod tests {
         assert!(one("0.0.0.0:53 udp", Protocol::Stream).udp);
         assert_eq!(parse(" off ", Protocol::Http), Ok(vec![]));
         let two = parse("0.0.0.0:8000, 0.0.0.0:8443 ssl", Protocol::Http).unwrap();
-        assert_eq!(
-            two.iter().map(|l| (l.port, l.ssl)).collect::<Vec<_>>(),
-            [(8000, false), (8443, true)]
-        );
+        assert_eq!(two.iter().map(|l| (l.port, l.ssl)).collect::<Vec<_>>(), [(8000, false), (8443, true)]);
     }
 
     #[test]
     fn what_is_wrong_is_told_with_the_right_form() {
         for (text, protocol, why) in [
             ("", Protocol::Http, "an empty entry"),
-            (
-                "8000",
-                Protocol::Http,
-                "'8000' has no port between 0 and 65535",
-            ),
-            (
-                "0.0.0.0:80000",
-                Protocol::Http,
-                "'0.0.0.0:80000' has no port between 0 and 65535",
-            ),
-            (
-                "0.0.0:80",
-                Protocol::Http,
-                "'0.0.0' is neither an IP address nor a name (IPv6 goes in brackets)",
-            ),
-            (
-                "::1:80",
-                Protocol::Http,
-                "'::1' is neither an IP address nor a name (IPv6 goes in brackets)",
-            ),
-            (
-                "0.0.0.0:80 tls",
-                Protocol::Http,
-                "'tls' is no flag for '0.0.0.0:80'",
-            ),
-            (
-                "0.0.0.0:80 udp",
-                Protocol::Http,
-                "'udp' is no flag for '0.0.0.0:80'",
-            ),
-            (
-                "0.0.0.0:80 http2",
-                Protocol::Stream,
-                "'http2' is no flag for '0.0.0.0:80'",
-            ),
-            (
-                "0.0.0.0:80 backlog=many",
-                Protocol::Http,
-                "'backlog=many' is no flag for '0.0.0.0:80'",
-            ),
+            ("8000", Protocol::Http, "'8000' has no port between 0 and 65535"),
+            ("0.0.0.0:80000", Protocol::Http, "'0.0.0.0:80000' has no port between 0 and 65535"),
+            ("0.0.0:80", Protocol::Http, "'0.0.0' is neither an IP address nor a name (IPv6 goes in brackets)"),
+            ("::1:80", Protocol::Http, "'::1' is neither an IP address nor a name (IPv6 goes in brackets)"),
+            ("0.0.0.0:80 tls", Protocol::Http, "'tls' is no flag for '0.0.0.0:80'"),
+            ("0.0.0.0:80 udp", Protocol::Http, "'udp' is no flag for '0.0.0.0:80'"),
+            ("0.0.0.0:80 http2", Protocol::Stream, "'http2' is no flag for '0.0.0.0:80'"),
+            ("0.0.0.0:80 backlog=many", Protocol::Http, "'backlog=many' is no flag for '0.0.0.0:80'"),
         ] {
             let error = parse(text, protocol).unwrap_err();
-            assert!(
-                error.starts_with(&format!("{why}; must be of form: [off] | <ip>:<port> [")),
-                "{error}"
-            );
+            assert!(error.starts_with(&format!("{why}; must be of form: [off] | <ip>:<port> [")), "{error}");
         }
     }
 
     #[test]
     fn loopback_is_known_by_name_and_number() {
-        for (text, loopback) in [
-            ("127.0.0.1:1", true),
-            ("[::1]:1", true),
-            ("localhost:1", true),
-            ("0.0.0.0:1", false),
-            ("*:1", false),
-        ] {
+        for (text, loopback) in
+            [("127.0.0.1:1", true), ("[::1]:1", true), ("localhost:1", true), ("0.0.0.0:1", false), ("*:1", false)]
+        {
             assert_eq!(one(text, Protocol::Http).is_loopback(), loopback, "{text}");
         }
         assert_eq!(one("[::1]:80", Protocol::Http).address(), "[::1]:80");

@@ -39,10 +39,7 @@ pub struct Problem {
 
 impl Problem {
     pub(super) fn new(origin: Origin, message: impl Into<String>) -> Self {
-        Self {
-            origin,
-            message: message.into(),
-        }
+        Self { origin, message: message.into() }
     }
 }
 

@@ -14,16 +14,13 @@ use super::gather::Gathered;
 use super::problem::Problem;
 use super::value::{list, number, size, switch, time};
 use super::{
-    Database, Dns, ErrorTemplates, Keepalive, Listener, Log, LogLevel, Logs, Maxima, Protocol,
-    RouterFlavor, Settings, headers, later, listen,
+    Database, Dns, ErrorTemplates, Keepalive, Listener, Log, LogLevel, Logs, Maxima, Protocol, RouterFlavor, Settings,
+    headers, later, listen,
 };
 
 /// All settings; problems are added to `problems` and their settings left at something harmless.
 pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Settings {
-    let mut from = Resolver {
-        gathered: &gathered,
-        problems,
-    };
+    let mut from = Resolver { gathered: &gathered, problems };
     let prefix = PathBuf::from(from.text("prefix"));
     let (trusted_ips, trusts_unix_sockets) = from.trusted_ips();
     let mut settings = Settings {
@@ -38,8 +35,7 @@ pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Setti
         trusted_ips,
         trusts_unix_sockets,
         real_ip_header: from.text(from.alias("real_ip_header", "nginx_proxy_real_ip_header")),
-        real_ip_recursive: from
-            .switch(from.alias("real_ip_recursive", "nginx_proxy_real_ip_recursive")),
+        real_ip_recursive: from.switch(from.alias("real_ip_recursive", "nginx_proxy_real_ip_recursive")),
         headers: from.checked("headers", headers::response),
         headers_upstream: from.checked("headers_upstream", headers::upstream),
         server_token: from.text("server_token"),
@@ -59,11 +55,7 @@ pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Setti
         send_timeout: from.time("nginx_http_send_timeout"),
         router_flavor: from.router_flavor(),
         port_maps: from.port_maps(),
-        declarative_config: from
-            .list("declarative_config")
-            .into_iter()
-            .map(PathBuf::from)
-            .collect(),
+        declarative_config: from.list("declarative_config").into_iter().map(PathBuf::from).collect(),
         declarative_config_string: from.given("declarative_config_string"),
         database: from.database(),
         allow_debug_header: from.switch("allow_debug_header"),
@@ -84,8 +76,7 @@ struct Resolver<'a> {
 
 impl Resolver<'_> {
     fn report(&mut self, name: &str, message: String) {
-        self.problems
-            .push(Problem::new(self.gathered.origin(name), message));
+        self.problems.push(Problem::new(self.gathered.origin(name), message));
     }
 
     /// The text of a setting; empty when it has neither value nor default.
@@ -113,10 +104,7 @@ impl Resolver<'_> {
     fn whole(&self, name: &str) -> u64 {
         // Checked to be finite and not negative; beyond the largest u64 the largest is meant.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        self.gathered
-            .text(name)
-            .and_then(number)
-            .map_or(0, |n| n as u64)
+        self.gathered.text(name).and_then(number).map_or(0, |n| n as u64)
     }
 
     fn count(&self, name: &str) -> usize {
@@ -129,27 +117,16 @@ impl Resolver<'_> {
 
     /// nginx and Kong both write "no limit" as 0.
     fn body_limit(&self, name: &str) -> Option<u64> {
-        self.gathered
-            .text(name)
-            .and_then(size)
-            .filter(|bytes| *bytes > 0)
+        self.gathered.text(name).and_then(size).filter(|bytes| *bytes > 0)
     }
 
     /// `other` when it was given and `name` was not.
     fn alias(&self, name: &'static str, other: &'static str) -> &'static str {
-        if !self.gathered.is_given(name) && self.gathered.is_given(other) {
-            other
-        } else {
-            name
-        }
+        if !self.gathered.is_given(name) && self.gathered.is_given(other) { other } else { name }
     }
 
     fn first_given(&self, names: &[&'static str], otherwise: &'static str) -> &'static str {
-        names
-            .iter()
-            .copied()
-            .find(|name| self.gathered.is_given(name))
-            .unwrap_or(otherwise)
+        names.iter().copied().find(|name| self.gathered.is_given(name)).unwrap_or(otherwise)
     }
 
     fn checked<T: Default>(&mut self, name: &str, read: fn(&str) -> Result<T, String>) -> T {
@@ -168,10 +145,7 @@ impl Resolver<'_> {
 
     fn log_level(&self) -> LogLevel {
         let name = self.text("log_level");
-        LogLevel::ALL
-            .into_iter()
-            .find(|level| level.name() == name)
-            .unwrap_or(LogLevel::Notice)
+        LogLevel::ALL.into_iter().find(|level| level.name() == name).unwrap_or(LogLevel::Notice)
     }
 
     fn logs(&self, prefix: &Path) -> Logs {
@@ -225,9 +199,7 @@ impl Resolver<'_> {
         Keepalive {
             pool_size: self.count("upstream_keepalive_pool_size"),
             max_requests: Some(self.whole("upstream_keepalive_max_requests")).filter(|n| *n > 0),
-            idle_timeout: self
-                .seconds("upstream_keepalive_idle_timeout")
-                .filter(|t| !t.is_zero()),
+            idle_timeout: self.seconds("upstream_keepalive_idle_timeout").filter(|t| !t.is_zero()),
         }
     }
 
@@ -238,10 +210,7 @@ impl Resolver<'_> {
             return count;
         }
         if text != "auto" {
-            self.report(
-                name,
-                format!("{name} has an invalid value: '{text}' (auto, or a number from 1)"),
-            );
+            self.report(name, format!("{name} has an invalid value: '{text}' (auto, or a number from 1)"));
         }
         std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
     }
@@ -257,9 +226,8 @@ impl Resolver<'_> {
     fn port_maps(&mut self) -> Vec<(u16, u16)> {
         let mut maps = Vec::new();
         for entry in self.list("port_maps") {
-            let pair = entry
-                .split_once(':')
-                .and_then(|(outer, inner)| Some((inner.parse().ok()?, outer.parse().ok()?)));
+            let pair =
+                entry.split_once(':').and_then(|(outer, inner)| Some((inner.parse().ok()?, outer.parse().ok()?)));
             match pair {
                 Some(pair) => maps.push(pair),
                 None => self.report(
@@ -275,7 +243,8 @@ impl Resolver<'_> {
         match self.text("database").as_str() {
             "cassandra" => self.report(
                 "database",
-                "database=cassandra is not supported, as in Kong since 3.4; use 'off' with declarative_config".to_owned(),
+                "database=cassandra is not supported, as in Kong since 3.4; use 'off' with declarative_config"
+                    .to_owned(),
             ),
             "postgres" => self.report(
                 "database",
@@ -290,14 +259,8 @@ impl Resolver<'_> {
         let seconds = |name: &str| self.seconds(name).unwrap_or_default();
         Dns {
             resolvers: self.list("dns_resolver"),
-            hosts_file: PathBuf::from(
-                self.text(self.alias("dns_hostsfile", "resolver_hosts_file")),
-            ),
-            order: self
-                .list("dns_order")
-                .iter()
-                .map(|word| word.to_ascii_uppercase())
-                .collect(),
+            hosts_file: PathBuf::from(self.text(self.alias("dns_hostsfile", "resolver_hosts_file"))),
+            order: self.list("dns_order").iter().map(|word| word.to_ascii_uppercase()).collect(),
             valid_ttl: self.seconds("dns_valid_ttl"),
             stale_ttl: seconds("dns_stale_ttl"),
             not_found_ttl: seconds("dns_not_found_ttl"),

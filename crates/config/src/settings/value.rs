@@ -10,10 +10,7 @@ pub(super) fn check(name: &str, text: &str, kind: Kind) -> Result<(), String> {
         Kind::Text | Kind::List => return Ok(()),
         Kind::OneOf(words) if words.contains(&text) => return Ok(()),
         Kind::OneOf(words) => {
-            return Err(format!(
-                "{name} has an invalid value: '{text}' ({})",
-                words.join(", ")
-            ));
+            return Err(format!("{name} has an invalid value: '{text}' ({})", words.join(", ")));
         }
         Kind::Number => (number(text).is_some(), "number"),
         Kind::Switch => (switch(text).is_some(), "boolean"),
@@ -43,9 +40,7 @@ pub(super) fn switch(text: &str) -> Option<bool> {
 
 /// A number that is finite and not negative.
 pub(super) fn number(text: &str) -> Option<f64> {
-    text.parse::<f64>()
-        .ok()
-        .filter(|n| n.is_finite() && *n >= 0.0)
+    text.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0)
 }
 
 /// A whole number of bytes: `0`, `512`, `8k`, `10m`, `1g`.
@@ -65,30 +60,17 @@ pub(super) fn size(text: &str) -> Option<u64> {
 
 /// A time as nginx writes it: `75`, `30s`, `500ms`, `1m`, `1h`, `1d`.
 pub(super) fn time(text: &str) -> Option<Duration> {
-    const UNITS: [(&str, u64); 5] = [
-        ("ms", 1),
-        ("s", 1000),
-        ("m", 60_000),
-        ("h", 3_600_000),
-        ("d", 86_400_000),
-    ];
+    const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
     let (digits, milliseconds) = UNITS
         .iter()
         .find_map(|(unit, factor)| text.strip_suffix(unit).map(|digits| (digits, *factor)))
         .unwrap_or((text, 1000));
-    digits
-        .trim_end()
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(milliseconds)
-        .map(Duration::from_millis)
+    digits.trim_end().parse::<u64>().ok()?.checked_mul(milliseconds).map(Duration::from_millis)
 }
 
 /// The entries of a list with commas, without empty ones.
 pub(super) fn list(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|entry| !entry.is_empty())
+    text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
 }
 
 #[cfg(test)]

@@ -4,9 +4,7 @@
 
 use std::collections::HashMap;
 
-use towergate_config::{
-    Catalog, Environment, Loaded, Options, PluginLookup, PluginSchema, Report, Source, parse_with,
-};
+use towergate_config::{Catalog, Environment, Loaded, Options, PluginLookup, PluginSchema, Report, Source, parse_with};
 use towergate_schema::{Field, Record};
 
 /// A fixed moment, so that two loads are equal.
@@ -28,33 +26,15 @@ impl Catalog for Plugins {
 pub(crate) fn plugins() -> Plugins {
     let texts = || Field::array(Field::string()).nullable();
     let key_auth = Record::new()
-        .field(
-            "key_names",
-            Field::array(Field::string())
-                .required()
-                .default(vec!["apikey"]),
-        )
-        .field(
-            "hide_credentials",
-            Field::boolean().required().default(false),
-        );
+        .field("key_names", Field::array(Field::string()).required().default(vec!["apikey"]))
+        .field("hide_credentials", Field::boolean().required().default(false));
     let correlation = Record::new()
-        .field(
-            "header_name",
-            Field::string().nullable().default("Kong-Request-ID"),
-        )
+        .field("header_name", Field::string().nullable().default("Kong-Request-ID"))
         .field(
             "generator",
-            Field::string().required().default("uuid#counter").one_of([
-                "uuid",
-                "uuid#counter",
-                "tracker",
-            ]),
+            Field::string().required().default("uuid#counter").one_of(["uuid", "uuid#counter", "tracker"]),
         )
-        .field(
-            "echo_downstream",
-            Field::boolean().required().default(false),
-        );
+        .field("echo_downstream", Field::boolean().required().default(false));
     let cors = Record::new()
         .field("origins", texts())
         .field("methods", texts())
@@ -63,43 +43,22 @@ pub(crate) fn plugins() -> Plugins {
     let redis = Record::new()
         .field("host", Field::string().nullable())
         .field("password", Field::string().nullable().referenceable());
-    let limiter = Record::new()
-        .field("redis", Field::record(redis))
-        .field("minute", Field::number().nullable());
+    let limiter = Record::new().field("redis", Field::record(redis)).field("minute", Field::number().nullable());
     Plugins(HashMap::from([
-        (
-            "key-auth",
-            PluginSchema {
-                no_consumer: true,
-                ..PluginSchema::new(key_auth)
-            },
-        ),
+        ("key-auth", PluginSchema { no_consumer: true, ..PluginSchema::new(key_auth) }),
         ("correlation-id", PluginSchema::new(correlation)),
-        (
-            "cors",
-            PluginSchema {
-                no_consumer: true,
-                ..PluginSchema::new(cors)
-            },
-        ),
+        ("cors", PluginSchema { no_consumer: true, ..PluginSchema::new(cors) }),
         ("limiter", PluginSchema::new(limiter)),
     ]))
 }
 
 pub(crate) fn options() -> Options {
-    Options {
-        now: NOW,
-        environment: Environment::from_iter([("SECRET", "s3cret")]),
-        ..Options::default()
-    }
+    Options { now: NOW, environment: Environment::from_iter([("SECRET", "s3cret")]), ..Options::default() }
 }
 
 /// Loads several named texts.
 pub(crate) fn load_all(sources: &[(&str, &str)]) -> Result<Loaded, Report> {
-    let sources = sources
-        .iter()
-        .map(|(name, text)| Source::new(*name, *text))
-        .collect();
+    let sources = sources.iter().map(|(name, text)| Source::new(*name, *text)).collect();
     parse_with(sources, &plugins(), &options())
 }
 

@@ -64,9 +64,7 @@ impl Host {
             HostKind::Ipv6 => ipv6(name),
         };
         let name = name.ok_or_else(invalid)?;
-        let port = port
-            .map(|digits| digits.parse().map_err(|_| HostError::Port))
-            .transpose()?;
+        let port = port.map(|digits| digits.parse().map_err(|_| HostError::Port)).transpose()?;
         Ok(Self { kind, name, port })
     }
 }
@@ -128,16 +126,12 @@ fn ipv6(text: &str) -> Option<String> {
     if text.contains('.') {
         return None;
     }
-    text.parse::<Ipv6Addr>()
-        .ok()
-        .map(|address| address.to_string())
+    text.parse::<Ipv6Addr>().ok().map(|address| address.to_string())
 }
 
 /// Letters, digits, `-`, `.` and `_`; no label is empty (but the last) or ends in `-`.
 fn is_hostname(name: &str) -> bool {
-    let characters = name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
+    let characters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
     let mut labels = name.split('.').rev();
     let last = labels.next().unwrap_or_default();
     !name.is_empty()
@@ -161,15 +155,7 @@ mod tests {
             ("::1", HostKind::Ipv6, "::1", None),
             ("[::1]:8000", HostKind::Ipv6, "::1", Some(8000)),
         ] {
-            assert_eq!(
-                Host::parse(text),
-                Ok(Host {
-                    kind,
-                    name: name.to_owned(),
-                    port
-                }),
-                "{text}"
-            );
+            assert_eq!(Host::parse(text), Ok(Host { kind, name: name.to_owned(), port }), "{text}");
         }
     }
 
@@ -190,11 +176,7 @@ mod tests {
             ("some::thing", "invalid ipv6 address: some::thing"),
             ("[::1]x", "invalid ipv6 address: [::1]x"),
         ] {
-            assert_eq!(
-                Host::parse(text).unwrap_err().to_string(),
-                expected,
-                "{text}"
-            );
+            assert_eq!(Host::parse(text).unwrap_err().to_string(), expected, "{text}");
         }
     }
 }
