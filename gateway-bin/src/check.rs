@@ -4,7 +4,7 @@ use towergate_config::parse;
 
 use crate::{
     cli,
-    plugins::PluginSet,
+    plugins::{self, PluginSet},
     sources::{Sources, variables},
     wiring,
 };
@@ -14,12 +14,12 @@ use crate::{
 /// # Errors
 /// Every problem, with its place and the lines around it.
 #[allow(clippy::print_stdout, reason = "what the command is for")]
-pub(crate) fn check(plugins: &impl PluginSet, source: &cli::Source) -> Result<(), String> {
+pub(crate) fn check(set: &impl PluginSet, source: &cli::Source) -> Result<(), String> {
     let sources = Sources::read(source, variables())?;
     for warning in sources.settings.warnings() {
         eprintln!("warning: {warning}");
     }
-    let registry = plugins.registry();
+    let registry = plugins::registry(set, &sources.settings);
     let Some(declarative) = sources.declarative()? else {
         println!("settings are valid; no declarative configuration is set");
         return Ok(());

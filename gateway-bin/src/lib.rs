@@ -36,6 +36,11 @@ use cli::{Cli, Command};
 
 pub use plugins::{Bundled, PluginSet};
 
+/// The code in the README compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 /// What [`plugins!`] expands to needs these.
 #[doc(hidden)]
 pub mod macros {

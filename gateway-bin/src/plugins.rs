@@ -1,5 +1,6 @@
 //! The list of plugins: the one place where they meet.
 
+use towergate_config::Settings;
 use towergate_runtime::Registry;
 use towergate_server::Stack;
 use towergate_upstream::Proxy;
@@ -12,6 +13,11 @@ pub trait PluginSet: Send + Sync + 'static {
 
     /// The stack around the proxying service, outermost band first.
     fn stack(&self, proxy: Proxy) -> impl Stack + use<Self>;
+}
+
+/// What configuration may name under these settings.
+pub(crate) fn registry(plugins: &impl PluginSet, settings: &Settings) -> Registry {
+    plugins.registry().restricted(|name| settings.enables_plugin(name, true))
 }
 
 /// Declares a set of plugins by listing their types, each band in the order in which it runs.

@@ -20,7 +20,7 @@ use crate::{
     cli,
     demo::{self, Demo},
     log,
-    plugins::PluginSet,
+    plugins::{PluginSet, registry},
     prefix::PidFile,
     signals::{Ask, Asks},
     sources::{Sources, variables},
@@ -103,7 +103,7 @@ impl Gateway {
         let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
         let destinations = Box::new(Reach(Destinations::new()));
         let (control, watched) = Control::start(
-            plugins.registry(),
+            registry(&plugins, &settings),
             pages,
             destinations,
             background.handle().clone(),
@@ -186,7 +186,7 @@ fn first_configuration(plugins: &impl PluginSet, sources: &Sources) -> Result<Fi
     let Some(declarative) = sources.declarative()? else {
         return Ok(First { config: Config::empty(), warnings: Vec::new() });
     };
-    let loaded = parse(declarative, &plugins.registry()).map_err(|report| report.to_string())?;
+    let loaded = parse(declarative, &registry(plugins, &sources.settings)).map_err(|report| report.to_string())?;
     Ok(First { config: loaded.config, warnings: loaded.warnings.iter().map(ToString::to_string).collect() })
 }
 

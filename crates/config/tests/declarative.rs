@@ -69,6 +69,21 @@ fn what_cannot_work_in_the_guides_file_is_told() {
     );
 }
 
+/// F6: what prometheus' plugin measures, and an alert on it that always fires.
+#[test]
+fn an_alert_that_always_fires_is_told() {
+    let text = "_format_version: '3.0'\nplugins:\n- name: prometheus\n  enabled: false\n  config: {upstream_health_metrics: true}\n";
+    let told = warnings(text);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("kong.yml:3:9: plugins[0].name: plugin 'prometheus' accepted"), "{told:?}");
+    assert_eq!(
+        told[1],
+        "kong.yml:5:37: plugins[0].config.upstream_health_metrics: an alert on `kong_upstream_target_health == 0` always \
+         fires, because a target has a series for each state; right is \
+         `kong_upstream_target_health{state=~\"unhealthy|dns_error\"} == 1`"
+    );
+}
+
 /// F2, F3 and F4: the plugins the guide shows later name routes that are not there.
 #[test]
 fn the_guides_further_plugins_are_refused_as_kong_refuses_them() {

@@ -30,6 +30,7 @@ pub struct PluginKind {
     pub band: Band,
     /// What its configuration may say, and where it may be scoped.
     pub schema: PluginSchema,
+    enabled: bool,
     build: fn(Value, &Env) -> Result<Built, PluginError>,
 }
 
@@ -148,7 +149,16 @@ impl Registry {
         schema.no_consumer_group = !P::CONSUMER_SCOPE;
         schema.no_service = !P::SERVICE_SCOPE;
         schema.no_route = !P::ROUTE_SCOPE;
-        self.kinds.push(PluginKind { name: P::NAME, priority: P::PRIORITY, band, schema, build });
+        self.kinds.push(PluginKind { name: P::NAME, priority: P::PRIORITY, band, schema, enabled: true, build });
+    }
+
+    /// Lets configuration name only the plugins that `enabled` says (the setting `plugins`).
+    #[must_use]
+    pub fn restricted(mut self, enabled: impl Fn(&str) -> bool) -> Self {
+        for kind in &mut self.kinds {
+            kind.enabled = enabled(kind.name);
+        }
+        self
     }
 
     /// All plugins, in the order of their bands and within them.
@@ -174,7 +184,8 @@ where
 impl Catalog for Registry {
     fn plugin(&self, name: &str) -> PluginLookup<'_> {
         match self.kind(name) {
-            Some(kind) => PluginLookup::Known(&kind.schema),
+            Some(kind) if kind.enabled => PluginLookup::Known(&kind.schema),
+            Some(_) => PluginLookup::Unknown,
             None if NOT_YET.contains(&name) => PluginLookup::NotYet,
             None => PluginLookup::Unknown,
         }

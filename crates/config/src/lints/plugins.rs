@@ -1,4 +1,4 @@
-//! Plugins that never run.
+//! Plugins that never run, or whose metrics invite an alert that cannot work.
 
 use std::collections::HashSet;
 
@@ -6,6 +6,23 @@ use super::Lint;
 use crate::declarative::kind::Kind;
 
 pub(super) fn lint(lint: &mut Lint<'_>) {
+    never_run(lint);
+    target_health(lint);
+}
+
+/// A target has one series for each state, and those it is not in are 0: an alert on 0 always fires.
+fn target_health(lint: &mut Lint<'_>) {
+    let config = lint.config;
+    for plugin in config.plugins.iter().filter(|plugin| plugin.name == "prometheus") {
+        if plugin.config.get("upstream_health_metrics").and_then(serde_json::Value::as_bool) == Some(true) {
+            let message = "an alert on `kong_upstream_target_health == 0` always fires, because a target has a series for \
+                           each state; right is `kong_upstream_target_health{state=~\"unhealthy|dns_error\"} == 1`";
+            lint.say(Kind::Plugins, plugin.id, "config.upstream_health_metrics", message);
+        }
+    }
+}
+
+fn never_run(lint: &mut Lint<'_>) {
     let config = lint.config;
     let disabled: HashSet<_> =
         config.services.iter().filter(|service| !service.enabled).map(|service| service.id).collect();
