@@ -74,10 +74,13 @@ struct Marking<P> {
     mark: fn(&P) -> HeaderValue,
 }
 
+/// The mark that a request's policy has, if one applies.
+type MarkOf = Arc<dyn Fn(&Context) -> Option<HeaderValue> + Send + Sync>;
+
 #[derive(Clone)]
 struct Marker<S> {
     inner: S,
-    mark: Arc<dyn Fn(&Context) -> Option<HeaderValue> + Send + Sync>,
+    mark: MarkOf,
 }
 
 impl<S, P: Send + Sync + 'static> Layer<S> for Marking<P> {

@@ -41,7 +41,7 @@ pub(crate) async fn replace(
 ) -> Response {
     let source = match document::read(request).await {
         Ok(source) => source,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let check_hash = Options::is_on(options.check_hash.as_ref());
     // Reading a large configuration takes long enough to keep other callers waiting.

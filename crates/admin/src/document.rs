@@ -13,21 +13,28 @@ use towergate_config::Source;
 
 use crate::answer::message;
 
+/// The answer to a body that cannot be read.
+pub(crate) type Unreadable = Box<Response>;
+
+fn refused(rejection: impl IntoResponse) -> Unreadable {
+    Box::new(rejection.into_response())
+}
+
 /// What the body says, as a source with a file name that tells its format.
 ///
 /// # Errors
 /// The answer to a body that is too large, of another media type, or not what it says it is.
-pub(crate) async fn read(request: Request) -> Result<Source, Response> {
+pub(crate) async fn read(request: Request) -> Result<Source, Unreadable> {
     let media_type = media_type(request.headers());
     if media_type == "multipart/form-data" {
         return multipart(request).await;
     }
-    let body = Bytes::from_request(request, &()).await.map_err(IntoResponse::into_response)?;
+    let body = Bytes::from_request(request, &()).await.map_err(refused)?;
     match media_type.as_str() {
         "" | "application/json" => json(&body),
         "application/yaml" | "application/x-yaml" | "text/yaml" | "text/x-yaml" => text(&body).map(guess),
         "application/x-www-form-urlencoded" => form(&body),
-        _ => Err(message(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")),
+        _ => Err(refused(message(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type"))),
     }
 }
 
@@ -37,10 +44,10 @@ fn media_type(headers: &HeaderMap) -> String {
 }
 
 /// The configuration itself, or an object with its text in the field `config`.
-fn json(body: &[u8]) -> Result<Source, Response> {
+fn json(body: &[u8]) -> Result<Source, Unreadable> {
     let text = text(body)?;
     let value: Value =
-        serde_json::from_str(&text).map_err(|_| message(StatusCode::BAD_REQUEST, "Cannot parse JSON body"))?;
+        serde_json::from_str(&text).map_err(|_| refused(message(StatusCode::BAD_REQUEST, "Cannot parse JSON body")))?;
     match (value.get("_format_version"), value.get("config")) {
         (Some(_), _) => Ok(Source { name: "config.json".into(), text }),
         (None, Some(Value::String(inner))) => Ok(guess(inner.clone())),
@@ -48,30 +55,31 @@ fn json(body: &[u8]) -> Result<Source, Response> {
     }
 }
 
-async fn multipart(request: Request) -> Result<Source, Response> {
-    let mut parts = Multipart::from_request(request, &()).await.map_err(IntoResponse::into_response)?;
-    while let Some(part) = parts.next_field().await.map_err(IntoResponse::into_response)? {
+async fn multipart(request: Request) -> Result<Source, Unreadable> {
+    let mut parts = Multipart::from_request(request, &()).await.map_err(refused)?;
+    while let Some(part) = parts.next_field().await.map_err(refused)? {
         if part.name() == Some("config") {
-            return part.text().await.map(guess).map_err(IntoResponse::into_response);
+            return part.text().await.map(guess).map_err(refused);
         }
     }
     Err(missing())
 }
 
-fn form(body: &[u8]) -> Result<Source, Response> {
+fn form(body: &[u8]) -> Result<Source, Unreadable> {
     let pairs = body.split(|byte| *byte == b'&');
     let value = pairs.filter_map(|pair| pair.strip_prefix(b"config=")).next().ok_or_else(missing)?;
     let spaced: Vec<u8> = value.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     text(&percent_decode(&spaced).collect::<Vec<_>>()).map(guess)
 }
 
-fn text(body: &[u8]) -> Result<String, Response> {
-    let not_text = |_| message(StatusCode::BAD_REQUEST, "expected a declarative configuration: the body is not UTF-8");
+fn text(body: &[u8]) -> Result<String, Unreadable> {
+    let not_text =
+        |_| refused(message(StatusCode::BAD_REQUEST, "expected a declarative configuration: the body is not UTF-8"));
     String::from_utf8(body.to_vec()).map_err(not_text)
 }
 
-fn missing() -> Response {
-    message(StatusCode::BAD_REQUEST, "expected a declarative configuration")
+fn missing() -> Unreadable {
+    refused(message(StatusCode::BAD_REQUEST, "expected a declarative configuration"))
 }
 
 /// Text without a declared format: JSON if it is that, YAML otherwise.

@@ -1,6 +1,6 @@
 //! From text to the configuration in force.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde_json::{Value, json};
 use towergate_config::{Report, Source, Warning, parse};
@@ -34,11 +34,12 @@ impl LoadError {
         match &self.0 {
             Kind::Text(report) => report.fields().clone(),
             Kind::Compile(problems) => {
-                let mut fields = json!({});
+                let mut fields = BTreeMap::<_, BTreeMap<_, BTreeMap<_, _>>>::new();
                 for problem in problems {
-                    fields[problem.collection][problem.id.to_string()][&problem.field] = json!(problem.message);
+                    let entity = fields.entry(problem.collection).or_default().entry(problem.id).or_default();
+                    entity.insert(&problem.field, &problem.message);
                 }
-                fields
+                json!(fields)
             }
         }
     }

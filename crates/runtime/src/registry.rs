@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use towergate_config::{Catalog, PluginLookup, PluginSchema};
 use towergate_core::{Env, Guard, Plugin, PluginError, Policy, Task, Wrap};
-use towergate_schema::RecordSchema;
+use towergate_schema::{Check, Path, Problem, RecordSchema, is_reference};
 
 /// Where in the stack a plugin stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +144,7 @@ impl Registry {
         P: Plugin,
         P::Config: RecordSchema,
     {
-        let mut schema = PluginSchema::new(P::Config::record());
+        let mut schema = PluginSchema::new(P::Config::record().check(buildable(build)));
         schema.no_consumer = !P::CONSUMER_SCOPE;
         schema.no_consumer_group = !P::CONSUMER_SCOPE;
         schema.no_service = !P::SERVICE_SCOPE;
@@ -170,6 +170,36 @@ impl Registry {
     pub fn kind(&self, name: &str) -> Option<&PluginKind> {
         self.kinds.iter().find(|kind| kind.name == name)
     }
+}
+
+/// What no schema can say is found by making the policy, when the configuration is read: its place
+/// in the text is still known then. A reference to a secret is only followed later, when the policy
+/// is made to be used.
+fn buildable(build: fn(Value, &Env) -> Result<Built, PluginError>) -> Check {
+    Check::custom(&[], move |config| {
+        if refers_to_secrets(config.values()) {
+            return Ok(());
+        }
+        let built = build(Value::Object(config.clone()), &Env::default());
+        built.map(drop).map_err(|error| vec![Problem::new(path(error.field()), error.message())])
+    })
+}
+
+fn refers_to_secrets<'a>(values: impl IntoIterator<Item = &'a Value>) -> bool {
+    values.into_iter().any(|value| match value {
+        Value::String(text) => is_reference(text),
+        Value::Array(items) => refers_to_secrets(items),
+        Value::Object(fields) => refers_to_secrets(fields.values()),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    })
+}
+
+/// The path a plugin writes as `origins[1]` or `redis.host`.
+fn path(field: &str) -> Path {
+    field.split(['.', '[', ']']).filter(|part| !part.is_empty()).fold(Path::root(), |path, part| match part.parse() {
+        Ok(index) => path.index(index),
+        Err(_) => path.key(part),
+    })
 }
 
 fn made<P>(config: Value, env: &Env) -> Result<P, PluginError>

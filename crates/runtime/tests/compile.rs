@@ -194,10 +194,28 @@ fn consumers_are_found_by_their_keys() {
     assert!(!credential.is_expired(now) && credential.is_expired(now + std::time::Duration::from_secs(120)));
 }
 
+const UNLUCKY: &str = "
+plugins:
+- {name: carried, config: {number: 13}}
+- {name: outer, config: {number: 13}}
+";
+
 #[test]
-fn all_problems_are_told_at_once() {
-    let unlucky = "plugins:\n- {name: carried, config: {number: 13}}\n- {name: outer, config: {number: 13}}\n";
-    let mut problems: Vec<_> = compiled(unlucky, None).unwrap_err().iter().map(ToString::to_string).collect();
+fn what_a_plugin_finds_wrong_is_told_with_its_place() {
+    let text = format!("_format_version: \"3.0\"{UNLUCKY}");
+    let report = parse(vec![Source::new("kong.yml", text)], &registry()).unwrap_err();
+    let told: Vec<_> = report.problems().iter().map(|p| (p.at.line, p.path.as_str(), p.message.as_str())).collect();
+    let unlucky = "13 is unlucky; any other is fine";
+    assert_eq!(told, [(3, "plugins[0].config.number", unlucky), (4, "plugins[1].config.number", unlucky)]);
+}
+
+#[test]
+fn all_problems_of_secrets_are_told_at_once() {
+    let mut config = config(&UNLUCKY.replace("13", "1"));
+    // As when a reference to a secret turns out to lead to 13.
+    config.plugins.iter_mut().for_each(|plugin| plugin.config = serde_json::json!({ "number": 13 }));
+    let compiled = compile(Arc::new(config), &registry(), &mut Names, &Arc::new(Pages::default()), None);
+    let mut problems: Vec<_> = compiled.unwrap_err().iter().map(ToString::to_string).collect();
     problems.sort();
     let text = |name: &str| format!("in plugins '{name}': config.number: 13 is unlucky; any other is fine");
     assert_eq!(problems, [text("carried"), text("outer")]);
@@ -220,26 +238,35 @@ async fn unchanged_policies_and_their_tasks_go_on_and_others_stop() {
             "plugins:\n- {{name: carried, config: {{number: {number}}}}}\nroutes:\n- {{name: r, paths: [/r]}}\n{more}"
         )
     };
-    let made = || MADE.load(Ordering::SeqCst);
+    // Reading a configuration makes a policy, too, to see whether it can be; what counts is applying it.
+    let applying = |apply: &dyn Fn()| {
+        let before = MADE.load(Ordering::SeqCst);
+        apply();
+        MADE.load(Ordering::SeqCst) - before
+    };
     let running = |tasks| eventually(move || RUNNING.load(Ordering::SeqCst) == tasks);
     let handle = tokio::runtime::Handle::current();
     let (control, watched) =
         Control::start(registry(), Pages::default(), Box::new(Names), handle, config(&with(100, "")), 2).unwrap();
     let policy = |worker: usize| watched[worker].with(|table| number(&table.plans[0]).unwrap());
-    assert_eq!((policy(0), policy(1), made()), ("100".into(), "100".into(), 1));
+    assert_eq!((policy(0), policy(1)), ("100".into(), "100".into()));
     running(1).await;
 
     // The same policy beside a change elsewhere: not made again, its task goes on.
-    control.apply(config(&with(100, "services:\n- {name: s, url: 'http://s.test'}\n"))).unwrap();
-    assert_eq!((made(), RUNNING.load(Ordering::SeqCst), control.current().config.services.len()), (1, 1, 1));
+    let beside = config(&with(100, "services:\n- {name: s, url: 'http://s.test'}\n"));
+    assert_eq!(applying(&|| control.apply(beside.clone()).unwrap()), 0);
+    assert_eq!((RUNNING.load(Ordering::SeqCst), control.current().config.services.len()), (1, 1));
 
     // A refused configuration changes nothing.
-    control.apply(config(&with(13, ""))).unwrap_err();
+    let mut refused = config(&with(1, ""));
+    refused.plugins[0].config = serde_json::json!({ "number": 13 });
+    control.apply(refused).unwrap_err();
     assert_eq!((policy(0), control.current().config.services.len()), ("100".into(), 1));
 
     // Configured otherwise: a new policy, whose task takes the place of the old one's.
-    control.apply(config(&with(101, ""))).unwrap();
-    assert_eq!((policy(0), policy(1), made()), ("101".into(), "101".into(), 2));
+    let otherwise = config(&with(101, ""));
+    assert_eq!(applying(&|| control.apply(otherwise.clone()).unwrap()), 1);
+    assert_eq!((policy(0), policy(1)), ("101".into(), "101".into()));
     running(1).await;
 
     // Gone with the plugin; and what workers have let go of is taken apart.
