@@ -1,6 +1,6 @@
 //! The Admin API: reads and replaces the configuration of a running gateway.
 //!
-//! An axum router over the gateway's [`Control`](towergate_runtime::Control), to be served on a
+//! An axum router over the gateway's [`Control`], to be served on a
 //! listener and a thread of its own: it never touches a request of the proxy.
 //!
 //! | path | method | status | what |
