@@ -155,7 +155,7 @@ fn what_cannot_be_right_is_refused_with_its_place_and_what_would_be() {
         (
             "KONG_DATABASE",
             "cassandra",
-            "Cassandra as a datastore is not supported, as in Kong since 3.4; use 'off' with declarative_config",
+            "database=cassandra is not supported, as in Kong since 3.4; use 'off' with declarative_config",
         ),
         (
             "KONG_DATABASE",
