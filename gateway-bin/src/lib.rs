@@ -18,8 +18,10 @@
 //! }
 //! ```
 
+mod admin_api;
 mod check;
 mod cli;
+mod configuration;
 mod demo;
 mod log;
 mod plugins;
