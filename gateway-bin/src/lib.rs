@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+mod admin_api;
 mod check;
 mod cli;
+mod configuration;
 mod demo;
 mod log;
 mod plugins;

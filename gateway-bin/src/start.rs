@@ -1,23 +1,17 @@
 //! `towergate start` and `towergate demo`: a running gateway.
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    sync::{Arc, mpsc},
-    thread,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use towergate_admin::{Admin, Connections};
 use towergate_config::{
-    Config, Settings, parse,
-    settings::{Log, LogLevel},
+    Settings,
+    settings::{Listener, Log, LogLevel, Origin},
 };
 use towergate_runtime::{Control, LoadError};
-use towergate_server::{Listeners, Stats, Workers};
+use towergate_server::{Listeners, Workers};
 use towergate_upstream::{Destinations, Proxy};
 
 use crate::{
-    cli,
+    admin_api, cli, configuration,
     demo::{self, Demo},
     log,
     plugins::{PluginSet, registry},
@@ -87,49 +81,28 @@ impl Gateway {
     fn open<P: PluginSet>(plugins: P, sources: Sources, verbose: u8) -> Result<Self, String> {
         let settings = Arc::new(sources.settings.clone());
         start_log(&settings, verbose)?;
-        let cannot_wait = |error: std::io::Error| format!("cannot wait for signals: {error}");
-        let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot_wait)?;
-        let asks = waiting.block_on(async { Asks::new(&sources.files) }).map_err(cannot_wait)?;
-        let config = first_configuration(&plugins, &sources)?;
+        let (waiting, asks) = wait_for_asks(&sources)?;
+        let first = configuration::first(&plugins, &sources)?;
         let pages = wiring::pages(&settings)?;
-        let proxy_listens = wiring::listens(&settings.proxy_listen)?;
-        let admin_listens = wiring::listens(&settings.admin_listen)?;
-        let listeners = Listeners::bind(&proxy_listens, settings.workers.get()).map_err(|error| error.to_string())?;
-        let admin_listeners = Listeners::bind(&admin_listens, 1).map_err(|error| error.to_string())?;
+        let (proxy, admin) = ports(&settings)?;
+        let (proxy_address, admin_address) = (proxy.addresses().first().copied(), admin.addresses().first().copied());
         let pid_file = PidFile::write(&settings)?;
-        for warning in settings.warnings().iter().map(ToString::to_string).chain(config.warnings) {
+        for warning in settings.warnings().iter().chain(&first.warnings) {
             tracing::warn!("{warning}");
         }
         let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
-        let destinations = Box::new(Reach(Destinations::new()));
-        let (control, watched) = Control::start(
-            registry(&plugins, &settings),
-            pages,
-            destinations,
-            background.handle().clone(),
-            config.config,
-            settings.workers.get(),
-        )
-        .map_err(|problems| LoadError::from(problems).to_string())?;
+        let (registry, reach) = (registry(&plugins, &settings), Box::new(Reach(Destinations::new())));
+        let (workers, handle) = (settings.workers.get(), background.handle().clone());
+        let (control, watched) = Control::start(registry, pages, reach, handle, first.config, workers)
+            .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);
-        let (proxy_address, admin_address) =
-            (listeners.addresses().first().copied(), admin_listeners.addresses().first().copied());
-        let proxy_settings = wiring::proxy(&settings);
-        let make_stack = move |_| plugins.stack(Proxy::new(&proxy_settings));
-        let workers = Workers::start(wiring::server(&settings), listeners, watched, make_stack)
+        let proxying = wiring::proxy(&settings);
+        let make_stack = move |_| plugins.stack(Proxy::new(&proxying));
+        let workers = Workers::start(wiring::server(&settings), proxy, watched, make_stack)
             .map_err(|error| format!("cannot start the workers: {error}"))?;
-        serve_admin(admin_listeners, control.clone(), settings, workers.stats())?;
-        Ok(Self {
-            sources,
-            asks,
-            waiting,
-            control,
-            workers,
-            proxy_address,
-            admin_address,
-            _pid_file: pid_file,
-            _background: background,
-        })
+        admin_api::serve(admin, control.clone(), settings, workers.stats())?;
+        let (_pid_file, _background) = (pid_file, background);
+        Ok(Self { sources, asks, waiting, control, workers, proxy_address, admin_address, _pid_file, _background })
     }
 
     /// Follows signals and file changes until told to stop, then lets requests in flight finish.
@@ -144,7 +117,9 @@ impl Gateway {
                 tokio::select! {
                     ask = self.asks.next() => match ask {
                         Ask::Stop => return,
-                        Ask::Reload | Ask::FilesChanged => reload(&self.sources, &self.control),
+                        Ask::Reload | Ask::FilesChanged => {
+                            configuration::reload(&self.sources, &self.control);
+                        }
                     },
                     _ = sweep.tick() => { self.control.sweep(); }
                 }
@@ -159,35 +134,20 @@ impl Gateway {
     }
 }
 
-/// Reads the declarative configuration again. A broken one is told, and the old one stays.
-fn reload(sources: &Sources, control: &Control) {
-    let loaded = match sources.declarative() {
-        Ok(Some(texts)) => control.load(texts).map_err(|error| error.to_string()),
-        Ok(None) => return,
-        Err(error) => Err(error),
-    };
-    match loaded {
-        Ok(warnings) => {
-            for warning in warnings {
-                tracing::warn!("{warning}");
-            }
-            tracing::info!(hash = %control.current().config.hash, "configuration reloaded");
-        }
-        Err(error) => tracing::error!("configuration not reloaded, the one before stays in force: {error}"),
-    }
+/// Listens to what the outside asks, from now on; answers the runtime to wait for it in, too.
+fn wait_for_asks(sources: &Sources) -> Result<(tokio::runtime::Runtime, Asks), String> {
+    let cannot = |error: std::io::Error| format!("cannot wait for signals: {error}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
+    let asks = runtime.block_on(async { Asks::new(&sources.files) }).map_err(cannot)?;
+    Ok((runtime, asks))
 }
 
-struct First {
-    config: Config,
-    warnings: Vec<String>,
-}
-
-fn first_configuration(plugins: &impl PluginSet, sources: &Sources) -> Result<First, String> {
-    let Some(declarative) = sources.declarative()? else {
-        return Ok(First { config: Config::empty(), warnings: Vec::new() });
+/// Opens the ports of the proxy and of the Admin API.
+fn ports(settings: &Settings) -> Result<(Listeners, Listeners), String> {
+    let bind = |listeners: &[Listener], workers| {
+        Listeners::bind(&wiring::listens(listeners)?, workers).map_err(|error| error.to_string())
     };
-    let loaded = parse(declarative, &registry(plugins, &sources.settings)).map_err(|report| report.to_string())?;
-    Ok(First { config: loaded.config, warnings: loaded.warnings.iter().map(ToString::to_string).collect() })
+    Ok((bind(&settings.proxy_listen, settings.workers.get())?, bind(&settings.admin_listen, 1)?))
 }
 
 fn start_log(settings: &Settings, verbose: u8) -> Result<(), String> {
@@ -200,7 +160,7 @@ fn start_log(settings: &Settings, verbose: u8) -> Result<(), String> {
     match log::start(level, log) {
         Ok(()) => Ok(()),
         // The default place may not be ours to write to; stderr is enough then.
-        Err(_) if settings.origin("prefix") == towergate_config::settings::Origin::Default => {
+        Err(_) if settings.origin("prefix") == Origin::Default => {
             log::start(level, &Log::Off).map_err(|error| error.to_string())
         }
         Err(error) => Err(format!("cannot write the error log {log:?}: {error}; see proxy_error_log")),
@@ -209,53 +169,6 @@ fn start_log(settings: &Settings, verbose: u8) -> Result<(), String> {
 
 fn background() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("background").enable_all().build()
-}
-
-/// Serves the Admin API on a thread of its own, for as long as the process lives.
-fn serve_admin(
-    listeners: Listeners,
-    control: Arc<Control>,
-    settings: Arc<Settings>,
-    stats: Stats,
-) -> Result<(), String> {
-    let admin = Admin {
-        control,
-        node_id: settings.node_id.unwrap_or_else(uuid::Uuid::new_v4),
-        settings,
-        connections: Box::new(move || connections(&stats)),
-    };
-    let router = towergate_admin::router(Arc::new(admin));
-    let (ready, started) = mpsc::channel();
-    let serve = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            let sockets: Vec<TcpListener> = listeners.into_workers().into_iter().flatten().collect();
-            let mut serving = tokio::task::JoinSet::new();
-            for socket in sockets {
-                let socket = tokio::net::TcpListener::from_std(socket)?;
-                serving.spawn(std::future::IntoFuture::into_future(axum::serve(socket, router.clone())));
-            }
-            let _ = ready.send(());
-            while serving.join_next().await.is_some() {}
-            Ok::<_, std::io::Error>(())
-        })
-    };
-    let failed = |error: &dyn std::fmt::Display| format!("cannot start the Admin API: {error}");
-    thread::Builder::new().name("admin".into()).spawn(serve).map_err(|error| failed(&error))?;
-    started.recv().map_err(|error| failed(&error))
-}
-
-fn connections(stats: &Stats) -> Connections {
-    let now = stats.snapshot();
-    Connections {
-        connections_accepted: now.connections_accepted,
-        connections_active: now.connections_active,
-        connections_handled: now.connections_handled,
-        connections_reading: now.connections_reading,
-        connections_waiting: now.connections_waiting,
-        connections_writing: now.connections_writing,
-        total_requests: now.total_requests,
-    }
 }
 
 #[allow(clippy::print_stdout, reason = "the demo tells what to try")]

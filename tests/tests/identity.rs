@@ -78,3 +78,46 @@ consumers:
     assert_eq!(upstream.last().header("X-Consumer-Username"), None);
     assert_eq!(connection.request(&Request::get("/")).status, 401);
 }
+
+#[test]
+fn identity_headers_cannot_be_made_up_with_underscores() {
+    // To CGI, WSGI and PHP `X_Consumer_Username` and `X-Consumer-Username` are one header.
+    let upstream = Upstream::echo();
+    let gateway = with_key_auth(&upstream);
+    let names = [
+        "X_Consumer_Username",
+        "X-Consumer_ID",
+        "x_consumer_custom_id",
+        "X_Credential_Identifier",
+        "X_Anonymous_Consumer",
+        "X_Consumer_Groups",
+        "X_Forwarded_For",
+        "X_Forwarded_Host",
+        "X_Real_IP",
+        "X_Kong_Request_Id",
+        "Content_Length",
+        "Transfer_Encoding",
+        "X-Consumer-Groups",
+        "X-Authenticated-Groups",
+    ];
+    let request =
+        names.iter().fold(Request::get("/").header("apikey", "secret"), |request, name| request.header(name, "7"));
+    assert_eq!(gateway.send(&request.header("X_Mine", "stays")).status, 200);
+    let received = upstream.only();
+    for name in names {
+        assert!(!received.headers.has(name), "{name} in {:?}", received.headers);
+    }
+    assert_eq!(received.header("X_Mine"), Some("stays"));
+}
+
+#[test]
+fn identity_cannot_be_made_up_in_trailers() {
+    let upstream = Upstream::echo();
+    let gateway = with_key_auth(&upstream);
+    let head = "POST / HTTP/1.1\r\nHost: a\r\napikey: secret\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let body = "5\r\nhello\r\n0\r\nX-Consumer-Username: admin\r\nX-Consumer-ID: 7\r\n\r\n";
+    assert_eq!(gateway.send_raw([head, body].concat()).status, 200);
+    let received = upstream.only();
+    assert_eq!(received.headers.all("X-Consumer-Username"), ["mobile-app"]);
+    assert_eq!(received.body, b"hello");
+}

@@ -1,7 +1,8 @@
 //! The headers that tell the upstream who a request is from.
 //!
 //! Whatever a client sent under these names is gone once a way of authentication has spoken: all
-//! lines of a name are replaced or removed, not only the first.
+//! lines of a name are replaced or removed, not only the first, and also those of a name that is
+//! the same where `_` counts as `-`, as in CGI and all that is modelled on it.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use towergate_core::Consumer;
@@ -11,26 +12,50 @@ const CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custo
 const CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-username");
 const CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-identifier");
 const ANONYMOUS: HeaderName = HeaderName::from_static("x-anonymous-consumer");
+const CONSUMER_GROUPS: HeaderName = HeaderName::from_static("x-consumer-groups");
+const AUTHENTICATED_GROUPS: HeaderName = HeaderName::from_static("x-authenticated-groups");
+
+/// All of them, also those that others write later: nobody but the gateway says who somebody is.
+const ALL: [HeaderName; 7] = [
+    CONSUMER_ID,
+    CONSUMER_CUSTOM_ID,
+    CONSUMER_USERNAME,
+    CREDENTIAL_IDENTIFIER,
+    ANONYMOUS,
+    CONSUMER_GROUPS,
+    AUTHENTICATED_GROUPS,
+];
 
 /// The request is from this consumer, who proved it with the credential of this identifier.
 pub(crate) fn write_proven(headers: &mut HeaderMap, consumer: Option<&Consumer>, identifier: &str) {
+    clear(headers);
     write_consumer(headers, consumer);
     set(headers, CREDENTIAL_IDENTIFIER, Some(identifier));
-    headers.remove(ANONYMOUS);
 }
 
 /// The request goes on as this consumer, nothing proven.
 pub(crate) fn write_anonymous(headers: &mut HeaderMap, consumer: &Consumer) {
+    clear(headers);
     write_consumer(headers, Some(consumer));
-    headers.remove(CREDENTIAL_IDENTIFIER);
     headers.insert(ANONYMOUS, HeaderValue::from_static("true"));
 }
 
 /// Nobody has said who the request is from.
 pub(crate) fn clear(headers: &mut HeaderMap) {
-    for name in [CONSUMER_ID, CONSUMER_CUSTOM_ID, CONSUMER_USERNAME, CREDENTIAL_IDENTIFIER, ANONYMOUS] {
+    for name in ALL {
         headers.remove(name);
     }
+    let disguised: Vec<_> = headers.keys().filter(|name| is_disguised(name.as_str())).cloned().collect();
+    for name in disguised {
+        headers.remove(name);
+    }
+}
+
+/// Whether a name is one of these for those to whom `_` and `-` are the same.
+fn is_disguised(name: &str) -> bool {
+    let same =
+        |other: &HeaderName| name.bytes().map(|byte| if byte == b'_' { b'-' } else { byte }).eq(other.as_str().bytes());
+    name.contains('_') && ALL.iter().any(same)
 }
 
 fn write_consumer(headers: &mut HeaderMap, consumer: Option<&Consumer>) {
@@ -41,12 +66,10 @@ fn write_consumer(headers: &mut HeaderMap, consumer: Option<&Consumer>) {
     set(headers, CONSUMER_USERNAME, consumer.and_then(|consumer| consumer.username.as_deref()));
 }
 
-/// Sets a header or removes it. A text that no header can hold (control characters) counts as none,
-/// so that the client's own value never stays.
+/// Sets a header. A text that no header can hold (control characters) counts as none.
 fn set(headers: &mut HeaderMap, name: HeaderName, text: Option<&str>) {
-    match text.and_then(|text| HeaderValue::from_bytes(text.as_bytes()).ok()) {
-        Some(value) => _ = headers.insert(name, value),
-        None => _ = headers.remove(name),
+    if let Some(value) = text.and_then(|text| HeaderValue::from_bytes(text.as_bytes()).ok()) {
+        headers.insert(name, value);
     }
 }
 
@@ -73,6 +96,31 @@ mod tests {
 
     fn seen(headers: &HeaderMap) -> [Vec<&[u8]>; 5] {
         NAMES.map(|name| headers.get_all(name).iter().map(HeaderValue::as_bytes).collect())
+    }
+
+    #[test]
+    fn what_only_looks_different_is_gone_too() {
+        let spoofed = || {
+            let mut headers = HeaderMap::new();
+            for name in ["x_consumer_username", "x-consumer_id", "x_consumer-groups", "x-consumer-groups", "x_other"] {
+                headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_static("spoofed"));
+                headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_static("twice"));
+            }
+            headers
+        };
+        let (mut proven, mut anonymous, mut nobody) = (spoofed(), spoofed(), spoofed());
+        write_proven(&mut proven, Some(&Consumer::named("alice")), "key");
+        write_anonymous(&mut anonymous, &Consumer::named("guest"));
+        clear(&mut nobody);
+        let names = |headers: &HeaderMap| {
+            let mut names: Vec<_> = headers.keys().map(|name| name.as_str().to_owned()).collect();
+            names.sort_unstable();
+            names
+        };
+        let rest = ["x-consumer-id", "x-consumer-username", "x-credential-identifier", "x_other"];
+        assert_eq!(names(&proven), rest);
+        assert_eq!(names(&anonymous), ["x-anonymous-consumer", "x-consumer-id", "x-consumer-username", "x_other"]);
+        assert_eq!(names(&nobody), ["x_other"]);
     }
 
     #[test]

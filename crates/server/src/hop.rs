@@ -6,8 +6,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 /// what a guard sets later can then not be taken away by the client's list.
 ///
 /// Never removed, whatever is listed: what frames the message (`Content-Length`,
-/// `Transfer-Encoding`), `Host`, and what the upstream side needs in order to decide about
-/// protocol switches and trailers (`Upgrade`, `TE`, `Connection` itself).
+/// `Transfer-Encoding`), `Host`, what the upstream side needs in order to decide about protocol
+/// switches and trailers (`Upgrade`, `TE`, `Connection` itself), and what the proxies before us say
+/// about the client (`X-Forwarded-*`, `X-Real-IP`, `Via`): a list that one of them passed on
+/// unread must not hide where the request came from.
 pub(crate) fn strip_listed(headers: &mut HeaderMap) {
     let Some(first) = headers.get(header::CONNECTION) else { return };
     if is_plain(first) && headers.get_all(header::CONNECTION).iter().nth(1).is_none() {
@@ -39,7 +41,7 @@ fn is_spared(name: &HeaderName) -> bool {
         header::TRANSFER_ENCODING,
         header::UPGRADE,
     ];
-    spared.contains(name)
+    spared.contains(name) || matches!(name.as_str(), "via" | "x-real-ip") || name.as_str().starts_with("x-forwarded-")
 }
 
 #[cfg(test)]
@@ -48,7 +50,21 @@ mod tests {
 
     #[test]
     fn listed_headers_go_and_framing_stays() {
-        let table: [(&[&str], &[&str]); 5] = [
+        let table: [(&[&str], &[&str]); 6] = [
+            (
+                &["X-Forwarded-For, X-Real-IP, X-Forwarded-Proto, Via"],
+                &[
+                    "content-length",
+                    "host",
+                    "te",
+                    "via",
+                    "x-a",
+                    "x-b",
+                    "x-forwarded-for",
+                    "x-forwarded-proto",
+                    "x-real-ip",
+                ],
+            ),
             (&["keep-alive"], &["content-length", "host", "te", "x-a", "x-b"]),
             (&["close, X-A"], &["content-length", "host", "te", "x-b"]),
             (&["close", " x-b ,,x-a"], &["content-length", "host", "te"]),
@@ -57,7 +73,7 @@ mod tests {
         ];
         for (connection, rest) in table {
             let mut headers = HeaderMap::new();
-            for name in ["content-length", "host", "te", "x-a", "x-b"] {
+            for name in rest.iter().chain(&["x-a", "x-b"]) {
                 headers.insert(HeaderName::from_static(name), HeaderValue::from_static("1"));
             }
             headers.append("x-a", HeaderValue::from_static("2"));

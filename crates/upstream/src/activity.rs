@@ -15,6 +15,8 @@ pub(crate) struct Activity {
     last: AtomicU64,
     /// Whether any byte of a response has come.
     heard: AtomicBool,
+    /// Bytes read while there is no response yet; [`ANSWERED`] from then on.
+    before_answer: AtomicU64,
     /// Whether the whole request was handed to the connection.
     given: AtomicBool,
     /// Whether a write waits for the peer.
@@ -23,12 +25,20 @@ pub(crate) struct Activity {
     write_timeout: AtomicU64,
 }
 
+/// Stands for "there is a response", when what is read is its body.
+const ANSWERED: u64 = u64::MAX;
+
+/// How many bytes an upstream may send before its response. No head is as long; but interim
+/// responses (1xx) can be sent without end, and each of them is work.
+pub(crate) const BEFORE_ANSWER: u64 = 4 << 20;
+
 impl Activity {
     pub(crate) fn new() -> Self {
         Self {
             opened: Instant::now(),
             last: AtomicU64::new(0),
             heard: AtomicBool::new(false),
+            before_answer: AtomicU64::new(0),
             given: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             write_timeout: AtomicU64::new(u64::MAX),
@@ -38,6 +48,7 @@ impl Activity {
     /// A request begins.
     pub(crate) fn begin(&self, write_timeout: Duration) {
         self.heard.store(false, Ordering::Relaxed);
+        self.before_answer.store(0, Ordering::Relaxed);
         self.given.store(false, Ordering::Relaxed);
         self.write_timeout.store(milliseconds(write_timeout), Ordering::Relaxed);
         self.touch();
@@ -58,10 +69,24 @@ impl Activity {
         self.blocked.store(true, Ordering::Relaxed);
     }
 
-    /// Bytes were read.
-    pub(crate) fn read(&self) {
+    /// Bytes were read. Answers whether more have come than may before a response.
+    pub(crate) fn read(&self, bytes: usize) -> bool {
         self.heard.store(true, Ordering::Relaxed);
         self.touch();
+        // Only the connection's own task writes while a response is awaited.
+        match self.before_answer.load(Ordering::Relaxed) {
+            ANSWERED => false,
+            before => {
+                let all = before.saturating_add(bytes as u64);
+                self.before_answer.store(all, Ordering::Relaxed);
+                all > BEFORE_ANSWER
+            }
+        }
+    }
+
+    /// The head of the response is complete.
+    pub(crate) fn answered(&self) {
+        self.before_answer.store(ANSWERED, Ordering::Relaxed);
     }
 
     /// The last of the request was handed to the connection.

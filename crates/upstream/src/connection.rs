@@ -16,13 +16,16 @@ use tokio::{
 
 use crate::{
     activity::Activity,
-    error::{Error, Kind, WriteStalled},
+    error::{Error, Kind, NoAnswer, WriteStalled},
     request_body::Feed,
     wire::Wire,
 };
 
 /// The body of a response as it is received.
 pub(crate) type Received = Incoming;
+
+/// How many header lines a response may have: as many as a request by default.
+const HEADER_LINES: usize = 200;
 
 /// How long a connection that has just been given back may take to become ready again.
 const SETTLING: Duration = Duration::from_millis(50);
@@ -50,7 +53,7 @@ impl Connection {
         // Names go out as the client wrote them (the server keeps that with the request), others
         // like `X-Forwarded-For`; names of the response come back as the upstream wrote them.
         let mut builder = http1::Builder::new();
-        builder.preserve_header_case(true).title_case_headers(true);
+        builder.preserve_header_case(true).title_case_headers(true).max_headers(HEADER_LINES);
         let (sender, connection) = builder.handshake(wire).await?;
         let driver = tokio::spawn(async move {
             if let Err(cause) = connection.await {
@@ -90,6 +93,7 @@ impl Connection {
         let mut alarm = pin!(sleep_until(activity.last() + read_timeout));
         std::future::poll_fn(|cx| {
             if let Poll::Ready(response) = response.as_mut().poll(cx) {
+                activity.answered();
                 return Poll::Ready(response.map_err(failure));
             }
             while alarm.as_mut().poll(cx).is_ready() {
@@ -118,9 +122,11 @@ impl From<hyper::Error> for Error {
     fn from(error: hyper::Error) -> Self {
         let io = std::iter::successors(std::error::Error::source(&error), |cause| cause.source())
             .find_map(|cause| cause.downcast_ref::<io::Error>());
-        let stalled = io.and_then(|io| io.get_ref()).and_then(|inner| inner.downcast_ref::<WriteStalled>());
+        let inner = io.and_then(|io| io.get_ref());
+        let stalled = inner.and_then(|inner| inner.downcast_ref::<WriteStalled>());
         let kind = match stalled {
             Some(WriteStalled(limit)) => Kind::WriteTimeout(*limit),
+            None if inner.is_some_and(|inner| inner.is::<NoAnswer>()) => Kind::BadResponse,
             None if error.is_parse() => Kind::BadResponse,
             None if error.is_user() => Kind::BadRequest,
             None => Kind::Closed,

@@ -5,6 +5,8 @@ use std::{fmt, net::SocketAddr, time::Duration};
 use http::{Method, StatusCode};
 use towergate_core::{BoxError, Protocol, Reply};
 
+use crate::activity::BEFORE_ANSWER;
+
 /// Whose side a failure was on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -200,6 +202,18 @@ impl fmt::Display for WriteStalled {
 }
 
 impl std::error::Error for WriteStalled {}
+
+/// The I/O error a connection ends with when the peer sends and sends but never answers.
+#[derive(Debug)]
+pub(crate) struct NoAnswer;
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{BEFORE_ANSWER} bytes came, but no response")
+    }
+}
+
+impl std::error::Error for NoAnswer {}
 
 #[cfg(test)]
 mod tests {

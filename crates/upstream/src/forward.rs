@@ -66,9 +66,7 @@ impl Forwarding {
         };
         let crumbs = head.version >= Version::HTTP_2;
         for (name, value) in &head.headers {
-            let dropped = is_ours(name)
-                || (self.request_id && *name == X_KONG_REQUEST_ID)
-                || (listed.contains(name) && !hop::is_protected(name));
+            let dropped = self.is_ours(name) || (listed.contains(name) && !hop::is_protected(name));
             if !(dropped || crumbs && *name == header::COOKIE) {
                 headers.append(name.clone(), value.clone());
             }
@@ -77,6 +75,14 @@ impl Forwarding {
         if crumbs && let Some(cookie) = joined(&head.headers, &header::COOKIE, b"; ") {
             headers.insert(header::COOKIE, cookie);
         }
+    }
+
+    /// Whether a header is not for the client to decide. Neither is one that becomes such a header
+    /// where `_` counts as `-`, as in CGI and all that is modelled on it: `X_Real_IP` there replaces
+    /// or joins the `X-Real-IP` that the gateway has written.
+    fn is_ours(&self, name: &HeaderName) -> bool {
+        let is_ours = |name: &str| is_ours(name) || (self.request_id && name == X_KONG_REQUEST_ID.as_str());
+        is_ours(name.as_str()) || (name.as_str().contains('_') && is_ours(&name.as_str().replace('_', "-")))
     }
 
     fn append_via(&self, head: &Parts, headers: &mut HeaderMap) {
@@ -111,9 +117,9 @@ pub(crate) fn target(cx: &Context, head: &Parts) -> Option<Uri> {
 
 /// Whether a header is not for the client to decide: it is about the client's connection, or the
 /// gateway writes it anew.
-fn is_ours(name: &HeaderName) -> bool {
+fn is_ours(name: &str) -> bool {
     matches!(
-        name.as_str(),
+        name,
         "host"
             | "connection"
             | "keep-alive"
@@ -330,6 +336,19 @@ mod tests {
             assert_eq!(friend.sends_of(name, &[]), own);
             assert_eq!(friend.sends_of(name, &told), of_trusted);
         }
+    }
+
+    #[test]
+    fn names_with_underscores_are_no_way_round() {
+        let names = ["x_real_ip", "x_forwarded_for", "x-forwarded_host", "x_forwarded-proto", "x_kong_request_id"];
+        let framing = ["content_length", "transfer_encoding", "http2_settings", "proxy_connection", "keep_alive"];
+        for name in names.iter().chain(&framing) {
+            for trusted in [false, true] {
+                let case = Case { trusted, ..Case::default() };
+                assert_eq!(case.sends_of(name, &[(name, "spoofed")]), "", "{name}");
+            }
+        }
+        assert_eq!(Case::default().sends_of("x_request_token", &[("x_request_token", "1")]), "1", "others pass");
     }
 
     #[test]

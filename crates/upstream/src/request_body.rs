@@ -26,6 +26,10 @@ use crate::{
 /// the price of not being repeated after a part of them was sent.
 const KEPT: u64 = 64 * 1024;
 
+/// How many chunks are kept at most: a body in chunks of one byte would otherwise take dozens of
+/// times its size.
+const KEPT_CHUNKS: usize = 1024;
+
 /// How a body is announced to the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Length {
@@ -156,7 +160,7 @@ impl Source {
 
     fn keep(&mut self, chunk: &Bytes) {
         match self.room.checked_sub(chunk.len() as u64) {
-            Some(room) if !self.lost => {
+            Some(room) if !self.lost && self.kept.len() < KEPT_CHUNKS => {
                 self.room = room;
                 self.kept.push(chunk.clone());
             }
@@ -169,7 +173,7 @@ impl Source {
 
     /// Keeps what the client sends until there is no more room; with the body's length if it ended.
     fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<u64>, BoxError>> {
-        while self.room > 0 {
+        while self.room > 0 && self.kept.len() < KEPT_CHUNKS {
             match ready!(self.poll_fresh(cx)) {
                 None => return Poll::Ready(Ok(Some(self.kept.iter().map(|chunk| chunk.len() as u64).sum()))),
                 Some(Err(error)) => return Poll::Ready(Err(error)),
@@ -271,6 +275,31 @@ mod tests {
             if again {
                 assert_eq!(read(body.feed(&activity)).await, size);
             }
+        }
+    }
+
+    /// So many chunks of one byte.
+    struct Drops(u64);
+
+    impl HttpBody for Drops {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            let Some(left) = self.0.checked_sub(1) else { return Poll::Ready(None) };
+            self.0 = left;
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_of_countless_chunks_is_not_kept() {
+        for (chunks, whole) in [(1000, true), (5000, false)] {
+            let mut body = RequestBody::new(Drops(chunks), true);
+            body.gather().await.unwrap();
+            assert_eq!(body.length(), if whole { Length::Known(chunks) } else { Length::Unknown });
+            assert_eq!(read(body.feed(&Arc::new(Activity::new()))).await as u64, chunks, "it streams all the same");
+            assert_eq!(body.can_replay(), whole);
         }
     }
 

@@ -14,7 +14,10 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use crate::{activity::Activity, error::WriteStalled};
+use crate::{
+    activity::Activity,
+    error::{NoAnswer, WriteStalled},
+};
 
 /// A socket that reports to an [`Activity`] and fails a write the peer does not take in time.
 #[derive(Debug)]
@@ -50,8 +53,9 @@ impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.activity.read();
+        let count = buf.filled().len().saturating_sub(before);
+        if count > 0 && self.activity.read(count) {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, NoAnswer)));
         }
         read
     }

@@ -1,6 +1,7 @@
 //! Heads of requests and responses.
 
 use http::{Request, StatusCode};
+use tokio::io::AsyncWriteExt;
 use towergate_core::{Body, Matched, Protocol, Route, Service};
 use towergate_upstream::ProxySettings;
 
@@ -179,4 +180,42 @@ async fn an_answer_that_is_not_http_is_a_bad_gateway_and_not_asked_for_again() {
         assert_eq!(support::tries(&cx).len(), 1);
         peer.closed().await;
     }
+}
+
+#[tokio::test]
+async fn a_response_may_have_as_many_header_lines_as_a_request() {
+    let lines = |count: usize| (0..count).map(|number| format!("X-{number}: 1\r\n")).collect::<String>();
+    for (count, status) in [(199, 200), (2_000, 502)] {
+        let upstream = Upstream::bind().await;
+        let call = Gateway::to(service(upstream.address)).spawn(get("/"));
+        let head = format!("HTTP/1.1 200 OK\r\n{}Content-Length: 2\r\n\r\nok", lines(count));
+        upstream.accept().await.answer(&head).await;
+        assert_eq!(call.await.unwrap().1.status(), status, "{count} lines");
+    }
+}
+
+#[tokio::test]
+async fn interim_responses_without_end_are_no_answer() {
+    let upstream = Upstream::bind().await;
+    let call = Gateway::to(service(upstream.address)).spawn(get("/"));
+    let mut peer = upstream.accept().await;
+    peer.until("\r\n\r\n").await;
+    let flood = "HTTP/1.1 100 Continue\r\n\r\n".repeat(1_000);
+    // Sends until the gateway has had enough.
+    support::within(async { while peer.stream.write_all(flood.as_bytes()).await.is_ok() {} }).await;
+    assert_eq!(call.await.unwrap().1.status(), 502);
+    assert!(!upstream.is_called().await, "a response that is none is no reason to ask again");
+}
+
+#[tokio::test]
+async fn a_body_of_many_megabytes_in_one_go_is_an_answer() {
+    let upstream = Upstream::bind().await;
+    let call = Gateway::to(service(upstream.address)).spawn(get("/"));
+    let mut peer = upstream.accept().await;
+    peer.until("\r\n\r\n").await;
+    let size = 16 << 20;
+    let answer = [format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n"), "x".repeat(size)].concat();
+    let sending = tokio::spawn(async move { peer.stream.write_all(answer.as_bytes()).await });
+    assert_eq!(text(call.await.unwrap().1).await.len(), size);
+    sending.await.unwrap().unwrap();
 }
