@@ -1,1 +1,1 @@
-//! Shared inputs of the benches.
+//! Nothing: the benches are in `benches/`, and Cargo wants a library or a binary beside them.

@@ -1,22 +1,4 @@
-//! The gateway as a library: the `towergate` binary, and gateways with plugins of one's own.
-//!
-//! [`plugins!`] makes a set of plugins from a list of types; [`run`] is the whole command line over
-//! such a set. A gateway with one more plugin is a `main` of three lines:
-//!
-//! ```no_run
-//! towergate_gateway::plugins! {
-//!     /// The usual plugins; a guard of one's own would stand in its place by PRIORITY.
-//!     pub struct Mine {
-//!         outer: [],
-//!         guard: [towergate_correlation::CorrelationId, towergate_cors::Cors, towergate_auth::KeyAuth],
-//!         inner: [],
-//!     }
-//! }
-//!
-//! fn main() -> std::process::ExitCode {
-//!     towergate_gateway::run(Mine)
-//! }
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod admin_api;
 mod check;

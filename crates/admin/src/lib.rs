@@ -1,7 +1,6 @@
-//! The Admin API: reads and replaces the configuration of a running gateway.
+#![doc = include_str!("../README.md")]
 //!
-//! An axum router over the gateway's [`Control`], to be served on a
-//! listener and a thread of its own: it never touches a request of the proxy.
+//! # What it answers
 //!
 //! | path | method | status | what |
 //! | --- | --- | --- | --- |

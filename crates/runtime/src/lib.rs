@@ -1,9 +1,4 @@
-//! Configuration compiled to plans, carried over and swapped atomically under running traffic.
-//!
-//! [`compile`] is pure: it turns a [`Config`](towergate_config::Config) into a [`Runtime`], or tells
-//! every problem. [`Control`] holds the one in force and puts another in its place; workers read
-//! theirs through [`Watched`] tables and never wait for it. The [`Registry`] says which plugins
-//! there are.
+#![doc = include_str!("../README.md")]
 #![doc = include_str!("LIFECYCLE.md")]
 
 mod compile;

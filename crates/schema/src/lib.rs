@@ -1,40 +1,11 @@
-//! Kong's schema language for Rust types: validation with Kong's words, defaults, and schemas as data.
+#![doc = include_str!("../README.md")]
 //!
-//! A struct that derives [`Schema`](derive@Schema) is the one source of a [`Record`], which
-//! * [completes](Record::complete) a JSON value (defaults, older spellings, sets without duplicates) and finds every
-//!   [`Problem`] at once, each with its path; [`fields`] and [`message`] shape them as Kong's Admin API does,
-//! * [describes](Record::describe) itself as `GET /schemas/…` does, as [JSON Schema](Record::json_schema) for editors
-//!   and as a [table](Record::reference) for people,
-//! * [merges](Record::merge) changes, and knows [old names](Record::show_old_names) and
-//!   [what is going away](Record::deprecations).
-//!
-//! # Example
-//! ```
-//! use serde::Deserialize;
-//! use serde_json::json;
-//! use towergate_schema::{RecordSchema, Schema, message};
-//!
-//! #[derive(Debug, Deserialize, Schema)]
-//! struct KeyAuth {
-//!     /// Names under which a key is looked for.
-//!     #[schema(required, default = ["apikey"])]
-//!     key_names: Vec<String>,
-//!     /// Refuses ports that are none.
-//!     #[schema(between(0, 65535))]
-//!     port: Option<u16>,
-//! }
-//!
-//! let record = KeyAuth::record();
-//! let mut value = json!({});
-//! assert!(record.complete(&mut value).is_empty());
-//! assert_eq!(value, json!({"key_names": ["apikey"], "port": null}));
-//!
-//! let problems = record.complete(&mut json!({"port": 70000, "prot": 1}));
-//! assert_eq!(
-//!     message(&problems),
-//!     "2 schema violations (port: value should be between 0 and 65535; prot: unknown field)"
-//! );
-//! ```
+//! # Where to look
+//! * [`Record::complete`]: defaults and problems; [`fields`] and [`message`] shape these as Kong's Admin API does.
+//! * [`Record::describe`], [`Record::json_schema`], [`Record::reference`]: the schema for Kong's tools, for editors, for
+//!   people.
+//! * [`Record::merge`]: changes to a value; [`Record::show_old_names`] and [`Record::deprecations`]: what is going away.
+//! * [`checks`] and [`typedefs`]: ready-made checks and fields; [`Field`]: schemas made by hand.
 //!
 //! # Types
 //! `String`, `bool`, integers (their range is checked), `f32`/`f64`, `Uuid`, `Vec` (array), `BTreeSet`/`HashSet` (set),

@@ -1,0 +1,111 @@
+//! What reading a large configuration costs: how long `towergate check` and a reload take.
+//!
+//! The aim: 10,000 routes of 1,000 services are read and compiled in less than a second.
+#![allow(
+    clippy::expect_used,
+    missing_docs,
+    reason = "a bench that cannot go on fails; criterion's macros document nothing"
+)]
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use towergate_config::{Loaded, Source, parse};
+use towergate_core::{Pages, Policy, Service};
+use towergate_gateway::{Bundled, PluginSet as _};
+use towergate_runtime::{Destinations, Registry, Runtime, compile};
+
+/// Reaches nothing: resolving names and opening connections are not what is measured.
+struct Nowhere;
+
+impl Destinations for Nowhere {
+    fn next(&self) -> Box<dyn Destinations> {
+        Box::new(Self)
+    }
+
+    fn destination(&mut self, _: &Service) -> Arc<Policy> {
+        Arc::new(())
+    }
+}
+
+/// `count` services in YAML, each with what `more` writes below it.
+fn services(count: usize, more: impl Fn(&mut String, usize)) -> String {
+    let mut text = "_format_version: \"3.0\"\nservices:\n".to_owned();
+    for n in 0..count {
+        let _ = writeln!(text, "- name: service-{n}\n  url: http://service-{n}.internal:8080/v1");
+        more(&mut text, n);
+    }
+    text
+}
+
+/// Ten routes under a service, and key-auth on one of them.
+fn ten_routes(text: &mut String, service: usize) {
+    text.push_str("  routes:\n");
+    for n in 0..10 {
+        let path = format!("/s{service}/r{n}");
+        let _ = writeln!(text, "  - name: route-{service}-{n}\n    paths: [{path}]\n    methods: [GET, POST]");
+    }
+    text.push_str("    plugins:\n    - name: key-auth\n");
+}
+
+/// `count` keys of a hundred consumers, in JSON as a control plane sends it.
+fn keys(count: usize) -> String {
+    let mut text = "{\"_format_version\": \"3.0\", \"consumers\": [".to_owned();
+    for n in 0..100 {
+        let _ = write!(text, "{}{{\"username\": \"consumer-{n}\"}}", comma(n));
+    }
+    text.push_str("], \"keyauth_credentials\": [");
+    for n in 0..count {
+        let consumer = n % 100;
+        let _ = write!(text, "{}{{\"key\": \"key-{n:032}\", \"consumer\": \"consumer-{consumer}\"}}", comma(n));
+    }
+    text.push_str("]}");
+    text
+}
+
+fn comma(n: usize) -> &'static str {
+    if n > 0 { "," } else { "" }
+}
+
+fn read(name: &str, text: &str, registry: &Registry) -> Loaded {
+    parse(vec![Source::new(name, text)], registry).expect("the text is valid")
+}
+
+fn read_and_compile(text: &str, registry: &Registry, pages: &Arc<Pages>) -> Runtime {
+    let config = Arc::new(read("kong.yml", text, registry).config);
+    compile(config, registry, &mut Nowhere, pages, None).expect("it compiles")
+}
+
+fn load(criterion: &mut Criterion) {
+    let registry = Bundled.registry();
+    let pages = Arc::new(Pages::default());
+    let mut group = criterion.benchmark_group("load");
+    group.sample_size(10);
+
+    let text = services(20_000, |_, _| {});
+    assert_eq!(read("kong.yml", &text, &registry).config.services.len(), 20_000);
+    group.throughput(Throughput::Bytes(text.len() as u64));
+    group.bench_function("parse/20000_services", |bencher| {
+        bencher.iter(|| read("kong.yml", black_box(&text), &registry));
+    });
+
+    let text = services(1_000, ten_routes);
+    assert_eq!(read_and_compile(&text, &registry, &pages).table.plans.len(), 10_000);
+    group.throughput(Throughput::Bytes(text.len() as u64));
+    group.bench_function("parse_and_compile/10000_routes_1000_services", |bencher| {
+        bencher.iter(|| read_and_compile(black_box(&text), &registry, &pages));
+    });
+
+    let text = keys(100_000);
+    assert_eq!(read("kong.json", &text, &registry).config.keyauth_credentials.len(), 100_000);
+    group.throughput(Throughput::Bytes(text.len() as u64));
+    group.bench_function("parse/100000_keys", |bencher| {
+        bencher.iter(|| read("kong.json", black_box(&text), &registry));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, load);
+criterion_main!(benches);
