@@ -12,7 +12,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
     towergate check kong.yml               validate a configuration, with hints\n  \
     towergate start kong.yml               serve it\n  \
     KONG_DECLARATIVE_CONFIG=/etc/kong/kong.yml towergate start -c /etc/kong/kong.conf")]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Say more (-vv: debug).
     #[arg(short, long = "v", global = true, action = ArgAction::Count)]
     pub verbose: u8,

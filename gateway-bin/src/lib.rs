@@ -22,6 +22,7 @@ mod check;
 mod cli;
 mod demo;
 mod log;
+mod log_queue;
 mod plugins;
 mod prefix;
 mod signals;
@@ -59,6 +60,8 @@ pub fn run(plugins: impl PluginSet) -> ExitCode {
             Ok(())
         }
     };
+    // What was logged comes before what is said last.
+    log_queue::finish();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
