@@ -2,8 +2,12 @@
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, Multipart, Request},
-    response::{IntoResponse, Response},
+    extract::{
+        FromRequest, Multipart, Request,
+        multipart::{MultipartError, MultipartRejection},
+        rejection::BytesRejection,
+    },
+    response::Response,
 };
 use http::{HeaderMap, StatusCode, header};
 use percent_encoding::percent_decode;
@@ -22,7 +26,8 @@ pub(crate) async fn read(request: Request) -> Result<Source, Response> {
     if media_type == "multipart/form-data" {
         return multipart(request).await;
     }
-    let body = Bytes::from_request(request, &()).await.map_err(IntoResponse::into_response)?;
+    let unread = |refusal: BytesRejection| message(refusal.status(), &refusal.body_text());
+    let body = Bytes::from_request(request, &()).await.map_err(unread)?;
     match media_type.as_str() {
         "" | "application/json" => json(&body),
         "application/yaml" | "application/x-yaml" | "text/yaml" | "text/x-yaml" => text(&body).map(guess),
@@ -49,10 +54,12 @@ fn json(body: &[u8]) -> Result<Source, Response> {
 }
 
 async fn multipart(request: Request) -> Result<Source, Response> {
-    let mut parts = Multipart::from_request(request, &()).await.map_err(IntoResponse::into_response)?;
-    while let Some(part) = parts.next_field().await.map_err(IntoResponse::into_response)? {
+    let broken = |error: MultipartError| message(error.status(), &error.body_text());
+    let no_parts = |refusal: MultipartRejection| message(refusal.status(), &refusal.body_text());
+    let mut parts = Multipart::from_request(request, &()).await.map_err(no_parts)?;
+    while let Some(part) = parts.next_field().await.map_err(broken)? {
         if part.name() == Some("config") {
-            return part.text().await.map(guess).map_err(IntoResponse::into_response);
+            return part.text().await.map(guess).map_err(broken);
         }
     }
     Err(missing())
