@@ -1,8 +1,7 @@
 //! What stays with the gateway, because it concerns one connection only, and what passes through it untouched.
 
 use towergate_tests::{
-    Gateway, LAST_CHUNK, Reply, Request, SOON, Script, Upstream, answering, chunk, echoing, eventually, forwarded,
-    proxying, returned,
+    Gateway, LAST_CHUNK, Reply, Request, Script, Upstream, answering, chunk, echoing, forwarded, proxying, returned,
 };
 
 // --- hop by hop, towards the upstream ---------------------------------------------------------------------------------
