@@ -122,8 +122,8 @@ impl Workers {
     }
 
     /// Stops: no connection is accepted any more, idle ones are closed at once, requests that have
-    /// begun are finished. What is not finished after `limit` is cut off. Returns when all workers
-    /// are gone.
+    /// begun are finished. What is not finished after `limit` is cut off, and what has not become a
+    /// request within two seconds. Returns when all workers are gone.
     pub fn drain(mut self, limit: Duration) -> Drained {
         const YEAR: Duration = Duration::from_hours(365 * 24);
         self.drain.send_replace(Instant::now().checked_add(limit.min(YEAR)));
