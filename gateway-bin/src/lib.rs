@@ -6,6 +6,7 @@ mod cli;
 mod configuration;
 mod demo;
 mod log;
+mod log_queue;
 mod plugins;
 mod prefix;
 mod signals;
@@ -48,6 +49,8 @@ pub fn run(plugins: impl PluginSet) -> ExitCode {
             Ok(())
         }
     };
+    // What was logged comes before what is said last.
+    log_queue::finish();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

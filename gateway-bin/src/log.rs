@@ -3,10 +3,9 @@
 use std::{
     fmt::{self, Write as _},
     fs::{File, OpenOptions},
-    io::{self, Write},
+    io,
     path::Path,
     process,
-    sync::{Arc, Mutex, PoisonError},
 };
 
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
@@ -21,18 +20,20 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+use crate::log_queue::Queue;
+
 /// Logs from now on to stderr and, beside it, to the error log, what is at least this severe.
 ///
 /// # Errors
-/// When the error log cannot be written to.
+/// When the error log cannot be written to, or the system gives no thread to do it.
 pub(crate) fn start(level: LogLevel, error_log: &Log) -> io::Result<()> {
     let file = match error_log {
         Log::File(path) if !is_terminal_stream(path) => Some(open(path)?),
         Log::File(_) | Log::Off => None,
     };
-    let tee = Tee { file: file.map(|file| Arc::new(Mutex::new(file))) };
+    let queue = ToQueue(Queue::start(file)?);
     let subscriber =
-        tracing_subscriber::fmt().event_format(Lines).with_writer(tee).with_max_level(filter(level)).finish();
+        tracing_subscriber::fmt().event_format(Lines).with_writer(queue).with_max_level(filter(level)).finish();
     // Refused when a log was started before (two gateways in one process): the first one goes on.
     let _ = tracing::subscriber::set_global_default(subscriber);
     Ok(())
@@ -60,31 +61,14 @@ fn filter(level: LogLevel) -> LevelFilter {
     }
 }
 
-/// Writes each line to stderr and to the error log.
-#[derive(Clone)]
-struct Tee {
-    file: Option<Arc<Mutex<File>>>,
-}
+/// Makes the writer of each line.
+struct ToQueue(Queue);
 
-impl Write for Tee {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if let Some(file) = &self.file {
-            file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line)?;
-        }
-        io::stderr().write_all(line)?;
-        Ok(line.len())
-    }
+impl<'a> MakeWriter<'a> for ToQueue {
+    type Writer = Queue;
 
-    fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
-    }
-}
-
-impl<'a> MakeWriter<'a> for Tee {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
+    fn make_writer(&'a self) -> Queue {
+        self.0.clone()
     }
 }
 

@@ -57,6 +57,16 @@ impl Gateway {
         gateway
     }
 
+    #[track_caller]
+    pub(crate) fn start_unheard(setup: Setup) -> Self {
+        let folder = setup.folder();
+        let mut child = setup.command(&folder).stdout(Stdio::null()).spawn().expect("the gateway can be run");
+        drop(child.stderr.take());
+        let mut gateway = Self { child, stderr: Arc::default(), folder, proxy: setup.proxy, admin: setup.admin };
+        gateway.wait_until_ready();
+        gateway
+    }
+
     /// Where the proxy listens.
     pub fn proxy(&self) -> SocketAddr {
         self.proxy.address()

@@ -86,6 +86,15 @@ impl Setup {
         Gateway::start(self)
     }
 
+    /// Starts the gateway and waits until it is ready, with a pipe as standard error whose reader has gone.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    #[track_caller]
+    pub fn start_with_stderr_closed(self) -> Gateway {
+        Gateway::start_unheard(self)
+    }
+
     /// Starts the gateway, which must refuse to run.
     ///
     /// # Panics

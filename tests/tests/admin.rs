@@ -401,6 +401,21 @@ fn config_does_not_choke_on_an_alias_bomb() {
 }
 
 #[test]
+fn config_refuses_broken_bodies_in_json() {
+    let gateway = Gateway::serving("_format_version: \"3.0\"\n");
+    for (path, media_type, body) in [
+        ("/config", "multipart/form-data; boundary=b", "--b\r\n"),
+        ("/config", "multipart/form-data", "--b\r\n"),
+        ("/config", "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=config\r\n\r\nx"),
+        ("/config?check_hash=1&check_hash=1", "application/json", "{}"),
+    ] {
+        let answer = post(&gateway, path, media_type, body);
+        assert_eq!(answer.status, 400, "{path} {media_type} {body}");
+        assert!(answer.json()["message"].is_string(), "{}", answer.text());
+    }
+}
+
+#[test]
 fn config_refuses_other_media_types() {
     assert_eq!(post(&Gateway::serving(EMPTY), "/config", "image/png", "x").status, 415);
 }

@@ -7,7 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use towergate_tests::{
-    Connection, Failure, Gate, Gateway, KONG_VERSION, Port, Request, SOON, Script, Upstream, eventually, proxying, run,
+    Connection, Failure, Gate, Gateway, KONG_VERSION, Port, Request, SOON, Script, Upstream, eventually, proxying,
+    proxying_to, run,
 };
 
 const EMPTY: &str = "_format_version: \"3.0\"\n";
@@ -363,4 +364,16 @@ fn parallel_starts_do_not_disturb_each_other() {
             scope.spawn(|| assert_eq!(Gateway::serving(EMPTY).get("/").status, 404));
         }
     });
+}
+
+#[test]
+fn a_log_that_nobody_reads_any_more_harms_no_request() {
+    // As with `towergate start 2>&1 | head`: the pipe of standard error is closed on the other side.
+    let nobody = Port::free();
+    let document = proxying_to(&format!("http://{}", nobody.address()), &["retries: 0"]);
+    let mut gateway = Gateway::with(&document).start_with_stderr_closed();
+    for _ in 0..5 {
+        assert_eq!(gateway.get("/").status, 502, "and a line for the log");
+    }
+    assert!(gateway.is_running());
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Query, Request, State},
+    extract::{Query, Request, State, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
@@ -36,9 +36,13 @@ pub(crate) async fn show(State(admin): State<Arc<Admin>>) -> Response {
 
 pub(crate) async fn replace(
     State(admin): State<Arc<Admin>>,
-    Query(options): Query<Options>,
+    options: Result<Query<Options>, QueryRejection>,
     request: Request,
 ) -> Response {
+    let options = match options {
+        Ok(Query(options)) => options,
+        Err(refusal) => return message(refusal.status(), &refusal.body_text()),
+    };
     let source = match document::read(request).await {
         Ok(source) => source,
         Err(response) => return *response,

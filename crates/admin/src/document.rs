@@ -2,8 +2,12 @@
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, Multipart, Request},
-    response::{IntoResponse, Response},
+    extract::{
+        FromRequest, Multipart, Request,
+        multipart::{MultipartError, MultipartRejection},
+        rejection::BytesRejection,
+    },
+    response::Response,
 };
 use http::{HeaderMap, StatusCode, header};
 use percent_encoding::percent_decode;
@@ -16,8 +20,8 @@ use crate::answer::message;
 /// The answer to a body that cannot be read.
 pub(crate) type Unreadable = Box<Response>;
 
-fn refused(rejection: impl IntoResponse) -> Unreadable {
-    Box::new(rejection.into_response())
+fn refused(answer: Response) -> Unreadable {
+    Box::new(answer)
 }
 
 /// What the body says, as a source with a file name that tells its format.
@@ -29,7 +33,8 @@ pub(crate) async fn read(request: Request) -> Result<Source, Unreadable> {
     if media_type == "multipart/form-data" {
         return multipart(request).await;
     }
-    let body = Bytes::from_request(request, &()).await.map_err(refused)?;
+    let unread = |refusal: BytesRejection| refused(message(refusal.status(), &refusal.body_text()));
+    let body = Bytes::from_request(request, &()).await.map_err(unread)?;
     match media_type.as_str() {
         "" | "application/json" => json(&body),
         "application/yaml" | "application/x-yaml" | "text/yaml" | "text/x-yaml" => text(&body).map(guess),
@@ -56,10 +61,12 @@ fn json(body: &[u8]) -> Result<Source, Unreadable> {
 }
 
 async fn multipart(request: Request) -> Result<Source, Unreadable> {
-    let mut parts = Multipart::from_request(request, &()).await.map_err(refused)?;
-    while let Some(part) = parts.next_field().await.map_err(refused)? {
+    let broken = |error: MultipartError| refused(message(error.status(), &error.body_text()));
+    let no_parts = |refusal: MultipartRejection| refused(message(refusal.status(), &refusal.body_text()));
+    let mut parts = Multipart::from_request(request, &()).await.map_err(no_parts)?;
+    while let Some(part) = parts.next_field().await.map_err(broken)? {
         if part.name() == Some("config") {
-            return part.text().await.map(guess).map_err(refused);
+            return part.text().await.map(guess).map_err(broken);
         }
     }
     Err(missing())

@@ -104,7 +104,10 @@ impl Workers {
         for (number, (sockets, table)) in sockets.into_iter().zip(watched).enumerate() {
             let worker = Worker::new(config.clone(), table);
             counters.push(worker.counters.clone());
-            let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+            // Connections that always have something to do (large bodies) wake themselves; with
+            // tokio's 61 steps between two looks at the sockets the others waited for them.
+            const STEPS: u32 = 13;
+            let runtime = Builder::new_current_thread().event_interval(STEPS).enable_io().enable_time().build()?;
             let (make_stack, draining) = (make_stack.clone(), draining.clone());
             let work = move || run(&runtime, worker, sockets, draining, || make_stack(number));
             workers.threads.push(thread::Builder::new().name(format!("worker-{number}")).spawn(work)?);
@@ -119,8 +122,8 @@ impl Workers {
     }
 
     /// Stops: no connection is accepted any more, idle ones are closed at once, requests that have
-    /// begun are finished. What is not finished after `limit` is cut off. Returns when all workers
-    /// are gone.
+    /// begun are finished. What is not finished after `limit` is cut off, and what has not become a
+    /// request within two seconds. Returns when all workers are gone.
     pub fn drain(mut self, limit: Duration) -> Drained {
         const YEAR: Duration = Duration::from_hours(365 * 24);
         self.drain.send_replace(Instant::now().checked_add(limit.min(YEAR)));

@@ -1,0 +1,171 @@
+//! Log lines on their way to where they are read, so that nobody who logs waits for a slow disk or
+//! for a pipe that nobody empties.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How many lines may wait to be written; what comes above that is counted and thrown away.
+const WAITING: usize = 8192;
+
+/// The queue that the process logs to, for [`finish`].
+static IN_USE: OnceLock<Queue> = OnceLock::new();
+
+enum Entry {
+    Line(Vec<u8>),
+    /// Everything before this has been written; says so.
+    Flush(SyncSender<()>),
+}
+
+/// Takes lines without ever waiting or failing; a thread of its own writes them to stderr and,
+/// beside it, to the error log.
+#[derive(Debug, Clone)]
+pub(crate) struct Queue {
+    entries: SyncSender<Entry>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Queue {
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn start(error_log: Option<File>) -> io::Result<Self> {
+        let queue = Self::to(Box::new(io::stderr()), error_log)?;
+        let _ = IN_USE.set(queue.clone());
+        Ok(queue)
+    }
+
+    fn to(stderr: Box<dyn Write + Send>, error_log: Option<File>) -> io::Result<Self> {
+        let (entries, received) = sync_channel(WAITING);
+        let lost = Arc::new(AtomicU64::new(0));
+        let targets = Targets { stderr, error_log, lost: lost.clone() };
+        thread::Builder::new().name("log".into()).spawn(move || targets.write_all(&received))?;
+        Ok(Self { entries, lost })
+    }
+
+    /// Waits until what was logged so far has been written, but not longer than this.
+    fn flush(&self, limit: Duration) {
+        const PAUSE: Duration = Duration::from_millis(5);
+        let end = Instant::now() + limit;
+        let (done, written) = sync_channel(1);
+        let mut entry = Entry::Flush(done);
+        while let Err(TrySendError::Full(unsent)) = self.entries.try_send(entry) {
+            if Instant::now() >= end {
+                return;
+            }
+            entry = unsent;
+            thread::sleep(PAUSE);
+        }
+        let _ = written.recv_timeout(end.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// Waits until the process's log has been written, but not longer than a second.
+pub(crate) fn finish() {
+    if let Some(queue) = IN_USE.get() {
+        queue.flush(Duration::from_secs(1));
+    }
+}
+
+impl Write for Queue {
+    /// Takes one line (or several). Never fails: there is nobody to tell, and a log that cannot be
+    /// written is no reason for a gateway to stop.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.entries.try_send(Entry::Line(line.to_vec())).is_err() {
+            self.lost.fetch_add(1, Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Where lines are written to.
+struct Targets {
+    stderr: Box<dyn Write + Send>,
+    error_log: Option<File>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Targets {
+    fn write_all(mut self, received: &Receiver<Entry>) {
+        for entry in received {
+            match entry {
+                Entry::Line(line) => self.write(&line),
+                Entry::Flush(done) => _ = done.send(()),
+            }
+            let lost = self.lost.swap(0, Relaxed);
+            if lost > 0 {
+                self.write(
+                    format!("{lost} lines of the log were lost: they came faster than they could be written\n")
+                        .as_bytes(),
+                );
+            }
+        }
+    }
+
+    /// One place that cannot be written to does not keep the line from the other.
+    fn write(&mut self, line: &[u8]) {
+        if let Some(file) = &mut self.error_log {
+            let _ = file.write_all(line);
+        }
+        let _ = self.stderr.write_all(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn lines_are_written_in_order() {
+        let (mut read, write) = io::pipe().unwrap();
+        let mut queue = Queue::to(Box::new(write), None).unwrap();
+        for line in ["one\n", "two\n"] {
+            queue.write_all(line.as_bytes()).unwrap();
+        }
+        queue.flush(Duration::from_secs(10));
+        let mut text = [0; 8];
+        read.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"one\ntwo\n");
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_failure() {
+        let (read, write) = io::pipe().unwrap();
+        drop(read);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("error.log");
+        let mut queue = Queue::to(Box::new(write), Some(File::create(&path).unwrap())).unwrap();
+        queue.write_all(b"still here\n").unwrap();
+        queue.flush(Duration::from_secs(10));
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "still here\n");
+    }
+
+    #[test]
+    fn a_reader_that_reads_nothing_costs_lines_but_no_time() {
+        let (mut read, write) = io::pipe().unwrap();
+        let mut queue = Queue::to(Box::new(write), None).unwrap();
+        let line = [b"x".repeat(99), b"\n".to_vec()].concat();
+        for _ in 0..3 * WAITING {
+            queue.write_all(&line).unwrap();
+        }
+        queue.flush(Duration::from_millis(50));
+        drop(queue);
+        let mut text = String::new();
+        read.read_to_string(&mut text).unwrap();
+        assert!(text.contains(" lines of the log were lost"), "{} bytes", text.len());
+        assert!(text.lines().count() >= WAITING);
+    }
+}
