@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 /// A protocol of a route or service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Protocol {
     Http,
     Https,

@@ -2,7 +2,7 @@
 
 /// A kind of entity, named as its collection in a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs)] // Kong's own names.
+#[expect(missing_docs, reason = "Kong's own names")]
 pub enum Kind {
     Services,
     Routes,

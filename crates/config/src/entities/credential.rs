@@ -112,7 +112,7 @@ pub struct JwtSecret {
 
 /// How tokens are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Schema)]
-#[allow(missing_docs)] // Names of RFC 7518 and RFC 8037.
+#[expect(missing_docs, reason = "names of RFC 7518 and RFC 8037")]
 pub enum JwtAlgorithm {
     HS256,
     HS384,

@@ -46,7 +46,7 @@ pub struct Oauth2Credential {
 /// Whether an application can keep a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // Names of RFC 6749.
+#[expect(missing_docs, reason = "names of RFC 6749")]
 pub enum ClientType {
     Confidential,
     Public,

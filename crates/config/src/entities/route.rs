@@ -96,7 +96,7 @@ pub struct Endpoint {
 /// How the paths of service, route and request are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // Kong's own names.
+#[expect(missing_docs, reason = "Kong's own names")]
 pub enum PathHandling {
     V0,
     V1,

@@ -85,7 +85,7 @@ pub struct Upstream {
 /// How an address is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)] // The names say it.
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Algorithm {
     ConsistentHashing,
     LeastConnections,
@@ -96,7 +96,7 @@ pub enum Algorithm {
 /// What consistent hashing looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // The names say it.
+#[expect(missing_docs, reason = "the names say it")]
 pub enum HashOn {
     None,
     Consumer,
@@ -154,7 +154,7 @@ pub struct Active {
 /// What is asked by, or watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // The names say it.
+#[expect(missing_docs, reason = "the names say it")]
 pub enum ProbeType {
     Tcp,
     Http,
