@@ -14,7 +14,7 @@ pub struct Oauth2Credential {
     #[schema(auto)]
     pub id: Uuid,
     /// When it was created, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub created_at: i64,
     /// Whose it is.
     #[serde(with = "link::required")]
@@ -59,7 +59,7 @@ pub struct Oauth2Token {
     #[schema(auto)]
     pub id: Uuid,
     /// When it was created, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub created_at: i64,
     /// The only service it is for.
     #[serde(with = "link")]
@@ -86,7 +86,7 @@ pub struct Oauth2Token {
     /// What it allows.
     pub scope: Option<Box<str>>,
     /// Seconds after which it is gone; none is never.
-    #[schema(between(0, 100000000))]
+    #[schema(like = typedefs::ttl)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<f64>,
 }

@@ -21,13 +21,13 @@ pub struct Upstream {
     #[schema(auto)]
     pub id: Uuid,
     /// When it was created, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub created_at: i64,
     /// The name; services whose host is the same use it.
     #[schema(required, unique, custom = is_name)]
     pub name: String,
     /// When it was last changed, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub updated_at: i64,
     /// How an address is chosen.
     #[schema(default = "round-robin")]
