@@ -41,11 +41,6 @@ impl Protocol {
         }
     }
 
-    /// Whether it is spoken over TLS.
-    pub fn is_tls(self) -> bool {
-        matches!(self, Self::Https | Self::Grpcs | Self::Tls)
-    }
-
     /// Whether it is gRPC.
     pub fn is_grpc(self) -> bool {
         matches!(self, Self::Grpc | Self::Grpcs)
