@@ -155,15 +155,16 @@ fn run<S: Stack>(
     make_stack: impl FnOnce() -> S,
 ) -> usize {
     runtime.block_on(async move {
+        let worker = Arc::new(worker);
         let counters = worker.counters.clone();
-        let timeouts = worker.config.timeouts;
-        let acceptor = Acceptor::new(Arc::new(worker), make_stack());
+        let acceptor = Acceptor::new(worker.clone(), make_stack());
         let mut accepting = JoinSet::new();
         for socket in sockets {
             accepting.spawn(accept(socket, acceptor.clone()));
         }
         drop(acceptor);
-        let end = tend(&counters, &timeouts, &mut draining).await;
+        let end = tend(&worker, &mut draining).await;
+        drop(worker);
         // First those that are open, so that every response from now on says that it is the last;
         // then those that were accepted in the meantime.
         counters.register.retire_all();
@@ -175,7 +176,8 @@ fn run<S: Stack>(
 }
 
 /// Looks after the connections until it is time to stop; answers when all must be over.
-async fn tend(counters: &Counters, timeouts: &Timeouts, draining: &mut watch::Receiver<Option<Instant>>) -> Instant {
+async fn tend(worker: &Worker, draining: &mut watch::Receiver<Option<Instant>>) -> Instant {
+    let (counters, timeouts) = (&worker.counters, &worker.config.timeouts);
     let mut ticks = tokio::time::interval(tick(timeouts));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -185,15 +187,26 @@ async fn tend(counters: &Counters, timeouts: &Timeouts, draining: &mut watch::Re
                 if let Some(end) = end { return end }
                 if told.is_err() { return Instant::now() }
             }
-            now = ticks.tick() => counters.register.sweep(now.into_std(), timeouts),
+            now = ticks.tick() => {
+                counters.register.sweep(now.into_std(), timeouts);
+                // Takes the newest table: without requests the one before would be kept in memory.
+                worker.table.with(|_| ());
+            }
         }
     }
 }
 
-/// Waits until no connection is left or the time is up.
+/// Waits until no connection is left or the time is up. Those that have not said in two seconds
+/// what they want are not waited for any longer.
 async fn finish(counters: &Counters, end: Instant) {
     const LOOK: Duration = Duration::from_millis(5);
-    while counters.register.len() > 0 && Instant::now() < end {
+    const HEADS: Duration = Duration::from_secs(2);
+    let heads_end = Instant::now() + HEADS;
+    let is_waited_for = |now: Instant| match counters.register.phases() {
+        [0, _, 0] if now >= heads_end => false,
+        phases => phases != [0, 0, 0],
+    };
+    while Instant::now() < end && is_waited_for(Instant::now()) {
         tokio::time::sleep(LOOK.min(end.saturating_duration_since(Instant::now()))).await;
     }
 }

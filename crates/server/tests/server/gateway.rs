@@ -148,6 +148,11 @@ impl Gateway {
         publisher.publish(copies);
     }
 
+    /// How many tables of earlier configurations are still in memory.
+    pub(crate) fn kept_tables(&self) -> usize {
+        self.publisher.lock().unwrap().sweep()
+    }
+
     pub(crate) fn connect(&self) -> Client {
         Client::new(TcpStream::connect(self.address).unwrap())
     }

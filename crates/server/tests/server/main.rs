@@ -286,6 +286,13 @@ fn the_newest_table_reaches_an_open_connection() {
 }
 
 #[test]
+fn a_table_that_was_replaced_is_dropped_without_a_request() {
+    let gateway = Gateway::start(ServerConfig::default(), 2, &[route("main", "/a")]);
+    gateway.publish(&[route("newer", "/b")]);
+    eventually("idle workers let the table before go", || gateway.kept_tables() == 0);
+}
+
+#[test]
 fn workers_share_the_connections_of_one_port() {
     let gateway = Gateway::start(ServerConfig::default(), 2, &[route("main", "/a")]);
     let mut clients = Vec::new();
@@ -334,6 +341,19 @@ fn a_drain_ends_with_its_limit() {
     let drained = gateway.workers.take().unwrap().drain(Duration::from_millis(100));
     assert_eq!(drained.cut_off, 1);
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    assert!(client.is_closed());
+}
+
+#[test]
+fn a_drain_waits_two_seconds_for_those_that_have_not_said_what_they_want() {
+    let mut gateway = Gateway::simple();
+    let mut client = gateway.connect();
+    client.send("GET /a HTTP/1.1\r\nHost: ");
+    eventually("a head has begun", || gateway.stats().connections_reading == 1);
+    let begin = Instant::now();
+    let drained = gateway.workers.take().unwrap().drain(Duration::from_secs(30));
+    assert_eq!(drained.cut_off, 1);
+    assert!((2..10).contains(&begin.elapsed().as_secs()), "{:?}", begin.elapsed());
     assert!(client.is_closed());
 }
 
