@@ -43,7 +43,7 @@ macro_rules! plugins {
 
         impl $crate::PluginSet for $set {
             fn registry(&self) -> $crate::macros::Registry {
-                #[allow(unused_mut)]
+                #[allow(unused_mut, reason = "a set may be empty")]
                 let mut registry = $crate::macros::Registry::default();
                 $(registry.add_wrap::<$outer>($crate::macros::Band::Outer);)*
                 $(registry.add_guard::<$guard>();)*
@@ -53,7 +53,7 @@ macro_rules! plugins {
 
             fn stack(&self, proxy: $crate::macros::Proxy) -> impl $crate::macros::Stack + use<> {
                 // Slots are counted in the order of the registry's wrapping plugins.
-                #[allow(unused_mut, unused_variables)]
+                #[allow(unused_mut, unused_variables, reason = "a set may have no outer and inner plugins")]
                 let mut slots = 0usize..;
                 let stack = $crate::macros::ServiceBuilder::new();
                 $(let stack = stack.layer(

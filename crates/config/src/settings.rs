@@ -109,7 +109,7 @@ pub struct Settings {
 
 /// Severities, from the least to the most severe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs)] // They are nginx's own names.
+#[expect(missing_docs, reason = "they are nginx's own names")]
 pub enum LogLevel {
     Debug,
     Info,
@@ -144,7 +144,7 @@ impl LogLevel {
 
 /// Where logs go. A relative path was taken from the prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // The names say it.
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Logs {
     pub proxy_access: Log,
     pub proxy_error: Log,
@@ -167,7 +167,7 @@ pub enum Log {
 
 /// Files that replace the bodies of gateway-made answers, by content type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)] // The names say it.
+#[expect(missing_docs, reason = "the names say it")]
 pub struct ErrorTemplates {
     pub html: Option<PathBuf>,
     pub json: Option<PathBuf>,
@@ -188,7 +188,7 @@ pub struct Keepalive {
 
 /// Which rules order routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // Kong's own names.
+#[expect(missing_docs, reason = "Kong's own names")]
 pub enum RouterFlavor {
     Traditional,
     TraditionalCompatible,

@@ -1,6 +1,6 @@
 //! Broken configurations: what is told of each, in which words and at which place.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! Configurations that load, and what becomes of them.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 /// A protocol of a route or service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Protocol {
     Http,
     Https,
@@ -39,11 +39,6 @@ impl Protocol {
             Self::Https | Self::Grpcs => 443,
             _ => 80,
         }
-    }
-
-    /// Whether it is spoken over TLS.
-    pub fn is_tls(self) -> bool {
-        matches!(self, Self::Https | Self::Grpcs | Self::Tls)
     }
 
     /// Whether it is gRPC.

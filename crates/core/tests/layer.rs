@@ -1,5 +1,5 @@
 //! What reaches the inner service through a guard layer, and what comes back.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,5 @@
 //! What each attribute of a rule matches, and what is told of rules that cannot be used.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use http::HeaderMap;
 use towergate_router::{Address, Protocols, Request, Router, Rule, Scheme};

@@ -1,5 +1,5 @@
 //! Which of several matching rules wins.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 use http::{HeaderMap, HeaderValue};
 use towergate_router::{Address, Protocols, Request, Router, Rule, Scheme};

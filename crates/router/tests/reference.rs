@@ -1,6 +1,6 @@
 //! `Router::find` against a second opinion: every rule tried one by one, written from the rules of
 //! matching alone, with nothing shared with the crate.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{
     cell::RefCell,

@@ -1,9 +1,6 @@
 //! From consumers and credentials as written to the directory that requests are looked up in.
 
-use std::{
-    collections::HashMap,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::collections::HashMap;
 
 use towergate_config::{Config, entities::KeyauthCredential};
 use towergate_core::{Consumer, Directory};
@@ -28,18 +25,18 @@ pub(crate) fn build(config: &Config) -> Directory {
         consumer.tags = entity.tags.clone().unwrap_or_default();
         directory.add_consumer(consumer);
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     for key in &config.keyauth_credentials {
-        directory.add_credential(KEY_AUTH, key.id, key.consumer, &key.key, None, expires(key, now));
+        directory.add_credential(KEY_AUTH, key.id, key.consumer, &key.key, None, expires(key));
     }
     directory.build()
 }
 
-/// When a key ends: its `ttl` counts from its creation. (Kong takes a declared ttl for a moment
-/// long past and refuses such keys always; nobody relies on that.)
-fn expires(key: &KeyauthCredential, now: u64) -> Option<u64> {
+/// When a key ends, in seconds since 1970: its `ttl` counts from its creation. (Kong takes a declared
+/// ttl for a moment long past and refuses such keys always; nobody relies on that.)
+fn expires(key: &KeyauthCredential) -> Option<u64> {
     let ttl = key.ttl.filter(|ttl| *ttl > 0.0)?;
-    let created = u64::try_from(key.created_at).unwrap_or(now);
+    // The schema refuses moments before 1970.
+    let created = u64::try_from(key.created_at).unwrap_or(0);
     // A float beyond the range of seconds becomes the largest number of them.
     Some(created.saturating_add(ttl.ceil() as u64))
 }

@@ -20,13 +20,32 @@ pub struct Table {
 }
 
 impl Table {
-    /// A copy for another worker: the same policies, reference counts of its own.
+    /// A copy for another worker: the same policies, but reference counts and a router of its own.
     pub fn copy(&self) -> Self {
         let copy = |plan: &Arc<Plan>| Arc::new(Plan::clone(plan));
         Self {
-            router: self.router.clone(),
+            // Not the same `Arc`: a router's regexes take their scratch memory from a pool behind a lock.
+            router: Arc::new(Router::clone(&self.router)),
             plans: self.plans.iter().map(copy).collect(),
             unrouted: copy(&self.unrouted),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use towergate_router::Rule;
+
+    use super::*;
+
+    #[test]
+    fn workers_share_neither_router_nor_plans() {
+        let router = Router::new(vec![Rule { paths: vec![r"~/\d+".into()], ..Rule::default() }]).unwrap();
+        let plan = Arc::new(Plan::default());
+        let table = Table { router: Arc::new(router), plans: vec![plan.clone()], unrouted: plan };
+        let copy = table.copy();
+        assert!(!Arc::ptr_eq(&table.router, &copy.router));
+        assert!(!Arc::ptr_eq(&table.plans[0], &copy.plans[0]));
+        assert!(!Arc::ptr_eq(&table.unrouted, &copy.unrouted));
     }
 }

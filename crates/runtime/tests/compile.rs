@@ -1,5 +1,11 @@
 //! What a configuration becomes, what is carried over to the next, and what happens to its tasks.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::expect_used)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
 
 use std::sync::{
     Arc,

@@ -407,8 +407,8 @@ impl Field {
         self
     }
 
-    /// Takes type, rules and flags of a ready-made field, see [`crate::typedefs`]. Whether it can be null stays, and a
-    /// whole number still has to fit.
+    /// Takes type, rules and flags of a ready-made field, see [`crate::typedefs`]. What was said before of default,
+    /// description and flags stays; so does whether it can be null, and a whole number still has to fit.
     #[must_use]
     pub fn like(self, other: Self) -> Self {
         let kind = match (self.kind, other.kind) {
@@ -420,8 +420,15 @@ impl Field {
             nullable: self.nullable,
             required: (self.required || other.required) && !self.nullable,
             default: self.default.or(other.default),
+            rules: other.rules,
+            message: other.message,
             description: self.description.or(other.description),
-            ..other
+            deprecation: self.deprecation.or(other.deprecation),
+            referenceable: self.referenceable || other.referenceable,
+            encrypted: self.encrypted || other.encrypted,
+            unique: self.unique || other.unique,
+            immutable: self.immutable || other.immutable,
+            auto: self.auto || other.auto,
         }
     }
 

@@ -268,3 +268,21 @@ fn newtypes_and_collections() {
     assert_eq!(Share::field().rules.len(), 1);
     assert!(Option::<Share>::field().nullable);
 }
+
+/// `like` took away what was written before it.
+#[test]
+fn flags_before_like_stay() {
+    #[derive(Deserialize, Schema)]
+    struct Sni {
+        #[schema(unique, immutable, referenceable, like = typedefs::wildcard_host)]
+        before: String,
+        #[schema(like = typedefs::wildcard_host, unique, immutable, referenceable)]
+        after: String,
+    }
+    let record = Sni::record();
+    for name in ["before", "after"] {
+        let field = record.named(name).unwrap();
+        assert!(field.unique && field.immutable && field.referenceable, "{name}");
+        assert_eq!(field.rules.len(), typedefs::wildcard_host().rules.len(), "{name}");
+    }
+}

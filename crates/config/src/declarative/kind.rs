@@ -2,7 +2,7 @@
 
 /// A kind of entity, named as its collection in a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs)] // Kong's own names.
+#[expect(missing_docs, reason = "Kong's own names")]
 pub enum Kind {
     Services,
     Routes,
@@ -113,7 +113,8 @@ impl Kind {
         name.strip_suffix('s').unwrap_or(name)
     }
 
-    /// The field that may stand for the id when others refer to it.
+    /// The field that may stand for the id when others refer to it; no two entities of the kind
+    /// may share its value.
     pub(crate) const fn endpoint_key(self) -> Option<&'static str> {
         match self {
             Self::Services
@@ -136,26 +137,12 @@ impl Kind {
         }
     }
 
-    /// Fields no two entities of the kind may share.
-    pub(super) const fn unique(self) -> &'static [&'static str] {
+    /// Fields beside the endpoint key that no two entities of the kind may share.
+    pub(super) const fn also_unique(self) -> &'static [&'static str] {
         match self {
-            Self::Services
-            | Self::Routes
-            | Self::Upstreams
-            | Self::Snis
-            | Self::KeySets
-            | Self::Keys
-            | Self::ConsumerGroups => &["name"],
-            Self::Consumers => &["username", "custom_id"],
-            Self::Plugins => &["instance_name"],
-            Self::Vaults => &["prefix"],
-            Self::JwtSecrets | Self::KeyauthCredentials => &["key"],
-            Self::BasicauthCredentials | Self::HmacauthCredentials => &["username"],
-            Self::Oauth2Credentials => &["client_id"],
-            Self::Oauth2Tokens => &["access_token", "refresh_token"],
-            Self::Targets | Self::Certificates | Self::CaCertificates | Self::Acls | Self::ConsumerGroupConsumers => {
-                &[]
-            }
+            Self::Consumers => &["custom_id"],
+            Self::Oauth2Tokens => &["refresh_token"],
+            _ => &[],
         }
     }
 
@@ -247,6 +234,47 @@ impl Kind {
             Self::Oauth2Credentials => &["client_id", "client_secret"],
             Self::Oauth2Tokens => &["access_token"],
             _ => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use towergate_schema::Kind as Shape;
+
+    use super::*;
+    use crate::entities::record;
+
+    #[test]
+    fn what_is_unique_is_what_the_schemas_say() {
+        // The digest of a CA certificate is not compared: the same certificate twice harms nobody.
+        for kind in Kind::ALL.into_iter().filter(|kind| !matches!(kind, Kind::CaCertificates)) {
+            let said = record(kind).fields().filter(|(_, field)| field.unique).map(|(name, _)| name);
+            let kept = kind.endpoint_key().into_iter().chain(kind.also_unique().iter().copied());
+            assert_eq!(said.collect::<BTreeSet<_>>(), kept.collect::<BTreeSet<_>>(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn references_lead_where_the_schemas_say() {
+        for kind in Kind::ALL {
+            let said = record(kind).fields().filter_map(|(name, field)| match field.kind {
+                Shape::Foreign(collection) => Some((name, collection)),
+                _ => None,
+            });
+            let kept = kind.foreigns().iter().map(|foreign| (foreign.field, foreign.of.name()));
+            assert_eq!(said.collect::<BTreeSet<_>>(), kept.collect::<BTreeSet<_>>(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn all_comes_in_the_order_of_references() {
+        for (position, kind) in Kind::ALL.iter().enumerate() {
+            for foreign in kind.foreigns() {
+                assert!(Kind::ALL[..position].contains(&foreign.of), "{kind:?} before {:?}", foreign.of);
+            }
         }
     }
 }

@@ -29,14 +29,11 @@ impl Seen {
         let Some(kind) = entities.items.get(item).map(|item| item.kind) else {
             return;
         };
-        for field in kind.unique() {
-            // Endpoint keys were compared when the names were filed.
+        // Endpoint keys were compared when the names were filed.
+        for field in kind.also_unique() {
             let Some(text) = value.get(*field).and_then(Value::as_str) else {
                 continue;
             };
-            if kind.endpoint_key() == Some(*field) {
-                continue;
-            }
             match self.single.get(&(kind, *field, text.to_owned())) {
                 Some(first) => complaints.push(already_declared(entities, item, *first, field, text)),
                 None => drop(self.single.insert((kind, *field, text.to_owned()), item)),

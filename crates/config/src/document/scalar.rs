@@ -42,7 +42,6 @@ pub(super) fn number(n: f64) -> Value {
     const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53: beyond it not every whole number exists
     if n.fract() == 0.0 && n.abs() <= EXACT {
         // Exact by the line above.
-        #[allow(clippy::cast_possible_truncation)]
         return Value::Int(n as i64);
     }
     Value::Float(n)

@@ -14,7 +14,7 @@ pub struct KeyauthCredential {
     #[schema(auto)]
     pub id: Uuid,
     /// When it was created, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub created_at: i64,
     /// Whose it is.
     #[serde(with = "link::required")]
@@ -27,7 +27,7 @@ pub struct KeyauthCredential {
     #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
     /// Seconds after which it is gone; none is never.
-    #[schema(between(0, 100000000))]
+    #[schema(like = typedefs::ttl)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<f64>,
 }
@@ -39,7 +39,7 @@ pub struct BasicauthCredential {
     #[schema(auto)]
     pub id: Uuid,
     /// When it was created, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub created_at: i64,
     /// Whose it is.
     #[serde(with = "link::required")]
@@ -63,7 +63,7 @@ pub struct HmacauthCredential {
     #[schema(auto)]
     pub id: Uuid,
     /// When it was created, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub created_at: i64,
     /// Whose it is.
     #[serde(with = "link::required")]
@@ -88,7 +88,7 @@ pub struct JwtSecret {
     #[schema(auto)]
     pub id: Uuid,
     /// When it was created, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub created_at: i64,
     /// Whose it is.
     #[serde(with = "link::required")]
@@ -112,7 +112,7 @@ pub struct JwtSecret {
 
 /// How tokens are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Schema)]
-#[allow(missing_docs)] // Names of RFC 7518 and RFC 8037.
+#[expect(missing_docs, reason = "names of RFC 7518 and RFC 8037")]
 pub enum JwtAlgorithm {
     HS256,
     HS384,
@@ -152,7 +152,7 @@ pub struct Acl {
     #[schema(auto)]
     pub id: Uuid,
     /// When it was created, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub created_at: i64,
     /// Whose it is.
     #[serde(with = "link::required")]

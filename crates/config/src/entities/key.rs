@@ -35,10 +35,10 @@ pub struct Key {
     #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
     /// When it was created, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub created_at: i64,
     /// When it was last changed, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub updated_at: i64,
 }
 
@@ -67,10 +67,10 @@ pub struct KeySet {
     #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
     /// When it was created, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub created_at: i64,
     /// When it was last changed, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub updated_at: i64,
 }
 

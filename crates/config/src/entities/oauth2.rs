@@ -14,7 +14,7 @@ pub struct Oauth2Credential {
     #[schema(auto)]
     pub id: Uuid,
     /// When it was created, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub created_at: i64,
     /// Whose it is.
     #[serde(with = "link::required")]
@@ -46,7 +46,7 @@ pub struct Oauth2Credential {
 /// Whether an application can keep a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // Names of RFC 6749.
+#[expect(missing_docs, reason = "names of RFC 6749")]
 pub enum ClientType {
     Confidential,
     Public,
@@ -59,7 +59,7 @@ pub struct Oauth2Token {
     #[schema(auto)]
     pub id: Uuid,
     /// When it was created, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub created_at: i64,
     /// The only service it is for.
     #[serde(with = "link")]
@@ -86,7 +86,7 @@ pub struct Oauth2Token {
     /// What it allows.
     pub scope: Option<Box<str>>,
     /// Seconds after which it is gone; none is never.
-    #[schema(between(0, 100000000))]
+    #[schema(like = typedefs::ttl)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<f64>,
 }

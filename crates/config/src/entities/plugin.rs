@@ -21,10 +21,10 @@ pub struct Plugin {
     #[schema(like = typedefs::utf8_name)]
     pub instance_name: Option<String>,
     /// When it was created, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub created_at: i64,
     /// When it was last changed, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub updated_at: i64,
     /// The only route it is for.
     #[serde(with = "link")]

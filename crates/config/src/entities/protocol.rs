@@ -6,7 +6,7 @@ use towergate_schema::Schema;
 /// A protocol, under Kong's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // The names say it.
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Protocol {
     Grpc,
     Grpcs,

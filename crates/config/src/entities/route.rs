@@ -18,10 +18,10 @@ pub struct Route {
     #[schema(auto)]
     pub id: Uuid,
     /// When it was created, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub created_at: i64,
     /// When it was last changed, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub updated_at: i64,
     /// Its name, unique among routes.
     #[schema(like = typedefs::utf8_name)]
@@ -89,14 +89,14 @@ pub struct Endpoint {
     #[schema(like = typedefs::ip_or_cidr)]
     pub ip: Option<String>,
     /// A port.
-    #[schema(between(0, 65535))]
+    #[schema(like = typedefs::port)]
     pub port: Option<u16>,
 }
 
 /// How the paths of service, route and request are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // Kong's own names.
+#[expect(missing_docs, reason = "Kong's own names")]
 pub enum PathHandling {
     V0,
     V1,

@@ -21,10 +21,10 @@ pub struct Service {
     #[schema(auto)]
     pub id: Uuid,
     /// When it was created, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub created_at: i64,
     /// When it was last changed, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub updated_at: i64,
     /// Its name, unique among services.
     #[schema(like = typedefs::utf8_name)]
@@ -39,7 +39,7 @@ pub struct Service {
     #[schema(required, like = typedefs::host)]
     pub host: String,
     /// Its port.
-    #[schema(required, default = 80, between(0, 65535))]
+    #[schema(required, default = 80, like = typedefs::port)]
     pub port: u16,
     /// The path requests are put under.
     #[schema(like = typedefs::path)]

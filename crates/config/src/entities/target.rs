@@ -17,10 +17,10 @@ pub struct Target {
     #[schema(auto)]
     pub id: Uuid,
     /// When it was created, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_ms)]
     pub created_at: f64,
     /// When it was last changed, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_ms)]
     pub updated_at: f64,
     /// The upstream it belongs to.
     #[serde(with = "link::required")]

@@ -21,13 +21,13 @@ pub struct Upstream {
     #[schema(auto)]
     pub id: Uuid,
     /// When it was created, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub created_at: i64,
     /// The name; services whose host is the same use it.
     #[schema(required, unique, custom = is_name)]
     pub name: String,
     /// When it was last changed, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub updated_at: i64,
     /// How an address is chosen.
     #[schema(default = "round-robin")]
@@ -85,7 +85,7 @@ pub struct Upstream {
 /// How an address is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)] // The names say it.
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Algorithm {
     ConsistentHashing,
     LeastConnections,
@@ -96,7 +96,7 @@ pub enum Algorithm {
 /// What consistent hashing looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // The names say it.
+#[expect(missing_docs, reason = "the names say it")]
 pub enum HashOn {
     None,
     Consumer,
@@ -154,7 +154,7 @@ pub struct Active {
 /// What is asked by, or watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // The names say it.
+#[expect(missing_docs, reason = "the names say it")]
 pub enum ProbeType {
     Tcp,
     Http,

@@ -27,10 +27,10 @@ pub struct Vault {
     /// Its configuration.
     pub config: Option<Value>,
     /// When it was created, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub created_at: i64,
     /// When it was last changed, in seconds since 1970.
-    #[schema(auto, timestamp)]
+    #[schema(like = typedefs::auto_timestamp_s)]
     pub updated_at: i64,
     /// Labels to find it by.
     #[schema(like = typedefs::tags)]

@@ -4,7 +4,6 @@ use super::value::list;
 
 /// Headers the gateway adds to responses (setting `headers`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // Each is a header an operator names.
 pub struct ResponseHeaders {
     /// `Server`, on answers of the gateway itself.
     pub server: bool,

@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr};
 
 /// One address to listen on and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // Each is a flag an operator writes.
 pub struct Listener {
     /// A name or an IP address; an IPv6 address without brackets; `*` for all of IPv4.
     pub host: String,

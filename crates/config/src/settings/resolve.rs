@@ -103,7 +103,6 @@ impl Resolver<'_> {
 
     fn whole(&self, name: &str) -> u64 {
         // Checked to be finite and not negative; beyond the largest u64 the largest is meant.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         self.gathered.text(name).and_then(number).map_or(0, |n| n as u64)
     }
 

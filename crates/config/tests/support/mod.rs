@@ -1,6 +1,6 @@
 //! A catalog of a few plugins and short ways to load.
 
-#![allow(dead_code)] // Each test file uses some of it.
+#![allow(dead_code, reason = "each test file uses some of it")]
 
 use std::collections::HashMap;
 
