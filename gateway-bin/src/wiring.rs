@@ -78,7 +78,6 @@ fn tokens(headers: &ResponseHeaders) -> Tokens {
         proxy_latency: headers.proxy_latency,
         upstream_latency: headers.upstream_latency,
         response_latency: headers.response_latency,
-        admin_latency: headers.admin_latency,
         upstream_status: headers.upstream_status,
         request_id: headers.request_id,
     }

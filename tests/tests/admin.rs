@@ -79,6 +79,13 @@ fn head_is_get_without_the_body() {
 }
 
 #[test]
+fn headers_off_silences_the_admin_api_too() {
+    let gateway = Gateway::with(EMPTY).setting("headers", "off").start();
+    let answer = ask(&gateway, "GET", "/status");
+    assert_eq!((answer.status, answer.header("Server"), answer.header("X-Kong-Admin-Latency")), (200, None, None));
+}
+
+#[test]
 fn a_trailing_slash_does_not_matter() {
     let gateway = Gateway::serving(EMPTY);
     for path in ["/status/", "/config/"] {

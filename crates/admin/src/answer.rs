@@ -64,10 +64,13 @@ pub(crate) async fn stamp(State(admin): State<Arc<Admin>>, request: Request, nex
     if let Some(content_type) = headers.get_mut(header::CONTENT_TYPE).filter(|value| *value == "application/json") {
         *content_type = HeaderValue::from_static("application/json; charset=utf-8");
     }
-    if let Ok(token) = HeaderValue::from_str(&admin.settings.server_token) {
+    let told = &admin.settings.headers;
+    if let (true, Ok(token)) = (told.server, HeaderValue::from_str(&admin.settings.server_token)) {
         headers.insert(header::SERVER, token);
     }
-    headers.insert(HeaderName::from_static("x-kong-admin-latency"), HeaderValue::from(latency));
+    if told.admin_latency {
+        headers.insert(HeaderName::from_static("x-kong-admin-latency"), HeaderValue::from(latency));
+    }
     let allowed = origin.unwrap_or(HeaderValue::from_static("*"));
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
     response

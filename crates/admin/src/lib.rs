@@ -12,7 +12,8 @@
 //! | | | 413 | it is larger than the setting `nginx_admin_client_max_body_size` |
 //! | | | 415 | its media type is none of those `POST /config` reads |
 //!
-//! Every answer is JSON, and carries `Server`, `X-Kong-Admin-Latency` (milliseconds) and
+//! Every answer is JSON, and carries `Server`, `X-Kong-Admin-Latency` (milliseconds; both as the
+//! setting `headers` says) and
 //! `Access-Control-Allow-Origin`. Any other path is 404 `{"message":"Not found"}`, any other method
 //! 405 `{"message":"Method not allowed"}`; `HEAD` is answered as `GET`, `OPTIONS` with the methods.
 

@@ -72,8 +72,6 @@ pub struct Tokens {
     pub upstream_latency: bool,
     /// `X-Kong-Response-Latency` on the gateway's own answers: milliseconds in all.
     pub response_latency: bool,
-    /// `X-Kong-Admin-Latency`; not for the proxy, kept for those who set up the Admin API.
-    pub admin_latency: bool,
     /// `X-Kong-Upstream-Status`.
     pub upstream_status: bool,
     /// `X-Kong-Request-Id`.
@@ -95,41 +93,11 @@ impl Tokens {
         proxy_latency: false,
         upstream_latency: false,
         response_latency: false,
-        admin_latency: false,
         upstream_status: false,
         request_id: false,
     };
 
-    const LATENCY: Self =
-        Self { proxy_latency: true, upstream_latency: true, response_latency: true, admin_latency: true, ..Self::OFF };
-
-    /// The headers that the setting's words name, upper and lower case alike; `off` wins.
-    ///
-    /// # Errors
-    /// The first word that names none.
-    pub fn named<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, &'a str> {
-        let mut tokens = Self::OFF;
-        for word in words {
-            match word.to_ascii_lowercase().as_str() {
-                "off" => return Ok(Self::OFF),
-                "server_tokens" => (tokens.server, tokens.via) = (true, true),
-                "latency_tokens" => {
-                    let Self { server, via, upstream_status, request_id, .. } = tokens;
-                    tokens = Self { server, via, upstream_status, request_id, ..Self::LATENCY };
-                }
-                "server" => tokens.server = true,
-                "via" => tokens.via = true,
-                "x-kong-proxy-latency" => tokens.proxy_latency = true,
-                "x-kong-upstream-latency" => tokens.upstream_latency = true,
-                "x-kong-response-latency" => tokens.response_latency = true,
-                "x-kong-admin-latency" => tokens.admin_latency = true,
-                "x-kong-upstream-status" => tokens.upstream_status = true,
-                "x-kong-request-id" => tokens.request_id = true,
-                _ => return Err(word),
-            }
-        }
-        Ok(tokens)
-    }
+    const LATENCY: Self = Self { proxy_latency: true, upstream_latency: true, response_latency: true, ..Self::OFF };
 }
 
 /// How long is waited for a client. Kept to about a second, by one look per second over all
@@ -173,23 +141,5 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { keep_alive_requests: 10_000, body: None, line: 8 << 10, head: 40 << 10, header_lines: 200 }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens_are_what_the_words_of_the_setting_say() {
-        let default = Tokens::named(["server_tokens", "latency_tokens", "X-Kong-Request-Id"]);
-        assert_eq!(default, Ok(Tokens::default()));
-        assert_eq!(Tokens::named(["off"]), Ok(Tokens::OFF));
-        assert_eq!(Tokens::named(["via", "OFF"]), Ok(Tokens::OFF));
-        let some = Tokens { via: true, upstream_status: true, ..Tokens::OFF };
-        assert_eq!(Tokens::named(["Via", "x-kong-upstream-status"]), Ok(some));
-        let status_first = Tokens { upstream_status: true, ..Tokens::LATENCY };
-        assert_eq!(Tokens::named(["X-Kong-Upstream-Status", "latency_tokens"]), Ok(status_first));
-        assert_eq!(Tokens::named(["via", "x-powered-by"]), Err("x-powered-by"));
     }
 }

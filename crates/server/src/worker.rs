@@ -104,10 +104,7 @@ impl Workers {
         for (number, (sockets, table)) in sockets.into_iter().zip(watched).enumerate() {
             let worker = Worker::new(config.clone(), table);
             counters.push(worker.counters.clone());
-            // Connections that always have something to do (large bodies) wake themselves; with
-            // tokio's 61 steps between two looks at the sockets the others waited for them.
-            const STEPS: u32 = 13;
-            let runtime = Builder::new_current_thread().event_interval(STEPS).enable_io().enable_time().build()?;
+            let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
             let (make_stack, draining) = (make_stack.clone(), draining.clone());
             let work = move || run(&runtime, worker, sockets, draining, || make_stack(number));
             workers.threads.push(thread::Builder::new().name(format!("worker-{number}")).spawn(work)?);
