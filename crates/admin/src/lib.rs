@@ -13,9 +13,9 @@
 //! | | | 415 | its media type is none of those `POST /config` reads |
 //!
 //! Every answer is JSON, and carries `Server`, `X-Kong-Admin-Latency` (milliseconds; both as the
-//! setting `headers` says) and
-//! `Access-Control-Allow-Origin`. Any other path is 404 `{"message":"Not found"}`, any other method
-//! 405 `{"message":"Method not allowed"}`; `HEAD` is answered as `GET`, `OPTIONS` with the methods.
+//! setting `headers` says) and `Access-Control-Allow-Origin`. Any other path is 404
+//! `{"message":"Not found"}`, any other method 405 `{"message":"Method not allowed"}`; `HEAD` is
+//! answered as `GET`, `OPTIONS` with the methods.
 
 mod answer;
 mod config;
