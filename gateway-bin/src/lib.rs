@@ -12,6 +12,7 @@ mod prefix;
 mod signals;
 mod sources;
 mod start;
+mod terminal;
 mod wiring;
 
 use std::process::ExitCode;
@@ -54,16 +55,15 @@ pub fn run(plugins: impl PluginSet) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("Error: {error}");
+            terminal::warn(format_args!("Error: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
-#[allow(clippy::print_stdout, reason = "what the command is for")]
 fn version(all: bool) {
-    println!("{}", env!("CARGO_PKG_VERSION"));
+    terminal::say(env!("CARGO_PKG_VERSION"));
     if all {
-        println!("compatible with Kong {}", towergate_admin::KONG_VERSION);
+        terminal::say(format_args!("compatible with Kong {}", towergate_admin::KONG_VERSION));
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     prefix::PidFile,
     signals::{Ask, Asks},
     sources::{Sources, variables},
+    terminal,
     wiring::{self, Reach},
 };
 
@@ -110,7 +111,7 @@ impl Gateway {
         self.waiting.block_on(async {
             tracing::info!(proxy = %shown(self.proxy_address), admin = %shown(self.admin_address), "started");
             if let Some(welcome) = welcome {
-                print(&welcome);
+                terminal::say(welcome);
             }
             let mut sweep = tokio::time::interval(SWEEP);
             loop {
@@ -169,11 +170,6 @@ fn start_log(settings: &Settings, verbose: u8) -> Result<(), String> {
 
 fn background() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("background").enable_all().build()
-}
-
-#[allow(clippy::print_stdout, reason = "the demo tells what to try")]
-fn print(text: &str) {
-    println!("{text}");
 }
 
 fn shown(address: Option<SocketAddr>) -> String {

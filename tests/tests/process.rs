@@ -305,6 +305,19 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
+fn nobody_has_to_read_what_is_said() {
+    // Both ends of each pipe are closed before the first line comes.
+    let mut child = std::process::Command::new(towergate_tests::binary())
+        .args(["check", concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/kong-guide/kong.yml")])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn version_is_ours_and_on_request_kong_s_too() {
     let output = run(&["version"]);
     assert_eq!((output.status.code(), stdout(&output).trim()), (Some(0), env!("CARGO_PKG_VERSION")));
