@@ -35,11 +35,11 @@ pub(crate) fn reload(sources: &Sources, control: &Control) {
         Err(error) => Err(error),
     };
     match loaded {
-        Ok(warnings) => {
+        Ok((runtime, warnings)) => {
             for warning in warnings {
                 tracing::warn!("{warning}");
             }
-            tracing::info!(hash = %control.current().config.hash, "configuration reloaded");
+            tracing::info!(hash = %runtime.config.hash, "configuration reloaded");
         }
         Err(error) => tracing::error!("configuration not reloaded, the one before stays in force: {error}"),
     }

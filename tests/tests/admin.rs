@@ -362,6 +362,27 @@ fn config_with_flatten_errors_lists_problems_by_entity() {
 }
 
 #[test]
+fn each_of_several_writers_is_answered_with_its_own_document() {
+    let gateway = Gateway::serving(EMPTY);
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let gateway = &gateway;
+            scope.spawn(move || {
+                for turn in 0..10 {
+                    let name = format!("writer-{writer}-{turn}");
+                    let document = format!("{EMPTY}services: [{{name: {name}, url: 'http://h.test'}}]\n");
+                    let answer = gateway.post_document(&document);
+                    assert_eq!(answer.status, 201, "{}", answer.text());
+                    let services = answer.json()["services"].as_object().unwrap().clone();
+                    let names: Vec<_> = services.values().map(|service| service["name"].clone()).collect();
+                    assert_eq!(names, [json!(name)]);
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn config_refuses_what_is_no_document() {
     let gateway = Gateway::serving(EMPTY);
     for (content_type, body, text) in [

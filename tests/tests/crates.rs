@@ -12,11 +12,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("towergate-schema", &["towergate-schema-derive"]),
     ("towergate-config", &["towergate-schema"]),
     ("towergate-router", &[]),
-    ("towergate-lb", &["towergate-core"]),
+    ("towergate-lb", &[]),
     ("towergate-upstream", &["towergate-core", "towergate-lb"]),
     ("towergate-runtime", &["towergate-config", "towergate-core", "towergate-router", "towergate-schema"]),
     ("towergate-server", &["towergate-core", "towergate-router", "towergate-runtime"]),
-    ("towergate-admin", &["towergate-config", "towergate-core", "towergate-runtime"]),
+    ("towergate-admin", &["towergate-config", "towergate-runtime"]),
 ];
 
 /// They stand above all others: nobody depends on them, and they may depend on anybody.

@@ -58,11 +58,11 @@ pub(crate) async fn replace(
             return StatusCode::NOT_MODIFIED.into_response();
         }
         match admin.control.load(sources) {
-            Ok(warnings) => {
+            Ok((runtime, warnings)) => {
                 for warning in warnings {
                     tracing::warn!("{warning}");
                 }
-                answer(StatusCode::CREATED, admin.control.current().config.entities_json())
+                answer(StatusCode::CREATED, runtime.config.entities_json())
             }
             Err(error) => refusal(&error, Options::is_on(options.flatten_errors.as_ref())),
         }

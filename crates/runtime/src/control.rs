@@ -64,11 +64,12 @@ impl Control {
     }
 
     /// Puts another configuration in force: compiled first, then seen by every worker at its next
-    /// request. What the configuration has in common with the one before keeps its state.
+    /// request. What the configuration has in common with the one before keeps its state. Answers
+    /// what is in force now, which another change may replace at any time.
     ///
     /// # Errors
     /// All problems of the configuration; the one before stays in force then.
-    pub fn apply(&self, config: Config) -> Result<(), Vec<CompileProblem>> {
+    pub fn apply(&self, config: Config) -> Result<Arc<Runtime>, Vec<CompileProblem>> {
         let mut state = self.lock();
         let State { current, destinations, publisher, tasks } = &mut *state;
         let mut reach = destinations.next();
@@ -76,9 +77,9 @@ impl Control {
         *destinations = reach;
         publisher.publish((0..publisher.watchers()).map(|_| next.table.copy()).collect::<Vec<_>>());
         follow(tasks, &next);
-        *current = next;
+        *current = next.clone();
         publisher.sweep();
-        Ok(())
+        Ok(next)
     }
 
     /// Drops what no worker uses any more of earlier configurations; answers how many tables wait still.

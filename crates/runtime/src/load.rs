@@ -1,11 +1,11 @@
 //! From text to the configuration in force.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde_json::{Value, json};
 use towergate_config::{Report, Source, Warning, parse};
 
-use crate::{control::Control, problem::CompileProblem};
+use crate::{compile::Runtime, control::Control, problem::CompileProblem};
 
 /// Why a configuration was not put into force.
 #[derive(Debug)]
@@ -86,13 +86,12 @@ impl From<Vec<CompileProblem>> for LoadError {
 }
 
 impl Control {
-    /// Reads a configuration and puts it into force; answers what loads but will not work.
+    /// Reads a configuration and puts it into force; answers it, and what loads but will not work.
     ///
     /// # Errors
     /// All problems at once; the configuration before stays in force then.
-    pub fn load(&self, sources: Vec<Source>) -> Result<Vec<Warning>, LoadError> {
+    pub fn load(&self, sources: Vec<Source>) -> Result<(Arc<Runtime>, Vec<Warning>), LoadError> {
         let loaded = parse(sources, self.registry())?;
-        self.apply(loaded.config)?;
-        Ok(loaded.warnings)
+        Ok((self.apply(loaded.config)?, loaded.warnings))
     }
 }

@@ -260,7 +260,7 @@ async fn unchanged_policies_and_their_tasks_go_on_and_others_stop() {
 
     // The same policy beside a change elsewhere: not made again, its task goes on.
     let beside = config(&with(100, "services:\n- {name: s, url: 'http://s.test'}\n"));
-    assert_eq!(applying(&|| control.apply(beside.clone()).unwrap()), 0);
+    assert_eq!(applying(&|| drop(control.apply(beside.clone()).unwrap())), 0);
     assert_eq!((RUNNING.load(Ordering::SeqCst), control.current().config.services.len()), (1, 1));
 
     // A refused configuration changes nothing.
@@ -271,7 +271,7 @@ async fn unchanged_policies_and_their_tasks_go_on_and_others_stop() {
 
     // Configured otherwise: a new policy, whose task takes the place of the old one's.
     let otherwise = config(&with(101, ""));
-    assert_eq!(applying(&|| control.apply(otherwise.clone()).unwrap()), 1);
+    assert_eq!(applying(&|| drop(control.apply(otherwise.clone()).unwrap())), 1);
     assert_eq!((policy(0), policy(1)), ("101".into(), "101".into()));
     running(1).await;
 
