@@ -15,10 +15,13 @@ use crate::{
 /// Every problem, with its place and the lines around it.
 pub(crate) fn check(set: &impl PluginSet, source: &cli::Source) -> Result<(), String> {
     let sources = Sources::read(source, variables())?;
-    for warning in sources.settings.warnings() {
+    let registry = plugins::registry(set, &sources.settings);
+    for warning in sources.settings.warnings().iter().chain(&plugins::missing(&registry, &sources.settings)) {
         terminal::warn(format_args!("warning: {warning}"));
     }
-    let registry = plugins::registry(set, &sources.settings);
+    wiring::pages(&sources.settings)?;
+    wiring::listens(&sources.settings.proxy_listen)?;
+    wiring::listens(&sources.settings.admin_listen)?;
     let Some(declarative) = sources.declarative()? else {
         terminal::say("settings are valid; no declarative configuration is set");
         return Ok(());

@@ -20,6 +20,16 @@ pub(crate) fn registry(plugins: &impl PluginSet, settings: &Settings) -> Registr
     plugins.registry().restricted(|name| settings.enables_plugin(name, true))
 }
 
+/// A line for each plugin that the setting `plugins` names and that is not there.
+pub(crate) fn missing(registry: &Registry, settings: &Settings) -> Vec<String> {
+    let named = settings.plugins.iter().filter(|name| !matches!(name.as_str(), "bundled" | "off"));
+    let missing = named.filter(|name| !registry.has(name));
+    let origin = settings.origin("plugins");
+    missing
+        .map(|name| format!("{origin}: plugins: '{name}' is not part of this version; it cannot be configured"))
+        .collect()
+}
+
 /// Declares a set of plugins by listing their types, each band in the order in which it runs.
 ///
 /// * `outer` sees every response, refusals and the unmatched route's 404 included;

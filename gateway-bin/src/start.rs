@@ -14,7 +14,7 @@ use crate::{
     admin_api, cli, configuration,
     demo::{self, Demo},
     log,
-    plugins::{PluginSet, registry},
+    plugins::{PluginSet, missing, registry},
     prefix::PidFile,
     signals::{Ask, Asks},
     sources::{Sources, variables},
@@ -88,12 +88,13 @@ impl Gateway {
         let (proxy, admin) = ports(&settings)?;
         let (proxy_address, admin_address) = (proxy.addresses().first().copied(), admin.addresses().first().copied());
         let pid_file = PidFile::write(&settings)?;
-        for warning in settings.warnings().iter().chain(&first.warnings) {
+        let registry = registry(&plugins, &settings);
+        for warning in settings.warnings().iter().chain(&missing(&registry, &settings)).chain(&first.warnings) {
             tracing::warn!("{warning}");
         }
         let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
-        let (registry, reach) = (registry(&plugins, &settings), Box::new(Reach(Destinations::new())));
-        let (workers, handle) = (settings.workers.get(), background.handle().clone());
+        let (workers, handle, reach) =
+            (settings.workers.get(), background.handle().clone(), Box::new(Reach(Destinations::new())));
         let (control, watched) = Control::start(registry, pages, reach, handle, first.config, workers)
             .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);

@@ -45,11 +45,7 @@ pub(crate) fn try_compile(config: Config, registry: &Registry) -> Result<(), Loa
 
 /// What the server takes.
 pub(crate) fn server(settings: &Settings) -> ServerConfig {
-    let real_ip = RealIp {
-        // Proxy protocol comes later and is told then; the header is checked with the settings.
-        header: settings.real_ip_header.parse().unwrap_or(HeaderName::from_static("x-real-ip")),
-        recursive: settings.real_ip_recursive,
-    };
+    let real_ip = RealIp { header: real_ip_header(&settings.real_ip_header), recursive: settings.real_ip_recursive };
     ServerConfig {
         trusted_ips: settings.trusted_ips.clone(),
         real_ip,
@@ -69,6 +65,12 @@ pub(crate) fn server(settings: &Settings) -> ServerConfig {
             ..Limits::default()
         },
     }
+}
+
+/// Without the PROXY protocol, which comes later and is told so, Kong's default is read instead.
+fn real_ip_header(name: &str) -> HeaderName {
+    let named = if name == "proxy_protocol" { None } else { name.parse().ok() };
+    named.unwrap_or(HeaderName::from_static("x-real-ip"))
 }
 
 fn tokens(headers: &ResponseHeaders) -> Tokens {

@@ -260,7 +260,10 @@ fn the_pid_file_names_the_process_to_signal() {
 #[test]
 fn the_error_log_lies_below_the_prefix_and_ordinary_traffic_is_no_news() {
     let upstream = Upstream::echo();
-    let gateway = Gateway::with(&proxying(&upstream)).setting("proxy_error_log", "logs/error.log").start();
+    let gateway = Gateway::with(&proxying(&upstream))
+        .setting("proxy_error_log", "logs/error.log")
+        .setting("admin_error_log", "logs/error.log")
+        .start();
     for _ in 0..10 {
         assert_eq!(gateway.get("/").status, 200);
     }
@@ -286,6 +289,23 @@ fn log_level_decides_what_is_logged() {
     let gateway = Gateway::with(&proxying(&upstream)).setting("log_level", "crit").start();
     assert_eq!(gateway.get("/").status, 502);
     assert_eq!(gateway.log(), "");
+}
+
+#[test]
+fn plugins_that_are_not_there_are_told_when_they_are_asked_for() {
+    let gateway = Gateway::with(EMPTY).setting("plugins", "bundled,my-plugin").start();
+    let told = "plugins: 'my-plugin' is not part of this version";
+    assert_eq!(gateway.log().matches(told).count(), 1, "{}", gateway.log());
+}
+
+#[test]
+fn plugins_that_are_not_enabled_cannot_be_configured() {
+    let document = format!("{EMPTY}plugins: [{{name: cors}}]\n");
+    for plugins in ["off", "key-auth"] {
+        let text = "plugin 'cors' not enabled; add it to the 'plugins' configuration property";
+        assert_refused(&Gateway::with(&document).setting("plugins", plugins).fails(), &[text]);
+    }
+    Gateway::with(&document).setting("plugins", "cors").start();
 }
 
 #[test]

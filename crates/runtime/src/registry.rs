@@ -161,6 +161,11 @@ impl Registry {
         self
     }
 
+    /// Whether this version builds the plugin of this name, enabled or not.
+    pub fn has(&self, name: &str) -> bool {
+        self.kind(name).is_some()
+    }
+
     /// All plugins, in the order of their bands and within them.
     pub fn kinds(&self) -> &[PluginKind] {
         &self.kinds

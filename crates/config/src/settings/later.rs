@@ -1,7 +1,7 @@
 //! Settings that do nothing yet in this version, and settings that are risky. Take a line out here
 //! when its feature is built.
 
-use super::{Listener, Origin, Settings};
+use super::{Listener, Origin, RouterFlavor, Settings};
 
 /// Settings that do nothing yet: prefix of the name, what it belongs to. Told only when given.
 const LATER: &[(&str, &str)] = &[
@@ -18,12 +18,19 @@ const LATER: &[(&str, &str)] = &[
     ("tracing_", "tracing comes"),
     ("opentelemetry_", "tracing comes"),
     ("cluster_", "hybrid mode comes"),
+    ("dns_", "a resolver of the gateway's own comes"),
+    ("resolver_", "a resolver of the gateway's own comes"),
+    ("new_dns_client", "a resolver of the gateway's own comes"),
+    ("request_debug", "request debugging comes"),
+    ("lua_max_", "limits on what plugins see come"),
 ];
 
 /// One line for each setting that will not do what it says, then one for each that is risky.
 pub(super) fn warnings(settings: &Settings) -> Vec<String> {
     let mut warnings = Vec::new();
     listeners(settings, &mut warnings);
+    flags(settings, &mut warnings);
+    values(settings, &mut warnings);
     for (name, value) in settings.gathered.all().filter(|(name, _)| settings.gathered.is_given(name)) {
         let feature = LATER.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, feature)| *feature);
         if let Some(feature) = feature.filter(|_| value != "off") {
@@ -51,6 +58,51 @@ fn listeners(settings: &Settings, warnings: &mut Vec<String>) {
         for listener in listeners {
             let what = format!("{} is not opened: {feature} with a later version", listener.address());
             warnings.push(line(&settings.origin(name), name, &what));
+        }
+    }
+}
+
+/// What is written after an address and is not done there yet.
+fn flags(settings: &Settings, warnings: &mut Vec<String>) {
+    for (name, listeners) in [("proxy_listen", &settings.proxy_listen), ("admin_listen", &settings.admin_listen)] {
+        for listener in listeners.iter().filter(|listener| !listener.ssl) {
+            for (given, flag, feature) in [
+                (listener.http2, "http2", "HTTP/2 comes"),
+                (listener.proxy_protocol, "proxy_protocol", "the PROXY protocol comes"),
+                (listener.deferred, "deferred", "deferred accepting comes"),
+                (listener.so_keepalive.is_some(), "so_keepalive", "TCP keepalive comes"),
+                (listener.transparent, "transparent", "transparent proxying comes"),
+            ] {
+                if given {
+                    let what = format!("{} {flag}: {feature} with a later version", listener.address());
+                    warnings.push(line(&settings.origin(name), name, &what));
+                }
+            }
+        }
+    }
+}
+
+/// Settings of which only some values are done yet.
+fn values(settings: &Settings, warnings: &mut Vec<String>) {
+    for (later, name, what) in [
+        (
+            settings.router_flavor != RouterFlavor::TraditionalCompatible,
+            "router_flavor",
+            "other flavors come with a later version; routes are ordered as by traditional_compatible",
+        ),
+        (
+            settings.real_ip_header == "proxy_protocol",
+            "real_ip_header",
+            "the PROXY protocol comes with a later version; X-Real-IP is read instead",
+        ),
+        (
+            settings.logs.admin_error != settings.logs.proxy_error,
+            "admin_error_log",
+            "a log of the Admin API's own comes with a later version; its lines stand in proxy_error_log",
+        ),
+    ] {
+        if later {
+            warnings.push(line(&settings.origin(name), name, what));
         }
     }
 }
