@@ -47,6 +47,21 @@ fn a_connection_list_cannot_remove_what_the_gateway_has_set() {
     }
 }
 
+/// Whatever name a plugin writes, not only those the gateway knows by heart.
+#[test]
+fn a_connection_list_cannot_remove_what_a_plugin_has_set() {
+    let upstream = Upstream::echo();
+    let plugin = "plugins: [{name: correlation-id, config: {header_name: X-Trace, generator: uuid}}]\n";
+    let gateway = Gateway::serving(&format!("{}{plugin}", proxying(&upstream)));
+    for connection in ["close, X-Trace", "X-Trace", "upgrade, x-trace"] {
+        let request = Request::get("/").header("Connection", connection).header("X-Trace", "the client's");
+        assert_eq!(gateway.send(&request).status, 200);
+        let received = upstream.last();
+        let trace = received.header("X-Trace").unwrap_or_else(|| panic!("{connection}: {:?}", received.headers));
+        assert_eq!(trace.len(), 36, "{connection}: a new one, for the client's was for this hop only: {trace}");
+    }
+}
+
 #[test]
 fn a_connection_list_cannot_remove_the_framing() {
     let request = Request::post("/", "hello").header("Connection", "Content-Length, Transfer-Encoding");

@@ -2,8 +2,9 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// Removes the headers that the client's `Connection` lists, before any guard sees the request:
-/// what a guard sets later can then not be taken away by the client's list.
+/// Removes the headers that the client's `Connection` lists, before any guard sees the request, and
+/// then the list itself: what a guard sets later can not be taken away by it any more, whatever
+/// its name. Of the list only the wish to switch protocols is left (`Connection: upgrade`).
 ///
 /// Never removed, whatever is listed: what frames the message (`Content-Length`,
 /// `Transfer-Encoding`), `Host`, what the upstream side needs in order to decide about protocol
@@ -22,9 +23,21 @@ pub(crate) fn strip_listed(headers: &mut HeaderMap) {
         .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
         .filter(|name| !is_spared(name))
         .collect();
+    let upgrade = listed_upgrade(headers);
     for name in listed {
         headers.remove(name);
     }
+    headers.remove(header::CONNECTION);
+    if upgrade {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+}
+
+/// Whether the list asks to switch protocols.
+fn listed_upgrade(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::CONNECTION).iter();
+    let mut names = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    names.any(|name| name.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
 }
 
 /// The usual values, which list nothing.
@@ -85,6 +98,27 @@ mod tests {
                 headers.keys().map(HeaderName::as_str).filter(|name| *name != "connection").collect();
             names.sort_unstable();
             assert_eq!(names, rest, "{connection:?}");
+        }
+    }
+
+    #[test]
+    fn of_the_list_itself_only_the_wish_to_switch_is_left() {
+        for (connection, left) in [
+            (&["close, X-A"][..], None),
+            (&["X-A", "keep-alive"], None),
+            (&["keep-alive, Upgrade"], Some("upgrade")),
+            (&["x-a", "UPGRADE"], Some("upgrade")),
+            // These list no header that could be set later.
+            (&["keep-alive"], Some("keep-alive")),
+            (&["Upgrade"], Some("Upgrade")),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in connection {
+                headers.append(header::CONNECTION, HeaderValue::from_str(line).unwrap());
+            }
+            strip_listed(&mut headers);
+            let lines: Vec<_> = headers.get_all(header::CONNECTION).iter().collect();
+            assert_eq!(lines, left.into_iter().collect::<Vec<_>>(), "{connection:?}");
         }
     }
 }

@@ -58,7 +58,8 @@ impl Forwarding {
 
     /// Copies what is the client's to say.
     fn copy_client_headers(&self, head: &Parts, headers: &mut HeaderMap) {
-        // The server has done this before the guards; a proxy used on its own does it here.
+        // In the gateway the server has done this before the guards, and taken the list away; a proxy
+        // used on its own does it here.
         let listed = if head.headers.contains_key(header::CONNECTION) {
             hop::listed(&head.headers, header::CONNECTION)
         } else {

@@ -2,54 +2,6 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-/// Takes what concerns only the client's connection out of a request: the headers its `Connection`
-/// lists, and `Connection`, `Keep-Alive`, `Proxy-Connection`, `HTTP2-Settings` and `Proxy` themselves.
-///
-/// To be called before any guard sees the request: afterwards a client could have removed, by
-/// naming it in `Connection`, what a guard has set. For the same reason the framing of the message,
-/// `Host` and the names the gateway speaks for itself are never removed by such a list.
-///
-/// A request to change the protocol (`Connection: Upgrade` with `Upgrade`) is left in the form
-/// `Connection: upgrade`, and `TE` as `trailers` if that is in it.
-///
-/// ```
-/// let mut headers = http::HeaderMap::new();
-/// for (name, value) in [("connection", "close, x-mine, x-consumer-id"), ("x-mine", "1"), ("x-consumer-id", "2")] {
-///     headers.append(name, value.parse().unwrap());
-/// }
-/// towergate_upstream::hop::strip_request(&mut headers);
-/// assert!(!headers.contains_key("x-mine") && headers.contains_key("x-consumer-id"));
-/// ```
-pub fn strip_request(headers: &mut HeaderMap) {
-    let mut upgrade = false;
-    if headers.contains_key(header::CONNECTION) {
-        let listed = listed(headers, header::CONNECTION);
-        upgrade = listed.contains(&header::UPGRADE) && headers.contains_key(header::UPGRADE);
-        // TE is always listed; what it asks for is looked at below.
-        for name in listed.iter().filter(|name| !is_protected(name) && **name != header::TE) {
-            if !(upgrade && *name == header::UPGRADE) {
-                headers.remove(name);
-            }
-        }
-        headers.remove(header::CONNECTION);
-    }
-    for name in ["keep-alive", "proxy-connection", "http2-settings", "proxy"] {
-        headers.remove(name);
-    }
-    if upgrade {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    } else {
-        headers.remove(header::UPGRADE);
-    }
-    if headers.contains_key(header::TE) {
-        if wants_trailers(headers) {
-            headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        } else {
-            headers.remove(header::TE);
-        }
-    }
-}
-
 /// Whether the client takes trailers.
 pub(crate) fn wants_trailers(headers: &HeaderMap) -> bool {
     listed(headers, header::TE).iter().any(|name| name == "trailers")
@@ -156,53 +108,6 @@ mod tests {
                 map
             },
         )
-    }
-
-    #[test]
-    fn what_belongs_to_the_clients_connection_is_taken_out() {
-        for (before, after) in [
-            (&[("connection", "close"), ("accept", "*/*")] as &[_], &[("accept", "*/*")] as &[_]),
-            (
-                &[("connection", "X-A, close"), ("connection", "x-b"), ("x-a", "1"), ("x-b", "2"), ("x-c", "3")],
-                &[("x-c", "3")],
-            ),
-            (
-                &[("keep-alive", "timeout=5"), ("proxy-connection", "x"), ("proxy", "evil"), ("http2-settings", "A")],
-                &[],
-            ),
-            (&[("upgrade", "h2c"), ("connection", "close")], &[]),
-            (&[("upgrade", "websocket")], &[]),
-            (
-                &[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")],
-                &[("upgrade", "websocket"), ("connection", "upgrade")],
-            ),
-            (&[("te", "gzip, trailers;q=0.5"), ("connection", "te")], &[("te", "trailers")]),
-            (&[("te", "gzip")], &[]),
-            (
-                &[
-                    (
-                        "connection",
-                        "content-length, transfer-encoding, host, x-consumer-username, x-forwarded-for, via",
-                    ),
-                    ("content-length", "3"),
-                    ("host", "a"),
-                    ("x-consumer-username", "bob"),
-                    ("x-forwarded-for", "1.1.1.1"),
-                    ("via", "1.1 x"),
-                ],
-                &[
-                    ("content-length", "3"),
-                    ("host", "a"),
-                    ("x-consumer-username", "bob"),
-                    ("x-forwarded-for", "1.1.1.1"),
-                    ("via", "1.1 x"),
-                ],
-            ),
-        ] {
-            let mut headers = map(before);
-            strip_request(&mut headers);
-            assert_eq!(headers, map(after), "{before:?}");
-        }
     }
 
     #[test]

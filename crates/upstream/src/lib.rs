@@ -82,7 +82,7 @@ mod destination;
 mod error;
 mod exchange;
 mod forward;
-pub mod hop;
+mod hop;
 mod pool;
 mod proxy;
 mod request_body;
