@@ -13,9 +13,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("towergate-config", &["towergate-schema"]),
     ("towergate-router", &[]),
     ("towergate-lb", &[]),
-    ("towergate-upstream", &["towergate-core", "towergate-lb"]),
-    ("towergate-runtime", &["towergate-config", "towergate-core", "towergate-router", "towergate-schema"]),
-    ("towergate-server", &["towergate-core", "towergate-router", "towergate-runtime"]),
+    ("towergate-http1", &[]),
+    ("towergate-tls", &[]),
+    ("towergate-compression", &[]),
+    ("towergate-upstream", &["towergate-core", "towergate-http1", "towergate-lb", "towergate-tls"]),
+    (
+        "towergate-runtime",
+        &["towergate-config", "towergate-core", "towergate-router", "towergate-schema", "towergate-tls"],
+    ),
+    (
+        "towergate-server",
+        &["towergate-core", "towergate-http1", "towergate-router", "towergate-runtime", "towergate-tls"],
+    ),
     ("towergate-admin", &["towergate-config", "towergate-runtime"]),
 ];
 

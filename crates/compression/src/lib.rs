@@ -1,0 +1,1 @@
+//! Compressed responses as a tower layer: gzip, brotli and zstd.

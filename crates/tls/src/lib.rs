@@ -1,0 +1,1 @@
+//! TLS for both sides of a gateway: certificates by server name, and trust towards upstreams.
