@@ -159,7 +159,7 @@ mod tests {
             let lower = usual.to_ascii_lowercase();
             let title = if usual == "1-2B_c.d" { "1-2b_c.d" } else { usual };
             assert_eq!(written(&lower, None), title);
-            assert_eq!(is_usual(title.as_bytes()), true, "{title}");
+            assert!(is_usual(title.as_bytes()), "{title}");
             assert_eq!(is_usual(lower.as_bytes()), lower == title, "{lower}");
         }
         for other in ["ETAG", "Etag", "X-Real-Ip", "x-real-IP", "HOST", "content-Type", "X-RateLimit-remaining"] {

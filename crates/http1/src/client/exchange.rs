@@ -70,7 +70,11 @@ where
                 return Poll::Ready(Err(link.told(Error::new(ErrorKind::NoAnswer))));
             }
             Poll::Ready(Ok(_)) => {}
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Ready(Err(error)) => {
+                let buffers = &mut link.connection.buffers;
+                let checked = buffers.head.check_rest(&mut buffers.read);
+                return Poll::Ready(Err(checked.err().map_or(error, |wrong| link.told(wrong))));
+            }
             Poll::Pending => {
                 let owes = matches!(link.sending.state(), State::Sent | State::Broken);
                 return link.poll_stalled(cx, owes).map(Err);
