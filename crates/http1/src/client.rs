@@ -29,7 +29,7 @@
 //! # });
 //! let mut connection = Connection::new(TcpStream::connect(address).await?);
 //! for _ in 0..2 {
-//!     let mut request = connection.request(&Method::POST, "/greet?loud");
+//!     let mut request = connection.request(&Method::POST, &["/greet", "?", "loud"]);
 //!     request.header(&header::HOST, &HeaderValue::from_static("a.test"));
 //!     let body = Full::new(Bytes::from("hello"));
 //!     let response = request.send(Length::Known(5), body, Timeouts::default()).await?;
@@ -134,9 +134,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         Self { io, buffers: Buffers::default(), alarm: Alarm::default(), served: 0 }
     }
 
-    /// Begins a request. `target` is written as it is and must be a request target (a path with its
-    /// query, for most): anything that could end the line is left out.
-    pub fn request(self, method: &Method, target: &str) -> Request<T> {
+    /// Begins a request. The parts of `target` are written as they are, one after the other, and must
+    /// make a request target (a path with its query, for most): what could end the line is left out.
+    pub fn request(self, method: &Method, target: &[&str]) -> Request<T> {
         Request::begin(self, method, target)
     }
 

@@ -160,7 +160,7 @@ async fn the_end_of_chunks_is_known_with_the_last_of_them() {
 async fn a_response_may_come_before_the_request_is_over() {
     let (connection, mut peer) = pair().await;
     let (sender, body) = upload();
-    let request = connection.request(&Method::POST, "/");
+    let request = connection.request(&Method::POST, &["/"]);
     let exchange = request.send(Length::Unknown { trailers: false }, body, Timeouts::default());
     let asked = tokio::spawn(within(exchange));
     feed(&sender, "one").await;
@@ -183,7 +183,7 @@ async fn a_response_may_come_before_the_request_is_over() {
 async fn a_response_before_the_end_of_the_request_ends_the_connection() {
     let (connection, mut peer) = pair().await;
     let (sender, body) = upload();
-    let request = connection.request(&Method::POST, "/");
+    let request = connection.request(&Method::POST, &["/"]);
     let asked = tokio::spawn(within(request.send(Length::Known(100), body, Timeouts::default())));
     feed(&sender, "one").await;
     peer.until("one").await;
@@ -199,7 +199,7 @@ async fn a_response_before_the_end_of_the_request_ends_the_connection() {
 async fn a_response_counts_though_the_request_was_not_taken() {
     let (connection, mut peer) = pair().await;
     let (sender, body) = upload();
-    let request = connection.request(&Method::POST, "/");
+    let request = connection.request(&Method::POST, &["/"]);
     let asked = tokio::spawn(within(request.send(Length::Known(64 << 20), body, Timeouts::default())));
     feed(&sender, "not read").await;
     peer.until("\r\n\r\n").await;
@@ -235,7 +235,7 @@ async fn a_switch_of_protocols_hands_the_stream_over() {
 
     let (connection, mut peer) = pair().await;
     peer.send("HTTP/1.1 200 Connected\r\n\r\nhi").await;
-    let request = connection.request(&Method::CONNECT, "a.test:443");
+    let request = connection.request(&Method::CONNECT, &["a.test:443"]);
     let response = within(request.send(Length::None, Empty::<Bytes>::new(), Timeouts::default())).await.unwrap();
     assert_eq!(response.into_body().upgrade().unwrap().read, "hi");
 
