@@ -46,7 +46,8 @@
 //! # What it sees to
 //!
 //! - Requests are framed by the [`Length`] they are sent with; no header can say otherwise.
-//! - The response may come before the request is over: the rest is sent while its body is read.
+//! - The response may come before the request is over: the rest is sent while its body is read, or
+//!   by somebody else ([`Body::poll_request`]).
 //! - Interim responses (1xx) are passed over; a 101 hands the stream over ([`Body::upgrade`]).
 //! - A response whose end is a matter of opinion is an error, and so is a body that breaks off.
 //! - A connection is used again only if the server agrees, the request was sent to its end, the

@@ -74,6 +74,11 @@ where
         self.state
     }
 
+    /// Whether there is nothing more to send.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state, State::Sent | State::Broken)
+    }
+
     /// Whether any byte was written.
     pub(super) fn is_started(&self) -> bool {
         self.started
