@@ -24,7 +24,7 @@ pub(crate) struct Exchange<'a> {
     worker: &'a Worker,
     cx: &'a Context,
     service: &'a Service,
-    head: Parts,
+    head: &'a Parts,
     body: &'a RequestBody,
     /// The client's `Host`, where that and not each target's is to be sent.
     host: Option<HeaderValue>,
@@ -40,17 +40,17 @@ impl<'a> Exchange<'a> {
         worker: &'a Worker,
         cx: &'a Context,
         service: &'a Service,
-        head: Parts,
+        head: &'a Parts,
         body: &'a RequestBody,
     ) -> Self {
         let preserves = cx.route().is_some_and(|route| route.preserve_host);
-        let host = if preserves { forward::client_host(&head) } else { None };
+        let host = if preserves { forward::client_host(head) } else { None };
         let trailers = hop::wants_trailers(&head.headers);
         Self { worker, cx, service, head, body, host, trailers }
     }
 
     /// Tries until an upstream answers or nothing more may be tried.
-    pub(crate) async fn run(self, destination: &Destination) -> Result<Response<Body>, Error> {
+    pub(crate) async fn run(&self, destination: &Destination) -> Result<Response<Body>, Error> {
         let mut tries = Tries::default();
         let result = self.attempts(destination, &mut tries).await;
         self.cx.record_upstream(tries);
@@ -62,7 +62,7 @@ impl<'a> Exchange<'a> {
     }
 
     async fn attempts(&self, destination: &Destination, tries: &mut Tries) -> Result<Answered, Error> {
-        let target = forward::target(self.cx, &self.head).ok_or(Error::new(Kind::BadRequest))?;
+        let target = forward::target(self.cx, self.head).ok_or(Error::new(Kind::BadRequest))?;
         let mut tried = Tried::default();
         let mut left = self.service.retries;
         loop {
@@ -133,8 +133,8 @@ impl<'a> Exchange<'a> {
         let host = self.host.as_ref().unwrap_or(peer.host);
         let mut request = connection.request(&self.head.method, target, host, spelling);
         let forwarding = &self.worker.forwarding;
-        let said = forwarding.pass(&self.head, self.trailers, &mut request);
-        forwarding.add(self.cx, &self.head, &said, &mut request);
+        let said = forwarding.pass(self.head, self.trailers, &mut request);
+        forwarding.add(self.cx, self.head, &said, &mut request);
         let length = forward::announced(&self.head.method, self.body.length(), said.framed);
         let timeouts = Timeouts { read: self.service.read_timeout, write: self.service.write_timeout };
         let response = request.send(length, self.body.feed(), timeouts).await?;

@@ -88,7 +88,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> ProxyFuture {
         let worker = self.worker.clone();
-        ProxyFuture { answer: Box::pin(async move { worker.answer(request).await }) }
+        let (mut head, body) = request.into_parts();
+        let cx = Context::of(&mut head);
+        ProxyFuture { answer: Box::pin(async move { worker.answer(&cx, &head, body).await }) }
     }
 }
 
@@ -118,20 +120,18 @@ impl fmt::Debug for ProxyFuture {
 }
 
 impl Worker {
-    async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    async fn answer<B>(&self, cx: &Context, head: &Parts, body: B) -> Response<Body>
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let (mut head, body) = request.into_parts();
-        let cx = Context::of(&mut head);
-        match self.forward(&cx, head, body).await {
+        match self.forward(cx, head, body).await {
             Ok(response) => response,
-            Err(error) => explain(&cx, &error),
+            Err(error) => explain(cx, &error),
         }
     }
 
-    async fn forward<B>(&self, cx: &Context, head: Parts, body: B) -> Result<Response<Body>, Error>
+    async fn forward<B>(&self, cx: &Context, head: &Parts, body: B) -> Result<Response<Body>, Error>
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
