@@ -6,5 +6,7 @@ pub mod client;
 mod fields;
 pub mod server;
 mod spelling;
+mod upgrade;
 
 pub use spelling::Spelling;
+pub use upgrade::{Upgrade, Upgraded};
