@@ -439,3 +439,50 @@ fn put_frame<E: Into<BoxError>>(
         None => encoder.end(out),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Ready, ready};
+
+    use http_body_util::Full;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    struct Empty;
+
+    impl Service for Empty {
+        type Body = Full<Bytes>;
+        type Future = Ready<Response<Full<Bytes>>>;
+
+        fn call(&mut self, _: Result<Request<Body>, Malformed>) -> Self::Future {
+            ready(Response::new(Full::new(Bytes::from_static(b"hello"))))
+        }
+    }
+
+    /// How much is held for reading and for writing.
+    fn held(connection: &Connection<tokio::io::DuplexStream, Empty>) -> (usize, usize) {
+        let mut io = lock(&connection.io);
+        let held = std::mem::take(&mut io.read).capacity();
+        (held, connection.out.capacity())
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_holds_no_buffer() {
+        let (mut client, server) = tokio::io::duplex(1 << 16);
+        let mut connection = Box::pin(Connection::new(server, Empty, Config::default()));
+        let mut poll = async || std::future::poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready())).await;
+        for request in [
+            "GET / HTTP/1.1\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
+            "\r\n",
+            "GET / HTTP/1.1\r\n\r\n",
+        ] {
+            client.write_all(request.as_bytes()).await.unwrap();
+            assert!(!poll().await);
+        }
+        let count = client.read(&mut [0; 4096]).await.unwrap();
+        assert!(count > 200, "three answers");
+        assert_eq!(held(&connection), (0, 0));
+    }
+}
