@@ -85,7 +85,7 @@ fn unusual(name: &[u8]) -> Option<&'static [u8]> {
 /// Whether a name is written as it usually is.
 pub(crate) fn is_usual(written: &[u8]) -> bool {
     match unusual(written) {
-        Some(entry) => written.strip_prefix(entry).is_some_and(|rest| is_title_case(rest)),
+        Some(entry) => written.strip_prefix(entry).is_some_and(is_title_case),
         None => is_title_case(written),
     }
 }
@@ -159,7 +159,7 @@ mod tests {
             let lower = usual.to_ascii_lowercase();
             let title = if usual == "1-2B_c.d" { "1-2b_c.d" } else { usual };
             assert_eq!(written(&lower, None), title);
-            assert_eq!(is_usual(title.as_bytes()), true, "{title}");
+            assert!(is_usual(title.as_bytes()), "{title}");
             assert_eq!(is_usual(lower.as_bytes()), lower == title, "{lower}");
         }
         for other in ["ETAG", "Etag", "X-Real-Ip", "x-real-IP", "HOST", "content-Type", "X-RateLimit-remaining"] {
