@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    Body, BoxError, Config, Fault, Malformed, Service,
+    Body, BoxError, Broken, Config, Fault, Malformed, Service,
     io::{Io, lock},
     output::{Encoder, Output},
     request_head::{self, Length, RequestHead},
@@ -36,8 +36,8 @@ const AHEAD: usize = 16 * 1024;
 pin_project! {
     /// A connection, as a future that ends when the connection does.
     ///
-    /// Its error says that a response could not be sent to its end: the stream should rather be
-    /// reset than closed (see [`Connection::with_stream`]). What a client does wrong is no error.
+    /// Its error says that a response could not be sent to its end. What a client does wrong is no
+    /// error.
     #[must_use = "futures do nothing unless polled"]
     pub struct Connection<T, S: Service> {
         io: Arc<Mutex<Io<T>>>,
@@ -110,9 +110,9 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service,
 {
-    type Output = io::Result<()>;
+    type Output = Result<(), Broken>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         loop {
             let this = self.as_mut();
             ready!(match &this.state {
@@ -228,7 +228,7 @@ where
         this.state.set(State::Answering { body, encoder });
     }
 
-    fn poll_answering(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_answering(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         if let Some(closed) = self.as_mut().project().closed {
             ready!(Pin::new(closed).poll(cx));
             return self.close().map(Ok);
@@ -246,7 +246,7 @@ where
 
     /// Sends the head and the body, what is ready of it together. Answers whether the client has
     /// taken all of it.
-    fn poll_sending(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    fn poll_sending(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<bool, Broken>> {
         let this = self.project();
         let StateProjection::Answering { mut body, encoder } = this.state.project() else {
             return Poll::Ready(Ok(false));
@@ -266,7 +266,7 @@ where
             if let Err(error) = put_frame(encoder, frame, || body.is_end_stream(), this.out) {
                 // What was good of it may go, if it can go now.
                 let _ = poll_flush(this.io, this.out, cx);
-                return Poll::Ready(Err(error));
+                return Poll::Ready(Err(Broken::new(error, *encoder)));
             }
         }
     }
@@ -429,14 +429,17 @@ fn put_frame<E: Into<BoxError>>(
     frame: Option<Result<Frame<Bytes>, E>>,
     is_end: impl FnOnce() -> bool,
     out: &mut Output,
-) -> io::Result<()> {
+) -> Result<(), BoxError> {
     match frame {
         Some(Ok(frame)) => {
             encoder.put(frame, out)?;
-            if !encoder.is_ended() && is_end() { encoder.end(out) } else { Ok(()) }
+            if !encoder.is_ended() && is_end() {
+                encoder.end(out)?
+            }
+            Ok(())
         }
-        Some(Err(error)) => Err(io::Error::other(error)),
-        None => encoder.end(out),
+        Some(Err(error)) => Err(error.into()),
+        None => Ok(encoder.end(out)?),
     }
 }
 

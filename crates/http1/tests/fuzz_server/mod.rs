@@ -1,4 +1,5 @@
 //! The entry of the fuzz target `server`: whatever bytes a client sends, in whatever pieces.
+#![allow(unreachable_pub, reason = "shared with the fuzz target")]
 
 use std::{
     future::{Future, ready},

@@ -153,12 +153,14 @@ async fn what_a_body_gives_is_sent_at_once() {
 
 #[tokio::test]
 async fn a_body_that_breaks_off_never_looks_whole() {
-    for request in ["GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"] {
+    for (request, looks_whole) in [("GET / HTTP/1.1\r\n\r\n", false), ("GET / HTTP/1.0\r\n\r\n", true)] {
         let mut client = connect(|_| async { frames(vec![data("hel"), Err("upstream has gone".into())]) });
         client.send(request).await;
         let rest = client.rest().await;
         assert!(rest.contains("hel") && !rest.contains("0\r\n\r\n"), "{rest}");
-        assert_eq!(client.ended().await.unwrap_err().to_string(), "upstream has gone");
+        let broken = client.ended().await.unwrap_err();
+        assert_eq!(broken.looks_whole(), looks_whole);
+        assert!(broken.to_string().ends_with(": upstream has gone"), "{broken}");
     }
 }
 

@@ -3,7 +3,6 @@
 use std::{
     convert::Infallible,
     future::Future,
-    io,
     pin::Pin,
     task::{Context as Task, Poll},
     time::Duration,
@@ -18,7 +17,7 @@ use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::JoinHandle,
 };
-use towergate_http1::server::{Body, Config, Connection, Malformed, Service};
+use towergate_http1::server::{Body, Broken, Config, Connection, Malformed, Service};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
@@ -52,7 +51,7 @@ impl Service for Closure {
 /// A client, and the task of the connection it is connected to.
 pub(crate) struct Client<T = DuplexStream> {
     pub(crate) stream: T,
-    pub(crate) connection: JoinHandle<io::Result<()>>,
+    pub(crate) connection: JoinHandle<Result<(), Broken>>,
 }
 
 /// A client of a service that is a closure.
@@ -85,7 +84,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
     }
 
     /// What comes until it ends like this, without `Date`.
-    #[track_caller]
     pub(crate) async fn until(&mut self, end: &str) -> String {
         let mut read = Vec::new();
         let reading = async {
@@ -119,7 +117,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
     }
 
     /// How the connection ended.
-    pub(crate) async fn ended(self) -> io::Result<()> {
+    pub(crate) async fn ended(self) -> Result<(), Broken> {
         drop(self.stream);
         tokio::time::timeout(SOON, self.connection).await.expect("the connection ends").unwrap()
     }

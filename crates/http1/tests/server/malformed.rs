@@ -27,7 +27,7 @@ async fn faults_are_told_and_end_the_connection() {
         (format!("PUT /{long} {long}"), Fault::RequestLineTooLong, "PUT /"),
         (format!("PUT /a HTTP/1.1\r\nA: {long}\r\n\r\n"), Fault::HeadTooLarge, "PUT /a"),
         (format!("PUT /a HTTP/1.1\r\nA: {long}"), Fault::HeadTooLarge, "PUT /a"),
-        (format!("PUT /a HTTP/1.1\r\n{many}\r\n"), Fault::HeadTooLarge, "PUT /a"),
+        (format!("PUT /a HTTP/1.1\r\n{many}\r\n"), Fault::TooManyHeaders, "PUT /a"),
         (format!("PUT /a HTTP/1.1\r\n{large}\r\n"), Fault::HeadTooLarge, "PUT /a"),
         ("PUT /a HTTP/1.1\r\nA : b\r\n\r\n".to_owned(), Fault::Header, "PUT /a"),
         ("GET /a HTTP/2.0\r\n\r\n".to_owned(), Fault::Version, "GET /"),

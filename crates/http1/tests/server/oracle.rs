@@ -47,8 +47,7 @@ fn seen_by_hyper(bytes: &[u8]) -> Vec<Seen> {
         client.write_all(bytes).await.unwrap();
         client.shutdown().await.unwrap();
         let _ = tokio::join!(connection, async move { client.read_to_end(&mut Vec::new()).await });
-        let seen = seen.lock().unwrap().clone();
-        seen
+        seen.lock().unwrap().clone()
     })
 }
 
