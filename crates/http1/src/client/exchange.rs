@@ -16,7 +16,6 @@ use super::{
     Body, READ,
     error::{BoxError, Error, ErrorKind},
     link::Link,
-    sending::State,
 };
 use crate::head::{self, ResponseHead};
 
@@ -76,8 +75,8 @@ where
                 return Poll::Ready(Err(checked.err().map_or(error, |wrong| link.told(wrong))));
             }
             Poll::Pending => {
-                let owes = matches!(link.sending.state(), State::Sent | State::Broken);
-                return link.poll_stalled(cx, owes).map(Err);
+                let owes = link.sending.is_over();
+                return link.poll_stalled(cx, owes, true).map(Err);
             }
         }
         if let Some(head) = take_head(link)? {

@@ -62,7 +62,7 @@ async fn serve(mut peer: DuplexStream, script: &Script) {
 async fn by_ours(script: &Script) -> Seen {
     let (io, peer) = duplex(64 * 1024);
     let asking = async {
-        let request = Connection::new(io).request(&script.method, "/");
+        let request = Connection::new(io).request(&script.method, &["/"]);
         seen(request.send(Length::None, Empty::<Bytes>::new(), Timeouts::default()).await).await
     };
     tokio::join!(asking, serve(peer, script)).0

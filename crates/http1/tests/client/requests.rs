@@ -48,7 +48,7 @@ async fn a_body_is_framed_by_the_length_it_is_sent_with() {
         (unknown(true), vec![data("he"), sum()], "Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n0\r\nX-Sum: 7\r\n\r\n"),
     ] {
         let (io, mut peer) = duplex(64 * 1024);
-        let request = Connection::new(io).request(&Method::PUT, "/a?b");
+        let request = Connection::new(io).request(&Method::PUT, &["/a?b"]);
         let exchange = request.send(length, frames(body), Timeouts::default());
         let sent = format!("PUT /a?b HTTP/1.1\r\n{sent}");
         let (response, text) = tokio::join!(within(exchange), wire(&mut peer, sent.len()));
@@ -61,7 +61,7 @@ async fn a_body_is_framed_by_the_length_it_is_sent_with() {
 async fn a_body_must_be_as_long_as_announced() {
     for (body, announced) in [("hell", 5), ("hello!", 5), ("", 1)] {
         let (io, mut peer) = duplex(64 * 1024);
-        let request = Connection::new(io).request(&Method::PUT, "/");
+        let request = Connection::new(io).request(&Method::PUT, &["/"]);
         let exchange = request.send(Length::Known(announced), frames(vec![data(body)]), Timeouts::default());
         let error = within(exchange).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::RequestBody, "{body}");
@@ -74,7 +74,7 @@ async fn a_body_must_be_as_long_as_announced() {
 #[tokio::test]
 async fn headers_go_out_in_order_and_cannot_frame_nor_break_a_line() {
     let (io, mut peer) = duplex(64 * 1024);
-    let mut request = Connection::new(io).request(&Method::GET, "/a b\r\nX: y");
+    let mut request = Connection::new(io).request(&Method::GET, &["/a b\r\nX: y"]);
     let value = HeaderValue::from_static("v");
     let mut spelling = Spelling::new();
     spelling.remember(&header::ACCEPT, Bytes::from_static(b"ACCEPT"));
@@ -120,7 +120,7 @@ where
 
 #[tokio::test]
 async fn a_head_leaves_in_one_write_with_the_body_at_hand() {
-    let post = |connection: Connection<_>| connection.request(&Method::POST, "/");
+    let post = |connection: Connection<_>| connection.request(&Method::POST, &["/"]);
     let head = "POST / HTTP/1.1\r\n".len();
     let large = vec![b'x'; 100_000];
     for (length, body, sizes) in [
@@ -152,7 +152,7 @@ async fn a_head_leaves_in_one_write_with_the_body_at_hand() {
 async fn a_body_streams_as_it_comes_and_its_failure_is_its_own() {
     let (connection, mut peer) = pair().await;
     let (sender, body) = upload();
-    let request = connection.request(&Method::POST, "/");
+    let request = connection.request(&Method::POST, &["/"]);
     let exchange = tokio::spawn(within(request.send(Length::Unknown { trailers: false }, body, Timeouts::default())));
     peer.until("chunked\r\n\r\n").await;
     for part in ["one", "two"] {

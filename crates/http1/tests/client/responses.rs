@@ -1,16 +1,26 @@
 //! What comes back.
 
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
 use bytes::Bytes;
 use http::{Method, Version};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use towergate_http1::{
     Spelling,
-    client::{ErrorKind, Length, Timeouts},
+    client::{Body, ErrorKind, Length, Timeouts},
 };
 
-use crate::support::{ask, feed, get, pair, read, upload, within};
+use crate::support::{Peer, Upload, ask, feed, get, pair, read, upload, within};
 
 /// What a whole response is read as.
 #[derive(Debug, PartialEq)]
@@ -160,7 +170,7 @@ async fn the_end_of_chunks_is_known_with_the_last_of_them() {
 async fn a_response_may_come_before_the_request_is_over() {
     let (connection, mut peer) = pair().await;
     let (sender, body) = upload();
-    let request = connection.request(&Method::POST, "/");
+    let request = connection.request(&Method::POST, &["/"]);
     let exchange = request.send(Length::Unknown { trailers: false }, body, Timeouts::default());
     let asked = tokio::spawn(within(exchange));
     feed(&sender, "one").await;
@@ -179,11 +189,76 @@ async fn a_response_may_come_before_the_request_is_over() {
     assert_eq!(within(reading).await.unwrap(), ("dos".into(), true));
 }
 
+/// A response that came before its request was over, the rest of which a task sends.
+async fn apart(
+    timeouts: Timeouts,
+) -> (Arc<Mutex<Body<TcpStream, Upload>>>, tokio::task::JoinHandle<()>, crate::support::Feed, Peer) {
+    let (connection, mut peer) = pair().await;
+    let (sender, body) = upload();
+    let request = connection.request(&Method::POST, &["/"]);
+    let asked = tokio::spawn(within(request.send(Length::Unknown { trailers: false }, body, timeouts)));
+    peer.until("\r\n\r\n").await;
+    peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    let body = asked.await.unwrap().unwrap().into_body();
+    assert!(body.is_sending());
+    let body = Arc::new(Mutex::new(body));
+    let shared = body.clone();
+    let sending = tokio::spawn(poll_fn(move |cx| shared.lock().unwrap().poll_request(cx)));
+    (body, sending, sender, peer)
+}
+
+/// The next frame of a body that is shared.
+async fn next(
+    body: &Mutex<Body<TcpStream, Upload>>,
+) -> Option<Result<http_body::Frame<Bytes>, towergate_http1::client::Error>> {
+    within(poll_fn(|cx| Pin::new(&mut *body.lock().unwrap()).poll_frame(cx))).await
+}
+
+#[tokio::test]
+async fn the_rest_of_a_request_can_go_out_while_nobody_reads() {
+    let (body, sending, sender, mut peer) = apart(Timeouts::default()).await;
+    for part in ["one", "two"] {
+        feed(&sender, part).await;
+        peer.until(&format!("3\r\n{part}\r\n")).await;
+    }
+    let reading = tokio::spawn({
+        let body = body.clone();
+        async move { next(&body).await.unwrap().unwrap().into_data().unwrap() }
+    });
+    feed(&sender, "six").await;
+    peer.until("six\r\n").await;
+    peer.send("3\r\nsei\r\n").await;
+    assert_eq!(within(reading).await.unwrap(), "sei");
+    drop(sender);
+    peer.until("0\r\n\r\n").await;
+    within(sending).await.unwrap();
+    peer.send("0\r\n\r\n").await;
+    assert!(next(&body).await.is_none());
+    assert!(body.lock().unwrap().reclaim().is_some());
+}
+
+#[tokio::test]
+async fn what_goes_wrong_with_it_reaches_who_reads() {
+    // Its body breaks ...
+    let (body, sending, sender, _peer) = apart(Timeouts::default()).await;
+    let reading = tokio::spawn(async move { next(&body).await.unwrap().unwrap_err().kind() });
+    within(sender.send(Err("gone".into()))).await.unwrap();
+    within(sending).await.unwrap();
+    assert_eq!(within(reading).await.unwrap(), ErrorKind::RequestBody);
+    // ... or the server takes nothing.
+    let limit = Duration::from_millis(100);
+    let (body, sending, sender, _peer) = apart(Timeouts { write: limit, ..Timeouts::default() }).await;
+    let reading = tokio::spawn(async move { next(&body).await.unwrap().unwrap_err().kind() });
+    feed(&sender, vec![b'x'; 64 << 20]).await;
+    within(sending).await.unwrap();
+    assert_eq!(within(reading).await.unwrap(), ErrorKind::WriteTimeout(limit));
+}
+
 #[tokio::test]
 async fn a_response_before_the_end_of_the_request_ends_the_connection() {
     let (connection, mut peer) = pair().await;
     let (sender, body) = upload();
-    let request = connection.request(&Method::POST, "/");
+    let request = connection.request(&Method::POST, &["/"]);
     let asked = tokio::spawn(within(request.send(Length::Known(100), body, Timeouts::default())));
     feed(&sender, "one").await;
     peer.until("one").await;
@@ -199,7 +274,7 @@ async fn a_response_before_the_end_of_the_request_ends_the_connection() {
 async fn a_response_counts_though_the_request_was_not_taken() {
     let (connection, mut peer) = pair().await;
     let (sender, body) = upload();
-    let request = connection.request(&Method::POST, "/");
+    let request = connection.request(&Method::POST, &["/"]);
     let asked = tokio::spawn(within(request.send(Length::Known(64 << 20), body, Timeouts::default())));
     feed(&sender, "not read").await;
     peer.until("\r\n\r\n").await;
@@ -235,7 +310,7 @@ async fn a_switch_of_protocols_hands_the_stream_over() {
 
     let (connection, mut peer) = pair().await;
     peer.send("HTTP/1.1 200 Connected\r\n\r\nhi").await;
-    let request = connection.request(&Method::CONNECT, "a.test:443");
+    let request = connection.request(&Method::CONNECT, &["a.test:443"]);
     let response = within(request.send(Length::None, Empty::<Bytes>::new(), Timeouts::default())).await.unwrap();
     assert_eq!(response.into_body().upgrade().unwrap().read, "hi");
 

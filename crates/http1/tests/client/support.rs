@@ -92,7 +92,7 @@ pub(crate) async fn ask<T>(
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut request = connection.request(method, "/");
+    let mut request = connection.request(method, &["/"]);
     request.header(&header::HOST, &HeaderValue::from_static("a.test"));
     within(request.send(Length::None, Empty::new(), timeouts)).await
 }

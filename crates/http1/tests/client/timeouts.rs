@@ -72,7 +72,7 @@ async fn the_next_request_has_a_limit_of_its_own() {
 async fn the_server_owes_nothing_before_it_has_the_request() {
     let (connection, mut peer) = pair().await;
     let (sender, body) = upload();
-    let request = connection.request(&Method::PUT, "/");
+    let request = connection.request(&Method::PUT, &["/"]);
     let timeouts = Timeouts { read: SHORT, write: SHORT };
     let asked = tokio::spawn(within(request.send(Length::Known(4), body, timeouts)));
     peer.until("\r\n\r\n").await;
@@ -90,7 +90,7 @@ async fn a_server_that_takes_nothing_is_given_up() {
     let body = Full::new(Bytes::from(vec![b'x'; size]));
     let timeouts = Timeouts { read: SHORT, write: SHORT * 2 };
     let started = Instant::now();
-    let request = connection.request(&Method::PUT, "/");
+    let request = connection.request(&Method::PUT, &["/"]);
     let error = within(request.send(Length::Known(size as u64), body, timeouts)).await.unwrap_err();
     assert_eq!((error.kind(), error.is_unsent()), (ErrorKind::WriteTimeout(SHORT * 2), false));
     assert!(started.elapsed() >= SHORT * 2);

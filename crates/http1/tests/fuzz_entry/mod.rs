@@ -64,7 +64,7 @@ pub(crate) enum End {
 /// The response to one request, read from pieces of these bytes.
 fn exchange(method: &Method, pieces: VecDeque<Vec<u8>>) -> Seen {
     let exchange = async {
-        let request = Connection::new(Script(pieces)).request(method, "/");
+        let request = Connection::new(Script(pieces)).request(method, &["/"]);
         let response = match request.send(Length::None, Empty::<Bytes>::new(), Timeouts::default()).await {
             Ok(response) => response,
             Err(error) => return Seen::Refused(error.kind()),
