@@ -141,7 +141,7 @@ fn check_headers(head: &Parts, limits: &Limits) -> Result<(), Refusal> {
     if is_host_missing || hosts > 1 || lengths > 1 || authorizations > 1 { Err(Refusal::Bad) } else { Ok(()) }
 }
 
-/// hyper takes any list of transfer codings that ends with `chunked`; nginx only `chunked` itself.
+/// Of the transfer codings only `chunked` is taken, as in nginx, whatever reads the request.
 fn check_body(head: &Parts, limits: &Limits) -> Result<(), Refusal> {
     let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next() {
