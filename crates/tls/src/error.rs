@@ -9,6 +9,8 @@ pub enum Part {
     Certificate,
     /// The private key.
     Key,
+    /// That they do not go together.
+    Both,
 }
 
 /// What is wrong with a certificate or a private key.
@@ -21,6 +23,10 @@ pub struct PemError {
 impl PemError {
     pub(crate) fn certificate(message: impl Into<String>) -> Self {
         Self { part: Part::Certificate, message: message.into() }
+    }
+
+    pub(crate) fn both(message: impl Into<String>) -> Self {
+        Self { part: Part::Both, message: message.into() }
     }
 
     pub(crate) fn key(message: impl Into<String>) -> Self {

@@ -32,7 +32,7 @@ impl Identity {
         })?;
         // Kong's words.
         if !belongs(chain.first(), &*key) {
-            return Err(PemError::certificate("certificate does not match key"));
+            return Err(PemError::both("certificate does not match key"));
         }
         Ok(Self(Arc::new(CertifiedKey::new(chain, key))))
     }
@@ -83,7 +83,7 @@ impl Identities {
         let same = |pair: &[Identity]| matches!(pair, [a, b] if a.algorithm() == b.algorithm());
         if identities.windows(2).any(same) {
             // Kong's words.
-            return Err(PemError::certificate(
+            return Err(PemError::both(
                 "certificate and alternative certificate need to have different type (e.g. RSA and ECDSA), \
                  the provided certificates were both of the same type",
             ));

@@ -272,7 +272,7 @@ fn what_is_wrong_with_a_pair_is_told() {
         let error = Identity::from_pem(certificate, key).unwrap_err();
         (error.part(), error.to_string())
     };
-    let mismatch = (Part::Certificate, "certificate does not match key".to_owned());
+    let mismatch = (Part::Both, "certificate does not match key".to_owned());
     assert_eq!(wrong(&one.certificate, &other.key), mismatch);
     assert_eq!(wrong(&one.certificate, &rsa.key), mismatch);
     assert_eq!(
