@@ -81,7 +81,7 @@ impl<S: CertificateSource> ResolvesServerCert for Resolver<S> {
         let mut found = None;
         self.0.look(&mut |certificates| {
             let identities = certificates.find(hello.server_name());
-            found = identities.choose(hello.signature_schemes()).map(|identity| identity.certified().clone());
+            found = identities.choose(hello.signature_schemes()).map(|identity| identity.certified_key().clone());
         });
         found
     }
@@ -115,8 +115,8 @@ mod tests {
             certificates.insert(name, identities.clone());
         }
         let found = |name: Option<&str>| {
-            let found = certificates.find(name).iter().next().unwrap().certified();
-            let named = shown.iter().find(|(_, some)| Arc::ptr_eq(some.iter().next().unwrap().certified(), found));
+            let found = certificates.find(name).iter().next().unwrap().certified_key();
+            let named = shown.iter().find(|(_, some)| Arc::ptr_eq(some.iter().next().unwrap().certified_key(), found));
             named.map_or("default", |(name, _)| name)
         };
         for (name, expected) in [

@@ -35,10 +35,26 @@ pub struct Trust {
     pub depth: usize,
     /// Authorities in PEM; none means those of the whole gateway.
     pub authorities: Vec<Arc<str>>,
-    /// The certificate chain and key to show when the server asks for one, in PEM.
-    pub identity: Option<(Arc<str>, Arc<str>)>,
+    /// What to show when the server asks who we are.
+    pub identity: Option<PemPair>,
     /// What is spoken inside.
     pub protocol: Protocol,
+}
+
+/// A certificate chain and its private key, in PEM.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct PemPair {
+    /// The certificate, and those between it and the root.
+    pub certificate: Arc<str>,
+    /// The private key.
+    pub key: Arc<str>,
+}
+
+impl fmt::Debug for PemPair {
+    /// Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PemPair").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
 }
 
 impl Default for Trust {
@@ -113,9 +129,9 @@ impl Clients {
         let builder = builder.dangerous().with_custom_certificate_verifier(self.verifier(trust)?);
         let mut config = match &trust.identity {
             None => builder.with_no_client_auth(),
-            Some((certificates, key)) => {
-                let identity = Identity::from_pem(certificates, key)?;
-                let shown = SingleCertAndKey::from(identity.certified().clone());
+            Some(PemPair { certificate, key }) => {
+                let identity = Identity::from_pem(certificate, key)?;
+                let shown = SingleCertAndKey::from(identity.certified_key().clone());
                 builder.with_client_cert_resolver(Arc::new(shown))
             }
         };

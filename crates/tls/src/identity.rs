@@ -43,7 +43,9 @@ impl Identity {
         self.0.key.algorithm()
     }
 
-    pub(crate) fn certified(&self) -> &Arc<CertifiedKey> {
+    /// The same as rustls has it.
+    #[must_use]
+    pub fn certified_key(&self) -> &Arc<CertifiedKey> {
         &self.0
     }
 

@@ -15,7 +15,7 @@ mod verify;
 
 pub use authority::{Authorities, Authority};
 pub use certificates::{CertificateSource, Certificates};
-pub use client::{Client, Clients, Protocol, Trust};
+pub use client::{Client, Clients, PemPair, Protocol, Trust};
 pub use error::{Part, PemError, SettingsError};
 pub use explain::explain;
 pub use identity::{Identities, Identity};

@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(files, expected);
         let again = self_signed(&ssl, "kong-default").unwrap();
         let chains = |identities: &Identities| -> Vec<_> {
-            identities.iter().map(|identity| identity.certified().cert.clone()).collect()
+            identities.iter().map(|identity| identity.certified_key().cert.clone()).collect()
         };
         assert_eq!(chains(&again), chains(&made));
     }

@@ -22,7 +22,7 @@ use rustls::{
 use support::{Authority, Echo, Pair, params, ping, self_signed};
 use time::{Duration, OffsetDateTime};
 use tokio::net::TcpStream;
-use towergate_tls::{Authorities, Authority as Trusted, Client, Clients, Protocol, Trust, explain};
+use towergate_tls::{Authorities, Authority as Trusted, Client, Clients, PemPair, Protocol, Trust, explain};
 
 fn der(pair: &Pair) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
     let chain = CertificateDer::pem_slice_iter(pair.certificate.as_bytes()).map(Result::unwrap).collect();
@@ -265,7 +265,10 @@ fn what_is_wrong_with_trust_is_told() {
     let client = |trust| clients().client(&trust).unwrap_err().to_string();
     let expected = "invalid certificate: expected PEM: -----BEGIN CERTIFICATE----- … -----END CERTIFICATE-----";
     assert_eq!(client(Trust { verify: true, authorities: vec![garbage()], ..Trust::default() }), expected);
-    assert_eq!(client(Trust { identity: Some((garbage(), garbage())), ..Trust::default() }), expected);
+    assert_eq!(
+        client(Trust { identity: Some(PemPair { certificate: garbage(), key: garbage() }), ..Trust::default() }),
+        expected
+    );
 }
 
 #[test]

@@ -280,6 +280,7 @@ mod tests {
             connect_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(60),
             read_timeout: Duration::from_secs(60),
+            tls: None,
             tags: vec![],
             balancing,
         }

@@ -65,6 +65,7 @@
 //!     connect_timeout: Duration::from_secs(60),
 //!     write_timeout: Duration::from_secs(60),
 //!     read_timeout: Duration::from_secs(60),
+//!     tls: None,
 //!     tags: vec![],
 //!     balancing: None,
 //! };

@@ -66,6 +66,7 @@ impl TestRoute {
             connect_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(60),
             read_timeout: Duration::from_secs(60),
+            tls: None,
             tags: Vec::new(),
             balancing: None,
         };
@@ -94,6 +95,7 @@ fn table(routes: &[TestRoute]) -> Table {
         router: Arc::new(Router::new(rules).unwrap()),
         plans: routes.iter().map(TestRoute::plan).collect(),
         unrouted: Arc::new(Plan { guards, ..Plan::default() }),
+        certificates: Arc::default(),
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
-use towergate_tls::Identity;
+use towergate_tls::{Identity, PemPair};
 
 /// A certificate and its key, in PEM.
 #[derive(Clone)]
@@ -38,8 +38,8 @@ impl Pair {
     }
 
     /// As [`Trust::identity`](towergate_tls::Trust) wants it.
-    pub(crate) fn texts(&self) -> Option<(Arc<str>, Arc<str>)> {
-        Some((self.certificate.as_str().into(), self.key.as_str().into()))
+    pub(crate) fn texts(&self) -> Option<PemPair> {
+        Some(PemPair { certificate: self.certificate.as_str().into(), key: self.key.as_str().into() })
     }
 
     /// With the certificates of these authorities behind its own.

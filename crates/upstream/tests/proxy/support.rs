@@ -129,6 +129,7 @@ pub(crate) fn service(address: SocketAddr) -> Service {
         connect_timeout: Duration::from_secs(5),
         write_timeout: Duration::from_secs(5),
         read_timeout: Duration::from_secs(5),
+        tls: None,
         tags: vec![],
         balancing: None,
     }
