@@ -5,12 +5,11 @@ use std::{sync::Arc, time::Duration};
 use rustls::{
     NamedGroup, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion,
     crypto::{CryptoProvider, aws_lc_rs::default_provider},
-    server::{ProducesTickets, StoresServerSessions},
     version::{TLS12, TLS13},
 };
 
 use crate::{
-    certificates::{CertificateSource, Resolver},
+    certificates::{CertificateSource, Certificates, Resolver},
     ciphers,
     error::SettingsError,
     sessions,
@@ -89,11 +88,8 @@ pub enum Version {
 /// What all listeners and workers of a gateway share: versions, ciphers and sessions.
 #[derive(Debug, Clone)]
 pub struct Server {
-    provider: Arc<CryptoProvider>,
-    versions: Vec<&'static SupportedProtocolVersion>,
-    prefers_own_order: bool,
-    tickets: Option<Arc<dyn ProducesTickets>>,
-    cache: Arc<dyn StoresServerSessions>,
+    /// Everything but the source of certificates and the protocols inside.
+    template: ServerConfig,
     warnings: Vec<String>,
 }
 
@@ -112,15 +108,17 @@ impl Server {
             let of_nist = [NamedGroup::secp256r1, NamedGroup::secp384r1];
             provider.kx_groups.retain(|group| of_nist.contains(&group.name()));
         }
-        let tickets = settings.session_tickets.then(|| sessions::tickets(settings.session_timeout)).transpose()?;
-        Ok(Self {
-            provider: Arc::new(provider),
-            versions,
-            prefers_own_order: custom.prefer_server_ciphers,
-            tickets,
-            cache: sessions::cache(settings.session_cache, settings.session_timeout),
-            warnings,
-        })
+        let mut template = ServerConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&versions)
+            .map_err(|error| SettingsError(error.to_string()))?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(Resolver(Arc::new(Certificates::default()))));
+        template.ignore_client_order = custom.prefer_server_ciphers;
+        template.session_storage = sessions::cache(settings.session_cache, settings.session_timeout);
+        if settings.session_tickets {
+            template.ticketer = sessions::tickets(settings.session_timeout)?;
+        }
+        Ok(Self { template, warnings })
     }
 
     /// What was asked for and is not offered, a line each.
@@ -130,23 +128,13 @@ impl Server {
     }
 
     /// What a listener (of one worker) needs: certificates from this source, and HTTP/2 by ALPN or not.
-    ///
-    /// # Errors
-    /// When the versions and ciphers do not go together, which [`Server::new`] rules out.
-    pub fn config(&self, source: impl CertificateSource, http2: bool) -> Result<Arc<ServerConfig>, SettingsError> {
-        let mut config = ServerConfig::builder_with_provider(self.provider.clone())
-            .with_protocol_versions(&self.versions)
-            .map_err(|error| SettingsError(error.to_string()))?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(Resolver(source)));
+    #[must_use]
+    pub fn config(&self, source: impl CertificateSource, http2: bool) -> Arc<ServerConfig> {
+        let mut config = self.template.clone();
+        config.cert_resolver = Arc::new(Resolver(source));
         let protocols: &[&[u8]] = if http2 { &[b"h2", b"http/1.1", b"http/1.0"] } else { &[b"http/1.1", b"http/1.0"] };
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        config.ignore_client_order = self.prefers_own_order;
-        config.session_storage = self.cache.clone();
-        if let Some(tickets) = &self.tickets {
-            config.ticketer = tickets.clone();
-        }
-        Ok(Arc::new(config))
+        Arc::new(config)
     }
 }
 

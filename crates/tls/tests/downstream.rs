@@ -41,7 +41,7 @@ fn custom(protocols: &[Version], ciphers: &str, prefer_server_ciphers: bool) -> 
 /// A server with an RSA and an ECDSA certificate for everybody.
 async fn both(settings: &ServerSettings, http2: bool) -> Echo {
     let server = Server::new(settings).unwrap();
-    Echo::start(server.config(Arc::new(Certificates::new(two_keys())), http2).unwrap()).await
+    Echo::start(server.config(Arc::new(Certificates::new(two_keys())), http2)).await
 }
 
 /// Made once: RSA keys take their time.
@@ -60,7 +60,7 @@ async fn each_server_name_gets_its_certificate() {
         certificates.insert(name, shown(&lone(&[name])));
     }
     let server = Server::new(&ServerSettings::default()).unwrap();
-    let echo = Echo::start(server.config(Arc::new(certificates), false).unwrap()).await;
+    let echo = Echo::start(server.config(Arc::new(certificates), false)).await;
     let config = Asks::default().config();
     for (asked, expected) in [
         ("exact.example.com", "exact.example.com"),
@@ -212,7 +212,7 @@ async fn sessions_are_resumed_by_any_worker() {
             let certificates = Arc::new(Certificates::new(two_keys()));
             let mut workers = Vec::new();
             for _ in 0..2 {
-                workers.push(Echo::start(server.config(certificates.clone(), false).unwrap()).await);
+                workers.push(Echo::start(server.config(certificates.clone(), false)).await);
             }
             let config = Asks { versions: vec![version], ..Asks::default() }.config();
             let mut kinds = Vec::new();
@@ -246,7 +246,7 @@ impl CertificateSource for Newest {
 async fn new_certificates_count_for_new_connections_and_old_ones_go_on() {
     let newest = Arc::new(Mutex::new(Certificates::new(shown(&lone(&["before"])))));
     let server = Server::new(&ServerSettings::default()).unwrap();
-    let echo = Echo::start(server.config(Newest(newest.clone()), false).unwrap()).await;
+    let echo = Echo::start(server.config(Newest(newest.clone()), false)).await;
     let mut open = connect(echo.address, "x", &Asks::default().config()).await.unwrap();
     ping(&mut open).await.unwrap();
 
@@ -259,7 +259,7 @@ async fn new_certificates_count_for_new_connections_and_old_ones_go_on() {
 #[tokio::test]
 async fn without_any_certificate_the_handshake_fails() {
     let server = Server::new(&ServerSettings::default()).unwrap();
-    let echo = Echo::start(server.config(Arc::new(Certificates::default()), false).unwrap()).await;
+    let echo = Echo::start(server.config(Arc::new(Certificates::default()), false)).await;
     assert!(get(echo.address, "x", &Asks::default().config()).await.is_err());
 }
 

@@ -40,7 +40,7 @@ async fn echo() -> Echo {
     let mut certificates = Certificates::new(Identities::new(two).unwrap());
     certificates.insert("*.example.com", lone(&["wildcard"]).identity().into());
     let server = Server::new(&ServerSettings::default()).unwrap();
-    Echo::start(server.config(Arc::new(certificates), true).unwrap()).await
+    Echo::start(server.config(Arc::new(certificates), true)).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -144,7 +144,7 @@ async fn certificates_of_the_first_version_are_shown() {
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
     let identity = towergate_tls::Identity::from_pem(&read("crt"), &read("key")).unwrap();
     let server = Server::new(&ServerSettings::default()).unwrap();
-    let echo = Echo::start(server.config(Arc::new(Certificates::new(identity.into())), false).unwrap()).await;
+    let echo = Echo::start(server.config(Arc::new(Certificates::new(identity.into())), false)).await;
     let config = Asks::default().config();
     assert_eq!(support::get(echo.address, "x", &config).await.unwrap().name(), "up.example.test");
     let said = s_client(echo.address, &[]).await;
