@@ -50,7 +50,7 @@ impl Authority {
 }
 
 /// What chains of certificates may end in.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Anchors {
     pub(crate) anchors: Vec<TrustAnchor<'static>>,
     /// The certificates themselves: a server may show just what is trusted.
@@ -75,7 +75,7 @@ impl Anchors {
 }
 
 /// Authorities trusted by the whole gateway: Kong's `lua_ssl_trusted_certificate`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Authorities {
     given: Anchors,
     system: bool,

@@ -10,7 +10,9 @@ use time::{OffsetDateTime, macros::format_description};
 pub fn explain(error: &io::Error) -> String {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(tls) => explain_tls(tls),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => "the connection was closed in the handshake".to_owned(),
+        // tokio-rustls says so of a handshake only, rustls of what comes after it.
+        None if error.to_string() == "tls handshake eof" => "the connection was closed in the handshake".to_owned(),
+        None if error.to_string().contains("close_notify") => "the connection was cut off".to_owned(),
         None => error.to_string(),
     }
 }
