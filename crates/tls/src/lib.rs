@@ -20,5 +20,5 @@ pub use error::{Part, PemError, SettingsError};
 pub use explain::explain;
 pub use identity::{Identities, Identity};
 pub use pem::from_base64;
-pub use self_signed::{SelfSignedError, self_signed};
+pub use self_signed::{SelfSignedError, self_signed, self_signed_unkept};
 pub use server::{CipherSuite, Custom, Server, ServerSettings, Version};

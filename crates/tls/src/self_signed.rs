@@ -27,6 +27,20 @@ pub fn self_signed(folder: &Path, name: &str) -> Result<Identities, SelfSignedEr
     Identities::new(vec![rsa, ecdsa]).map_err(|error| SelfSignedError(folder.to_owned(), error.to_string()))
 }
 
+/// The same for as long as the process lives: nothing is written anywhere.
+///
+/// # Errors
+/// When no random numbers can be had.
+pub fn self_signed_unkept() -> Result<Identities, SelfSignedError> {
+    let nowhere = |error: &dyn fmt::Display| SelfSignedError(PathBuf::from("certificate"), error.to_string());
+    let mut identities = Vec::new();
+    for algorithm in [&PKCS_RSA_SHA256, &PKCS_ECDSA_P256_SHA256] {
+        let (certificate, key) = make(algorithm).map_err(|error| nowhere(&error))?;
+        identities.push(Identity::from_pem(&certificate, &key).map_err(|error| nowhere(&error))?);
+    }
+    Identities::new(identities).map_err(|error| nowhere(&error))
+}
+
 /// Why there are no certificates signed by themselves.
 #[derive(Debug)]
 pub struct SelfSignedError(PathBuf, String);
