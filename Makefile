@@ -3,12 +3,16 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 
-# A linker for Rust, and kill(1) for the tests that signal the gateway.
-PACKAGES := gcc libc6-dev procps
+# A linker for Rust, kill(1) for the tests that signal the gateway, somebody else's TLS, and Python for the tools.
+PACKAGES := gcc libc6-dev procps openssl python3-venv
 
-.PHONY: test packages fmt clippy doc check-features unit bench run
+# What tests ask for its judgement, from PyPI, in a place of its own.
+TOOLS := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/tools
+PYTHON_TOOLS := sslyze==6.3.1
 
-test: packages fmt clippy doc check-features unit
+.PHONY: test packages tools fmt clippy doc check-features unit bench run
+
+test: packages tools fmt clippy doc check-features unit
 
 packages:
 	@missing=""; \
@@ -21,6 +25,13 @@ packages:
 		$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing; \
 	fi
 
+tools: $(TOOLS)/.installed
+
+$(TOOLS)/.installed: Makefile
+	python3 -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check $(PYTHON_TOOLS)
+	touch $@
+
 fmt:
 	$(CARGO) fmt --all --check
 
@@ -32,7 +43,7 @@ doc:
 
 # A concern's crate must compile alone, without the features its neighbours switch on.
 check-features:
-	for crate in core schema config router lb upstream auth cors correlation; do \
+	for crate in core schema config router lb tls upstream auth cors correlation; do \
 		$(CARGO) check --quiet --locked -p towergate-$$crate || exit 1; \
 	done
 

@@ -19,6 +19,7 @@ use crate::{
     origin::Origin,
     stats::Counters,
     stream::Stream,
+    tls::{Accepted, Tls},
     transport::Transport,
     worker::{Stack, Worker},
 };
@@ -29,6 +30,7 @@ pub(crate) struct Acceptor<S> {
     worker: Arc<Worker>,
     stack: S,
     http: http1::Config,
+    tls: Option<Tls>,
 }
 
 impl<S: Stack> Acceptor<S> {
@@ -36,7 +38,8 @@ impl<S: Stack> Acceptor<S> {
         let limits = &worker.config.limits;
         let (line, head, header_lines) = (limits.line, limits.head, limits.header_lines);
         let http = http1::Config { line, head, header_lines, ..http1::Config::default() };
-        Self { worker, stack, http }
+        let tls = Tls::new(&worker);
+        Self { worker, stack, http, tls }
     }
 
     /// Serves a connection in a task of its own.
@@ -53,8 +56,15 @@ impl<S: Stack> Acceptor<S> {
     }
 
     /// A connection's task: what comes before HTTP, then HTTP.
-    async fn connect(self, socket: TcpStream, origin: Origin, _listen: Listen, activity: Arc<Activity>, entry: Entry) {
-        let stream = Stream::new(Transport::Tcp(socket), activity.clone());
+    async fn connect(self, socket: TcpStream, origin: Origin, listen: Listen, activity: Arc<Activity>, entry: Entry) {
+        let (stream, origin) = if listen.tls {
+            match secure(self.tls.as_ref(), socket, origin, &activity).await {
+                Some(secured) => secured,
+                None => return,
+            }
+        } else {
+            (Stream::new(Transport::Tcp(socket), activity.clone()), origin)
+        };
         self.serve_http1(stream, origin, activity, entry).await;
     }
 
@@ -74,6 +84,20 @@ impl<S: Stack> Acceptor<S> {
         if end.await.is_err_and(|broken| broken.looks_whole()) {
             http.with_stream(|stream| stream.reset());
         }
+    }
+}
+
+/// The handshake of a listener with TLS; nothing if the connection ends with it.
+async fn secure(
+    tls: Option<&Tls>,
+    socket: TcpStream,
+    origin: Origin,
+    activity: &Arc<Activity>,
+) -> Option<(Stream, Origin)> {
+    // HTTP/2 is offered as soon as it is spoken.
+    match tls?.accept(socket, false, activity).await? {
+        Accepted::Secured(stream, server_name) => Some((stream, origin.secured(server_name))),
+        Accepted::Cleartext(stream) => Some((stream, origin.without_tls())),
     }
 }
 

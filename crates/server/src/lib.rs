@@ -9,6 +9,7 @@
 //!            one listening socket per worker and address (SO_REUSEPORT)
 //!                 │
 //!   accept ───────┤  a task per connection, a worker per thread
+//!   tls           │  on listeners with TLS: the handshake ► none in time, none at all ─► closed
 //!                 ▼
 //!   http1         reads a head: no HTTP at all, too large ──┐
 //!                 │                                          │ 400, 414, 431, 501, 505
@@ -51,17 +52,19 @@
 //! | 501 | a transfer coding other than `chunked`, HTML page | `towergate-http1` | closed |
 //! | 505 | a version of HTTP that is not 1, HTML page | `towergate-http1` | closed |
 //! | 400 | no or several `Host`, a bad host, several `Authorization`, `..` above the root, `%00`, bad escapes, `CONNECT` to a host | `request_check` | closed |
+//! | 400 | HTTP in cleartext on a listener with TLS, HTML page | `tls` | closed |
 //! | 405 | `TRACE`, `CONNECT` to a path | `request_check` | kept |
 //! | 413 | a body longer than `client_max_body_size` | `request_check`, or while it is read | closed |
 //! | 408 | nothing of a body for 60 s | while it is read | closed |
-//! | – | a head that takes longer than 60 s, an idle connection after 75 s | the worker's look | closed |
+//! | – | a handshake or a head that takes longer than 60 s, an idle connection after 75 s | the worker's look | closed |
 //!
 //! All of them are answered in the same words as Kong's, and global plugins see them. Where this
 //! differs from Kong: header lines that are none are refused, where nginx drops some of them; HTTP/0.9
 //! is not spoken; a path may not contain `<`, `>` or a backquote; hosts are compared without regard to
 //! case; what `Connection` lists never takes framing or `Host` away.
 //!
-//! HTTP/1.0 and HTTP/1.1 without TLS are served here.
+//! HTTP/1.0 and HTTP/1.1 are served here, in cleartext and over TLS. Handshakes are done by the worker
+//! that accepted the connection, and take the certificates of its newest table.
 //!
 //! # Example
 //!
@@ -79,7 +82,8 @@
 //! let listeners = Listeners::bind(&[Listen::on("127.0.0.1:0".parse()?)], 1)?;
 //! let address = listeners.addresses()[0];
 //! let router = Router::new(Vec::new()).expect("no rule can be wrong");
-//! let table = Table { router: Arc::new(router), plans: Vec::new(), unrouted: Arc::new(Plan::default()) };
+//! let (unrouted, certificates) = (Arc::new(Plan::default()), Arc::default());
+//! let table = Table { router: Arc::new(router), plans: Vec::new(), unrouted, certificates };
 //! let (_publisher, watched) = Publisher::new([table]);
 //! let workers = Workers::start(ServerConfig::default(), listeners, watched, |_worker| {
 //!     let upstream = service_fn(|_: Request<GuardBody<Body>>| async {
@@ -116,6 +120,7 @@ mod routing;
 mod stamp;
 mod stats;
 mod stream;
+mod tls;
 mod transport;
 mod worker;
 

@@ -39,6 +39,8 @@ pub(crate) enum Refusal {
     TooManyHeaders,
     /// A transfer coding other than `chunked`: 501.
     Coding,
+    /// HTTP in cleartext where TLS is spoken: nginx's own 497, which clients see as 400.
+    Cleartext,
     /// A version of HTTP that is not spoken: 505.
     Version,
 }
@@ -54,6 +56,7 @@ impl Refusal {
             Self::HeaderTooLong => Reply::fault(header_too_long()),
             Self::TooManyHeaders => Reply::fault(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
             Self::Coding => Reply::page(StatusCode::NOT_IMPLEMENTED),
+            Self::Cleartext => Reply::raw(StatusCode::BAD_REQUEST, HeaderValue::from_static("text/html"), CLEARTEXT),
             Self::Version => Reply::page(StatusCode::HTTP_VERSION_NOT_SUPPORTED),
         }
     }
@@ -64,6 +67,16 @@ impl Refusal {
         self != Self::Method
     }
 }
+
+/// nginx's page for HTTP in cleartext where TLS is spoken.
+const CLEARTEXT: &str = "<html>\r\n\
+    <head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\r\n\
+    <body>\r\n\
+    <center><h1>400 Bad Request</h1></center>\r\n\
+    <center>The plain HTTP request was sent to HTTPS port</center>\r\n\
+    <hr>\r\n\
+    </body>\r\n\
+    </html>\r\n";
 
 impl From<Fault> for Refusal {
     /// What Kong answers to a head that is none.

@@ -109,7 +109,7 @@ impl<'a> Exchange<'a> {
     /// connection in the meantime says nothing about the upstream: then a new one is made.
     async fn attempt(&self, peer: &Peer<'_>, target: &[&str], now: Instant) -> Result<Answered, Error> {
         let pool = &self.worker.pool;
-        let berth = Berth { key: peer.key(), pool: pool.clone() };
+        let berth = Berth { key: peer.key(self.host.as_ref()), pool: pool.clone() };
         if let Some(connection) = pool.take(&berth.key, now.into()) {
             match self.send(peer, target, connection).await {
                 Err(error) if error.is_unheard_close() && self.may_repeat(&error) => {

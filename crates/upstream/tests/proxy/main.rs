@@ -8,3 +8,4 @@ mod heads;
 mod retries;
 mod support;
 mod timeouts;
+mod tls;
