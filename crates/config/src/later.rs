@@ -46,12 +46,12 @@ const KINDS: &[(Kind, &str)] = &[
 /// Fields that are kept and shown but not acted upon: where, what comes, and the texts that are
 /// harmless. `null` and `false` always are; lists count if one of their texts is not harmless.
 const FIELDS: &[(Kind, &str, &str, &[&str])] = &[
-    (Kind::Services, "protocol", "services other than http come", &["http"]),
+    (Kind::Services, "protocol", "services other than http and grpc come", &["http", "grpc"]),
     (Kind::Services, "tls_verify", "TLS to upstreams comes", &[]),
     (Kind::Services, "tls_verify_depth", "TLS to upstreams comes", &[]),
     (Kind::Services, "ca_certificates", "TLS to upstreams comes", &[]),
     (Kind::Services, "client_certificate", "TLS to upstreams comes", &[]),
-    (Kind::Routes, "protocols", "routes other than http and https come", &["http", "https"]),
+    (Kind::Routes, "protocols", "TCP and UDP come", &["http", "https", "grpc", "grpcs"]),
     (Kind::Routes, "snis", "TLS comes", &[]),
     (Kind::Routes, "sources", "TCP and UDP come", &[]),
     (Kind::Routes, "destinations", "TCP and UDP come", &[]),

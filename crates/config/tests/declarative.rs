@@ -320,7 +320,7 @@ sessions: []
         warnings(text),
         [
             "kong.yml:6:1: filter_chains: accepted, but this version does nothing with it",
-            "kong.yml:4:23: services[1].protocol: accepted, but does nothing yet: services other than http come with a later version; 1 more like it",
+            "kong.yml:4:23: services[1].protocol: accepted, but does nothing yet: services other than http and grpc come with a later version; 1 more like it",
             "kong.yml:4:51: services[1].tls_verify: accepted, but does nothing yet: TLS to upstreams comes with a later version; 1 more like it",
         ]
     );

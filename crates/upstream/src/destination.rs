@@ -95,6 +95,7 @@ impl Destinations {
 #[derive(Debug)]
 pub(crate) struct Destination {
     way: Way,
+    is_http2: bool,
 }
 
 #[derive(Debug)]
@@ -168,7 +169,7 @@ impl Destination {
     fn new(service: &Service, balancer: Option<Arc<Balancer>>) -> Self {
         let protocol = service.protocol;
         let way = match balancer {
-            _ if protocol != Protocol::Http => Way::Unsupported(protocol),
+            _ if !matches!(protocol, Protocol::Http | Protocol::Grpc) => Way::Unsupported(protocol),
             None => Way::Single(Endpoint::new(&service.host, service.port, None, protocol)),
             Some(balancer) => {
                 let name = balancer.balancing.host_header.as_deref();
@@ -178,7 +179,12 @@ impl Destination {
                 Way::Balanced { balancer, endpoints }
             }
         };
-        Self { way }
+        Self { way, is_http2: protocol.is_grpc() }
+    }
+
+    /// Whether HTTP/2 is spoken there: to gRPC services only, as in Kong.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.is_http2
     }
 
     /// Where the next attempt goes.
@@ -355,7 +361,10 @@ mod tests {
 
     #[test]
     fn other_protocols_are_told_apart() {
+        assert!(!Destination::new(&service("127.0.0.1", 80, None), None).is_http2());
         let mut other = service("127.0.0.1", 443, None);
+        other.protocol = Protocol::Grpc;
+        assert!(Destination::new(&other, None).is_http2());
         other.protocol = Protocol::Https;
         assert!(matches!(Destination::new(&other, None).way, Way::Unsupported(Protocol::Https)));
     }

@@ -66,8 +66,10 @@ pub(crate) enum Kind {
     WriteTimeout(Duration),
     /// The upstream gave no bytes for so long.
     ReadTimeout(Duration),
-    /// What the upstream sent is not an HTTP/1.1 response.
+    /// What the upstream sent is not an HTTP response.
     BadResponse,
+    /// The upstream gave the request up (HTTP/2's `RST_STREAM`).
+    Reset(h2::Reason),
 }
 
 impl Error {
@@ -81,7 +83,7 @@ impl Error {
         self
     }
 
-    /// Notes that not a byte of the request can have reached the upstream.
+    /// Notes that not a byte of the request can have reached the upstream, or that it did nothing about it.
     #[must_use]
     pub(crate) fn unsent(mut self) -> Self {
         self.unsent = true;
@@ -100,13 +102,32 @@ impl Error {
             | Kind::Closed
             | Kind::WriteTimeout(_)
             | Kind::ReadTimeout(_)
-            | Kind::BadResponse => Side::Upstream,
+            | Kind::BadResponse
+            | Kind::Reset(_) => Side::Upstream,
         }
     }
 
     /// Whether the upstream was too slow.
     pub fn is_timeout(&self) -> bool {
         matches!(self.kind, Kind::ConnectTimeout(..) | Kind::WriteTimeout(_) | Kind::ReadTimeout(_))
+    }
+
+    /// The limit that was passed, if one was.
+    pub(crate) fn timed_out(&self) -> Option<Duration> {
+        match self.kind {
+            Kind::ConnectTimeout(_, limit) | Kind::WriteTimeout(limit) | Kind::ReadTimeout(limit) => Some(limit),
+            _ => None,
+        }
+    }
+
+    /// What lay behind it, in words.
+    pub(crate) fn cause(&self) -> String {
+        self.source.as_ref().map_or_else(|| self.to_string(), |source| source.to_string())
+    }
+
+    /// Whether not a byte of the request can have counted for the upstream.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.unsent
     }
 
     /// Whether there was no connection to send the request on.
@@ -138,7 +159,9 @@ impl Error {
             Kind::NoDestination => StatusCode::INTERNAL_SERVER_ERROR,
             Kind::NoService | Kind::NoPeer | Kind::Resolve(_) => StatusCode::SERVICE_UNAVAILABLE,
             Kind::ConnectTimeout(..) | Kind::WriteTimeout(_) | Kind::ReadTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
-            Kind::Unsupported(_) | Kind::Connect(_) | Kind::Closed | Kind::BadResponse => StatusCode::BAD_GATEWAY,
+            Kind::Unsupported(_) | Kind::Connect(_) | Kind::Closed | Kind::BadResponse | Kind::Reset(_) => {
+                StatusCode::BAD_GATEWAY
+            }
         }
     }
 
@@ -169,14 +192,15 @@ impl fmt::Display for Error {
                 write!(f, "upstreams over {} come with a later version", protocol.as_str())
             }
             Kind::Resolve(name) => write!(f, "no address found for `{name}`"),
-            Kind::BadRequest => f.write_str("the request cannot be written as HTTP/1.1"),
+            Kind::BadRequest => f.write_str("the request cannot be written as HTTP"),
             Kind::ClientBody(cause) => write!(f, "the client's body broke off: {cause}"),
             Kind::Connect(address) => write!(f, "no connection to {address}"),
             Kind::ConnectTimeout(address, limit) => write!(f, "no connection to {address} within {limit:?}"),
             Kind::Closed => f.write_str("the upstream closed the connection too early"),
             Kind::WriteTimeout(limit) => write!(f, "the upstream took nothing for {limit:?}"),
             Kind::ReadTimeout(limit) => write!(f, "the upstream sent nothing for {limit:?}"),
-            Kind::BadResponse => f.write_str("the upstream's answer is not HTTP/1.1"),
+            Kind::BadResponse => f.write_str("the upstream's answer is not HTTP"),
+            Kind::Reset(reason) => write!(f, "the upstream reset the request's stream: {reason}"),
         }?;
         match &self.source {
             Some(source) => write!(f, ": {source}"),
@@ -236,6 +260,7 @@ mod tests {
             (Kind::Connect(address()), 502, Side::Upstream),
             (Kind::Closed, 502, Side::Upstream),
             (Kind::BadResponse, 502, Side::Upstream),
+            (Kind::Reset(h2::Reason::INTERNAL_ERROR), 502, Side::Upstream),
             (Kind::ConnectTimeout(address(), limit), 504, Side::Upstream),
             (Kind::ReadTimeout(limit), 504, Side::Upstream),
             (Kind::WriteTimeout(limit), 504, Side::Upstream),
@@ -276,6 +301,7 @@ mod tests {
             assert_eq!(Error::new(Kind::Closed).is_retryable(&method), repeatable, "{method}");
             assert_eq!(Error::new(Kind::ReadTimeout(Duration::ZERO)).is_retryable(&method), repeatable);
             assert!(!Error::new(Kind::BadResponse).is_retryable(&method));
+            assert!(!Error::new(Kind::Reset(h2::Reason::CANCEL)).is_retryable(&method));
             assert!(!Error::new(Kind::ClientBody(String::new())).is_retryable(&method));
         }
     }

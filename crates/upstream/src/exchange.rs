@@ -2,7 +2,9 @@
 
 use std::time::{Instant, SystemTime};
 
-use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts};
+use http::{
+    Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header, request::Parts, uri::Scheme,
+};
 use http_body::Body as _;
 use towergate_core::{Body, Context, Service};
 
@@ -11,7 +13,7 @@ use crate::{
     connection::{Connection, Received},
     destination::{Destination, Peer, Tried},
     error::{Error, Kind},
-    forward, hop,
+    forward, hop, http2,
     pool::Lease,
     proxy::Worker,
     request_body::{Feed, RequestBody},
@@ -36,6 +38,21 @@ pub(crate) struct Exchange<'a> {
     /// with the first attempt.
     extensions: Extensions,
     tries: Tries,
+}
+
+/// A response whose body is still to come.
+enum Answered {
+    Http1(Response<Received>, Lease),
+    Http2(Response<http2::Answer>),
+}
+
+impl Answered {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Http1(response, _) => response.status(),
+            Self::Http2(response) => response.status(),
+        }
+    }
 }
 
 impl<'a> Exchange<'a> {
@@ -66,13 +83,16 @@ impl<'a> Exchange<'a> {
     pub(crate) async fn run(mut self, destination: &Destination) -> Result<Response<Body>, Error> {
         let result = self.attempts(destination).await;
         self.cx.record_upstream(std::mem::take(&mut self.tries));
-        let (response, lease) = result?;
+        let answered = result?;
         self.cx.timing.mark_answered(Instant::now());
         self.cx.mark_proxied();
-        Ok(self.pass_on(response, lease).await)
+        Ok(match answered {
+            Answered::Http1(response, lease) => self.pass_on(response, lease).await,
+            Answered::Http2(response) => self.pass_on_http2(response),
+        })
     }
 
-    async fn attempts(&mut self, destination: &Destination) -> Result<(Response<Received>, Lease), Error> {
+    async fn attempts(&mut self, destination: &Destination) -> Result<Answered, Error> {
         let mut tried = Tried::default();
         let mut left = self.service.retries;
         loop {
@@ -80,9 +100,12 @@ impl<'a> Exchange<'a> {
             let peer = destination.pick(&self.worker.resolver, &mut tried).await?;
             self.cx.timing.mark_sent(Instant::now());
             let (address, balancer_latency) = (peer.address, started.elapsed());
-            let result = self.attempt(peer).await;
+            let result = match destination.is_http2() {
+                false => self.attempt(peer).await.map(|(response, lease)| Answered::Http1(response, lease)),
+                true => self.attempt_http2(peer).await.map(Answered::Http2),
+            };
             let (state, code) = match &result {
-                Ok((response, _)) => (TryState::Answered, response.status()),
+                Ok(answered) => (TryState::Answered, answered.status()),
                 Err(error) => (TryState::Failed, error.status()),
             };
             let (ip, port, code) = (address.ip(), address.port(), code.as_u16());
@@ -121,6 +144,26 @@ impl<'a> Exchange<'a> {
         self.send(&peer, lease).await
     }
 
+    /// One attempt over HTTP/2. A stream that the upstream did nothing about, because it was going
+    /// to close the connection or had too many others, is begun once more on another connection or
+    /// on the same one: that is no failed attempt.
+    async fn attempt_http2(&mut self, peer: Peer<'_>) -> Result<Response<http2::Answer>, Error> {
+        let (key, patience) = (peer.key(), http2::Patience::from(self.service));
+        let head = || http2::head(&self.method, &self.uri, &self.headers, peer.host, &Scheme::HTTP);
+        let once = async || {
+            let claim = self.worker.http2.claim(&key, patience).await?;
+            http2::send(claim, head()?, self.body.feed_whole(), patience).await
+        };
+        let result = match once().await {
+            Err(error) if error.is_unsent() && self.body.can_replay() => {
+                tracing::debug!(upstream = %peer.address, cause = %error, "Stream not taken");
+                once().await
+            }
+            result => result,
+        };
+        result.map_err(|error| self.body.failure().unwrap_or(error))
+    }
+
     fn lease(&self, key: &Key, connection: Connection) -> Lease {
         Lease { connection, key: key.clone(), pool: self.worker.pool.clone() }
     }
@@ -152,6 +195,15 @@ impl<'a> Exchange<'a> {
         *request.headers_mut() = self.headers.clone();
         *request.extensions_mut() = std::mem::take(&mut self.extensions);
         request
+    }
+
+    /// The upstream's response as the client gets it. Its length is what the protocol has checked.
+    fn pass_on_http2(&self, response: Response<http2::Answer>) -> Response<Body> {
+        let (mut head, answer) = response.into_parts();
+        let announced = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        hop::strip_response(&mut head.headers, &self.method, head.status, announced, self.trailers);
+        let body = if answer.is_end_stream() { Body::Empty } else { Body::Boxed(Box::pin(answer)) };
+        Response::from_parts(head, body)
     }
 
     /// The upstream's response as the client gets it.

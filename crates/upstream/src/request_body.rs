@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use towergate_core::BoxError;
 
@@ -62,7 +63,16 @@ impl RequestBody {
             _ => KEPT,
         };
         let body = Box::pin(http_body_util::BodyExt::map_err(body, Into::into));
-        let source = Source { body, kept: Vec::new(), room, lost: false, ended: false, failure: None, attempt: 0 };
+        let source = Source {
+            body,
+            kept: Vec::new(),
+            room,
+            lost: false,
+            ended: false,
+            trailers: None,
+            failure: None,
+            attempt: 0,
+        };
         Self { source: Some(Arc::new(Mutex::new(source))), length }
     }
 
@@ -86,15 +96,24 @@ impl RequestBody {
 
     /// The body for a new attempt; feeds of earlier ones give nothing any more.
     pub(crate) fn feed(&self, activity: &Arc<Activity>) -> Feed {
-        let Some(source) = &self.source else {
+        if self.source.is_none() {
             activity.request_given();
-            return Feed { stream: None };
-        };
-        let mut locked = lock(source);
-        locked.attempt = locked.attempt.wrapping_add(1);
-        let attempt = locked.attempt;
-        drop(locked);
-        Feed { stream: Some(Stream { source: source.clone(), attempt, next: 0, activity: activity.clone() }) }
+        }
+        self.feed_to(Reader::Http1(activity.clone()))
+    }
+
+    /// The same with the trailers.
+    pub(crate) fn feed_whole(&self) -> Feed {
+        self.feed_to(Reader::Http2 { had_trailers: false })
+    }
+
+    fn feed_to(&self, reader: Reader) -> Feed {
+        let stream = self.source.as_ref().map(|source| {
+            let mut locked = lock(source);
+            locked.attempt = locked.attempt.wrapping_add(1);
+            Stream { source: source.clone(), attempt: locked.attempt, next: 0, reader }
+        });
+        Feed { stream }
     }
 
     /// Whether another attempt could send the whole body.
@@ -118,12 +137,13 @@ struct Source {
     /// Whether bytes have passed that were not kept.
     lost: bool,
     ended: bool,
+    trailers: Option<HeaderMap>,
     failure: Option<String>,
     attempt: u32,
 }
 
 impl Source {
-    /// The client's next bytes. Its trailers are not forwarded.
+    /// The client's next bytes.
     fn poll_fresh(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
         if let Some(failure) = &self.failure {
             return Poll::Ready(Some(Err(failure.clone().into())));
@@ -137,7 +157,8 @@ impl Source {
                 }
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) if !data.is_empty() => return Poll::Ready(Some(Ok(data))),
-                    _ => {}
+                    Ok(_) => {}
+                    Err(frame) => self.trailers = frame.into_trailers().ok(),
                 },
             }
         }
@@ -187,9 +208,15 @@ impl Source {
         Poll::Ready(Ok(None))
     }
 
+    /// Whether nothing comes after the bytes already given but perhaps trailers.
     fn is_done(&self, next: usize) -> bool {
-        let rest = || self.body.is_end_stream() || self.body.size_hint().exact() == Some(0);
-        next >= self.kept.len() && self.failure.is_none() && (self.ended || rest())
+        let is_empty = || self.body.size_hint().exact() == Some(0);
+        self.is_over(next) || (next >= self.kept.len() && self.failure.is_none() && is_empty())
+    }
+
+    /// Whether nothing comes after the bytes already given but trailers that are known.
+    fn is_over(&self, next: usize) -> bool {
+        next >= self.kept.len() && self.failure.is_none() && (self.ended || self.body.is_end_stream())
     }
 }
 
@@ -206,7 +233,29 @@ struct Stream {
     source: Arc<Mutex<Source>>,
     attempt: u32,
     next: usize,
-    activity: Arc<Activity>,
+    reader: Reader,
+}
+
+/// Who sends a body on.
+enum Reader {
+    /// Reports when it was given everything. Trailers do not go to HTTP/1.1 upstreams, as in Kong.
+    Http1(Arc<Activity>),
+    /// Takes trailers too, after everything else.
+    Http2 { had_trailers: bool },
+}
+
+impl Feed {
+    /// There will be no other attempt: what was kept for one is let go.
+    pub(crate) fn keep_no_more(&mut self) {
+        let Some(stream) = &mut self.stream else { return };
+        let mut source = lock(&stream.source);
+        source.room = 0;
+        if stream.next >= source.kept.len() {
+            source.lost = true;
+            source.kept = Vec::new();
+            stream.next = 0;
+        }
+    }
 }
 
 impl HttpBody for Feed {
@@ -220,14 +269,26 @@ impl HttpBody for Feed {
             return Poll::Ready(Some(Err("a later attempt has taken over".into())));
         }
         let chunk = ready!(source.poll_next(cx, &mut stream.next));
-        if source.is_done(stream.next) {
-            stream.activity.request_given();
+        match &mut stream.reader {
+            Reader::Http1(activity) if source.is_done(stream.next) => activity.request_given(),
+            Reader::Http2 { had_trailers } if chunk.is_none() && !*had_trailers => {
+                *had_trailers = true;
+                return Poll::Ready(source.trailers.clone().map(|trailers| Ok(Frame::trailers(trailers))));
+            }
+            _ => {}
         }
         Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.stream.as_ref().is_none_or(|stream| lock(&stream.source).is_done(stream.next))
+        let Some(stream) = &self.stream else { return true };
+        let source = lock(&stream.source);
+        match stream.reader {
+            Reader::Http1(_) => source.is_done(stream.next),
+            Reader::Http2 { had_trailers } => {
+                source.is_over(stream.next) && (had_trailers || source.trailers.is_none())
+            }
+        }
     }
 
     // The length is announced by header; the body itself is handed on as it comes.
