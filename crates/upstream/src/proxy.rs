@@ -141,12 +141,12 @@ impl Worker {
     {
         let (service, destination) = self.way(cx)?;
         let buffering = cx.route().is_none_or(|route| route.request_buffering);
-        let mut body = RequestBody::new(body, buffering);
-        // A call that streams waits for answers to what it has sent.
-        if !destination.is_http2() {
-            body.gather().await?;
-        }
-        Exchange::new(self, cx, service, head, &body)?.run(destination).await
+        let body = match destination.is_http2() {
+            false => RequestBody::read(body, buffering).await?,
+            // A call that streams waits for answers to what it has sent.
+            true => RequestBody::streaming(body, buffering),
+        };
+        Exchange::new(self, cx, service, head, &body).run(destination).await
     }
 
     /// The service of this request and the way there.
