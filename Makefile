@@ -3,8 +3,8 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 
-# A linker for Rust, and kill(1) for the tests that signal the gateway.
-PACKAGES := gcc libc6-dev procps
+# A linker for Rust, kill(1) for the tests that signal the gateway, and somebody else's TLS.
+PACKAGES := gcc libc6-dev procps openssl
 
 .PHONY: test packages fmt clippy doc check-features unit bench run
 
@@ -32,7 +32,7 @@ doc:
 
 # A concern's crate must compile alone, without the features its neighbours switch on.
 check-features:
-	for crate in core schema config router lb upstream auth cors correlation; do \
+	for crate in core schema config router lb tls upstream auth cors correlation; do \
 		$(CARGO) check --quiet --locked -p towergate-$$crate || exit 1; \
 	done
 

@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use towergate_config::{Loaded, Source, parse};
-use towergate_core::{Pages, Policy, Service};
+use towergate_core::{Policy, Service};
 use towergate_gateway::{Bundled, PluginSet as _};
-use towergate_runtime::{Destinations, Registry, Runtime, compile};
+use towergate_runtime::{Base, Destinations, Registry, Runtime, compile};
 
 /// Reaches nothing: resolving names and opening connections are not what is measured.
 struct Nowhere;
@@ -73,14 +73,14 @@ fn read(name: &str, text: &str, registry: &Registry) -> Loaded {
     parse(vec![Source::new(name, text)], registry).expect("the text is valid")
 }
 
-fn read_and_compile(text: &str, registry: &Registry, pages: &Arc<Pages>) -> Runtime {
+fn read_and_compile(text: &str, registry: &Registry, base: &Base) -> Runtime {
     let config = Arc::new(read("kong.yml", text, registry).config);
-    compile(config, registry, &mut Nowhere, pages, None).expect("it compiles")
+    compile(config, registry, &mut Nowhere, base, None).expect("it compiles")
 }
 
 fn load(criterion: &mut Criterion) {
     let registry = Bundled.registry();
-    let pages = Arc::new(Pages::default());
+    let base = Base::default();
     let mut group = criterion.benchmark_group("load");
     group.sample_size(10);
 
@@ -92,10 +92,10 @@ fn load(criterion: &mut Criterion) {
     });
 
     let text = services(1_000, ten_routes);
-    assert_eq!(read_and_compile(&text, &registry, &pages).table.plans.len(), 10_000);
+    assert_eq!(read_and_compile(&text, &registry, &base).table.plans.len(), 10_000);
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("parse_and_compile/10000_routes_1000_services", |bencher| {
-        bencher.iter(|| read_and_compile(black_box(&text), &registry, &pages));
+        bencher.iter(|| read_and_compile(black_box(&text), &registry, &base));
     });
 
     let text = keys(100_000);

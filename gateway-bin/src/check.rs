@@ -6,7 +6,7 @@ use crate::{
     cli,
     plugins::{self, PluginSet},
     sources::{Sources, variables},
-    terminal, wiring,
+    terminal, tls, wiring,
 };
 
 /// Validates settings and declarative configuration; prints what loads but will not work.
@@ -16,12 +16,17 @@ use crate::{
 pub(crate) fn check(set: &impl PluginSet, source: &cli::Source) -> Result<(), String> {
     let sources = Sources::read(source, variables())?;
     let registry = plugins::registry(set, &sources.settings);
-    for warning in sources.settings.warnings().iter().chain(&plugins::missing(&registry, &sources.settings)) {
+    let settings = &sources.settings;
+    let warnings = [plugins::missing(&registry, settings), tls::warnings(settings, tls::server(settings)?.as_ref())];
+    for warning in settings.warnings().iter().chain(warnings.iter().flatten()) {
         terminal::warn(format_args!("warning: {warning}"));
     }
-    wiring::pages(&sources.settings)?;
-    wiring::listens(&sources.settings.proxy_listen)?;
-    wiring::listens(&sources.settings.admin_listen)?;
+    wiring::pages(settings)?;
+    wiring::proxy_listens(settings)?;
+    wiring::admin_listens(settings)?;
+    let material = tls::Material::read(settings)?;
+    material.certificates(settings)?;
+    material.towards_upstreams(settings)?;
     let Some(declarative) = sources.declarative()? else {
         terminal::say("settings are valid; no declarative configuration is set");
         return Ok(());

@@ -13,6 +13,7 @@ mod signals;
 mod sources;
 mod start;
 mod terminal;
+mod tls;
 mod wiring;
 
 use std::process::ExitCode;

@@ -1,14 +1,19 @@
 //! `towergate start` and `towergate demo`: a running gateway.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use towergate_config::{
     Settings,
-    settings::{Listener, Log, LogLevel, Origin},
+    settings::{Log, LogLevel, Origin},
 };
-use towergate_runtime::{Control, LoadError};
-use towergate_server::{Listeners, Workers};
-use towergate_upstream::{Destinations, Proxy};
+use towergate_runtime::{Base, Control, LoadError};
+use towergate_server::{Listen, Listeners, Workers};
+use towergate_tls::Identities;
+use towergate_upstream::Proxy;
 
 use crate::{
     admin_api, cli, configuration,
@@ -19,7 +24,8 @@ use crate::{
     signals::{Ask, Asks},
     sources::{Sources, variables},
     terminal,
-    wiring::{self, Reach},
+    tls::{self, Material},
+    wiring::{self, Reach, Trust},
 };
 
 /// How long requests in flight may take to finish when the gateway is told to stop: operators'
@@ -68,12 +74,20 @@ struct Gateway {
     waiting: tokio::runtime::Runtime,
     control: Arc<Control>,
     workers: Workers,
+    tls: Tls,
     proxy_address: Option<SocketAddr>,
     admin_address: Option<SocketAddr>,
     // Kept for what they do when they are dropped.
     _pid_file: Option<PidFile>,
     // Background tasks of plugins run here.
     _background: tokio::runtime::Runtime,
+}
+
+/// What was read for TLS beside the configuration, and where it is in force.
+struct Tls {
+    material: Material,
+    certificates: Identities,
+    trust: Trust,
 }
 
 impl Gateway {
@@ -84,27 +98,31 @@ impl Gateway {
         start_log(&settings, verbose)?;
         let (waiting, asks) = wait_for_asks(&sources)?;
         let first = configuration::first(&plugins, &sources)?;
-        let pages = wiring::pages(&settings)?;
+        let pages = Arc::new(wiring::pages(&settings)?);
+        let offered = tls::server(&settings)?;
+        let tls = Tls::read(&settings)?;
         let (proxy, admin) = ports(&settings)?;
         let (proxy_address, admin_address) = (proxy.addresses().first().copied(), admin.addresses().first().copied());
         let pid_file = PidFile::write(&settings)?;
         let registry = registry(&plugins, &settings);
-        for warning in settings.warnings().iter().chain(&missing(&registry, &settings)).chain(&first.warnings) {
+        let warnings = [missing(&registry, &settings), tls::warnings(&settings, offered.as_ref()), first.warnings];
+        for warning in settings.warnings().iter().chain(warnings.iter().flatten()) {
             tracing::warn!("{warning}");
         }
         let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
-        let (workers, handle, reach) =
-            (settings.workers.get(), background.handle().clone(), Box::new(Reach(Destinations::new())));
-        let (control, watched) = Control::start(registry, pages, reach, handle, first.config, workers)
+        let (workers, handle) = (settings.workers.get(), background.handle().clone());
+        let reach = Box::new(Reach::new(tls.trust.clone()));
+        let base = Base { pages, certificates: tls.certificates.clone() };
+        let (control, watched) = Control::start(registry, base, reach, handle, first.config, workers)
             .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);
         let proxying = wiring::proxy(&settings);
         let make_stack = move |_| plugins.stack(Proxy::new(&proxying));
-        let workers = Workers::start(wiring::server(&settings), proxy, watched, make_stack)
+        let workers = Workers::start(wiring::server(&settings, offered), proxy, watched, make_stack)
             .map_err(|error| format!("cannot start the workers: {error}"))?;
         admin_api::serve(admin, control.clone(), settings, workers.stats())?;
         let (_pid_file, _background) = (pid_file, background);
-        Ok(Self { sources, asks, waiting, control, workers, proxy_address, admin_address, _pid_file, _background })
+        Ok(Self { sources, asks, waiting, control, workers, tls, proxy_address, admin_address, _pid_file, _background })
     }
 
     /// Follows signals and file changes until told to stop, then lets requests in flight finish.
@@ -119,9 +137,11 @@ impl Gateway {
                 tokio::select! {
                     ask = self.asks.next() => match ask {
                         Ask::Stop => return,
-                        Ask::Reload | Ask::FilesChanged => {
+                        Ask::Reload => {
+                            self.tls.reload(&self.sources.settings, &self.control);
                             configuration::reload(&self.sources, &self.control);
                         }
+                        Ask::FilesChanged => configuration::reload(&self.sources, &self.control),
                     },
                     _ = sweep.tick() => { self.control.sweep(); }
                 }
@@ -136,6 +156,41 @@ impl Gateway {
     }
 }
 
+impl Tls {
+    /// Reads what the settings point to; makes what they leave out.
+    fn read(settings: &Settings) -> Result<Self, String> {
+        let material = Material::read(settings)?;
+        let trust = Arc::new(Mutex::new(material.towards_upstreams(settings)?));
+        let certificates = tls::default_certificates(&material, settings)?;
+        Ok(Self { material, certificates, trust })
+    }
+
+    /// Reads it again. What is broken is told, and the old stays.
+    fn reload(&mut self, settings: &Settings, control: &Control) {
+        match self.renew(settings, control) {
+            Ok(true) => tracing::info!("certificates of the settings reloaded"),
+            Ok(false) => {}
+            Err(error) => tracing::error!("certificates not reloaded, those before stay in force: {error}"),
+        }
+    }
+
+    /// Answers whether anything has changed.
+    fn renew(&mut self, settings: &Settings, control: &Control) -> Result<bool, String> {
+        let material = Material::read(settings)?;
+        if material == self.material {
+            return Ok(false);
+        }
+        let trust = material.towards_upstreams(settings)?;
+        if let Some(given) = material.certificates(settings)? {
+            self.certificates = given;
+        }
+        *self.trust.lock().unwrap_or_else(PoisonError::into_inner) = trust;
+        self.material = material;
+        control.renew(self.certificates.clone()).map_err(|problems| LoadError::from(problems).to_string())?;
+        Ok(true)
+    }
+}
+
 /// Listens to what the outside asks, from now on; answers the runtime to wait for it in, too.
 fn wait_for_asks(sources: &Sources) -> Result<(tokio::runtime::Runtime, Asks), String> {
     let cannot = |error: std::io::Error| format!("cannot wait for signals: {error}");
@@ -146,10 +201,9 @@ fn wait_for_asks(sources: &Sources) -> Result<(tokio::runtime::Runtime, Asks), S
 
 /// Opens the ports of the proxy and of the Admin API.
 fn ports(settings: &Settings) -> Result<(Listeners, Listeners), String> {
-    let bind = |listeners: &[Listener], workers| {
-        Listeners::bind(&wiring::listens(listeners)?, workers).map_err(|error| error.to_string())
-    };
-    Ok((bind(&settings.proxy_listen, settings.workers.get())?, bind(&settings.admin_listen, 1)?))
+    let bind = |listens: &[Listen], workers| Listeners::bind(listens, workers).map_err(|error| error.to_string());
+    let proxy = bind(&wiring::proxy_listens(settings)?, settings.workers.get())?;
+    Ok((proxy, bind(&wiring::admin_listens(settings)?, 1)?))
 }
 
 fn start_log(settings: &Settings, verbose: u8) -> Result<(), String> {

@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     net::{SocketAddr, ToSocketAddrs},
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -15,20 +15,39 @@ use towergate_config::{
     settings::{Listener, ResponseHeaders},
 };
 use towergate_core::{Form, Pages, Policy, Service};
-use towergate_runtime::{CompileProblem, LoadError, Registry, compile};
+use towergate_runtime::{Base, CompileProblem, LoadError, Registry, compile};
 use towergate_server::{Limits, Listen, RealIp, ServerConfig, Timeouts, Tokens};
-use towergate_upstream::{Destinations, ProxySettings};
+use towergate_tls::Server;
+use towergate_upstream::{Destinations, ProxySettings, TlsSettings};
 
 /// The upstream crate's destinations, as the compiler asks for them.
-pub(crate) struct Reach(pub(crate) Destinations);
+pub(crate) struct Reach {
+    destinations: Destinations,
+    tls: Trust,
+}
+
+/// What holds towards upstreams over TLS; it may change from one configuration to the next.
+pub(crate) type Trust = Arc<Mutex<TlsSettings>>;
+
+impl Reach {
+    pub(crate) fn new(tls: Trust) -> Self {
+        let destinations = Destinations::trusting(newest(&tls));
+        Self { destinations, tls }
+    }
+}
+
+fn newest(tls: &Trust) -> TlsSettings {
+    tls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
 
 impl towergate_runtime::Destinations for Reach {
     fn next(&self) -> Box<dyn towergate_runtime::Destinations> {
-        Box::new(Self(Destinations::after(&self.0)))
+        let destinations = Destinations::after_trusting(&self.destinations, newest(&self.tls));
+        Box::new(Self { destinations, tls: self.tls.clone() })
     }
 
     fn destination(&mut self, service: &Service) -> Arc<Policy> {
-        self.0.destination(service)
+        self.destinations.destination(service)
     }
 }
 
@@ -37,14 +56,14 @@ impl towergate_runtime::Destinations for Reach {
 /// # Errors
 /// All problems that only show then.
 pub(crate) fn try_compile(config: Config, registry: &Registry) -> Result<(), LoadError> {
-    let mut reach = Reach(Destinations::new());
+    let mut reach = Reach::new(Trust::default());
     let compiled: Result<_, Vec<CompileProblem>> =
-        compile(Arc::new(config), registry, &mut reach, &Arc::new(Pages::default()), None);
+        compile(Arc::new(config), registry, &mut reach, &Base::default(), None);
     compiled.map(|_| ()).map_err(LoadError::from)
 }
 
-/// What the server takes.
-pub(crate) fn server(settings: &Settings) -> ServerConfig {
+/// What the server takes, with what it offers over TLS.
+pub(crate) fn server(settings: &Settings, tls: Option<Server>) -> ServerConfig {
     let real_ip = RealIp { header: real_ip_header(&settings.real_ip_header), recursive: settings.real_ip_recursive };
     ServerConfig {
         trusted_ips: settings.trusted_ips.clone(),
@@ -64,6 +83,7 @@ pub(crate) fn server(settings: &Settings) -> ServerConfig {
             body: settings.client_max_body_size,
             ..Limits::default()
         },
+        tls,
     }
 }
 
@@ -119,12 +139,20 @@ fn template(file: Option<&Path>, default: Cow<'static, str>) -> Result<Cow<'stat
         .map_err(|error| format!("cannot read the error template {}: {error}", file.display()))
 }
 
-/// The addresses of the listeners that can be opened; TLS ones come later, as the settings warn.
+/// Where the proxy listens.
 ///
 /// # Errors
 /// A host name that means no address.
-pub(crate) fn listens(listeners: &[Listener]) -> Result<Vec<Listen>, String> {
-    listeners.iter().filter(|listener| !listener.ssl).map(listen).collect()
+pub(crate) fn proxy_listens(settings: &Settings) -> Result<Vec<Listen>, String> {
+    settings.proxy_listen.iter().map(listen).collect()
+}
+
+/// Where the Admin API listens; its listeners with TLS come later, as the settings warn.
+///
+/// # Errors
+/// A host name that means no address.
+pub(crate) fn admin_listens(settings: &Settings) -> Result<Vec<Listen>, String> {
+    settings.admin_listen.iter().filter(|listener| !listener.ssl).map(listen).collect()
 }
 
 fn listen(listener: &Listener) -> Result<Listen, String> {
@@ -136,5 +164,6 @@ fn listen(listener: &Listener) -> Result<Listen, String> {
     let mut listen = Listen::on(address);
     listen.backlog = listener.backlog.and_then(|backlog| backlog.try_into().ok()).unwrap_or(listen.backlog);
     listen.ipv6_only = listener.ipv6only.unwrap_or(listen.ipv6_only);
+    listen.tls = listener.ssl;
     Ok(listen)
 }

@@ -12,9 +12,9 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use serde::Deserialize;
 use tower::{Layer, Service, ServiceExt};
 use towergate_config::{Source, parse};
-use towergate_core::{Body, Client, Context, Env, Pages, Plan, Plugin, PluginError, Policy, Reply, Slot, Timing, Wrap};
+use towergate_core::{Body, Client, Context, Env, Plan, Plugin, PluginError, Policy, Reply, Slot, Timing, Wrap};
 use towergate_gateway::{Bundled, PluginSet};
-use towergate_runtime::{Band, Destinations, compile};
+use towergate_runtime::{Band, Base, Destinations, compile};
 use towergate_schema::Schema;
 use towergate_upstream::{Proxy, ProxySettings};
 
@@ -153,7 +153,7 @@ plugins:
 async fn ask(route: Option<&str>) -> (StatusCode, Vec<String>) {
     let registry = Marked.registry();
     let config = parse(vec![Source::new("kong.yml", CONFIG)], &registry).unwrap().config;
-    let runtime = compile(Arc::new(config), &registry, &mut Nowhere, &Arc::new(Pages::default()), None).unwrap();
+    let runtime = compile(Arc::new(config), &registry, &mut Nowhere, &Base::default(), None).unwrap();
     let named = |plan: &&Arc<Plan>| plan.route.as_ref().unwrap().name.as_deref() == route;
     let plan = runtime.table.plans.iter().find(named).unwrap_or(&runtime.table.unrouted).clone();
     let (mut head, ()) = Request::new(()).into_parts();

@@ -3,6 +3,7 @@
 //! The way of a configuration: texts → trees → entities lifted out of each other → ids → references
 //! → defaults and checks of each entity → typed entities → what is there twice → advice.
 
+mod certificates;
 mod ids;
 pub(crate) mod item;
 pub(crate) mod kind;

@@ -29,9 +29,6 @@ const UNUSED: &[&str] = &[
 
 /// Collections that are kept and shown but not acted upon.
 const KINDS: &[(Kind, &str)] = &[
-    (Kind::Certificates, "TLS comes"),
-    (Kind::Snis, "TLS comes"),
-    (Kind::CaCertificates, "TLS comes"),
     (Kind::Vaults, "vaults of one's own come (references to `env` work)"),
     (Kind::Keys, "keys come"),
     (Kind::KeySets, "keys come"),
@@ -46,19 +43,13 @@ const KINDS: &[(Kind, &str)] = &[
 /// Fields that are kept and shown but not acted upon: where, what comes, and the texts that are
 /// harmless. `null` and `false` always are; lists count if one of their texts is not harmless.
 const FIELDS: &[(Kind, &str, &str, &[&str])] = &[
-    (Kind::Services, "protocol", "services other than http and grpc come", &["http", "grpc"]),
-    (Kind::Services, "tls_verify", "TLS to upstreams comes", &[]),
-    (Kind::Services, "tls_verify_depth", "TLS to upstreams comes", &[]),
-    (Kind::Services, "ca_certificates", "TLS to upstreams comes", &[]),
-    (Kind::Services, "client_certificate", "TLS to upstreams comes", &[]),
+    (Kind::Services, "protocol", "TCP and UDP come", &["http", "https", "grpc", "grpcs"]),
     (Kind::Routes, "protocols", "TCP and UDP come", &["http", "https", "grpc", "grpcs"]),
-    (Kind::Routes, "snis", "TLS comes", &[]),
     (Kind::Routes, "sources", "TCP and UDP come", &[]),
     (Kind::Routes, "destinations", "TCP and UDP come", &[]),
     (Kind::Upstreams, "algorithm", "algorithms other than round-robin come", &["round-robin"]),
     (Kind::Upstreams, "hash_on", "hashing comes", &["none"]),
     (Kind::Upstreams, "healthchecks", "health checks come", &[]),
-    (Kind::Upstreams, "client_certificate", "TLS to upstreams comes", &[]),
     (Kind::Upstreams, "use_srv_name", "names from SRV records come", &[]),
 ];
 

@@ -12,6 +12,7 @@ mod later;
 mod listen;
 mod problem;
 mod resolve;
+mod tls;
 mod value;
 
 use std::num::NonZeroUsize;
@@ -24,6 +25,7 @@ use uuid::Uuid;
 pub use headers::{ResponseHeaders, UpstreamHeaders};
 pub use listen::{Listener, Protocol, parse as parse_listeners};
 pub use problem::{Origin, Problem, Problems};
+pub use tls::{CipherSuite, Tls, TlsVersion, UpstreamTls};
 
 use crate::source::{self, ReadError, Source};
 use crate::vault::Environment;
@@ -44,6 +46,10 @@ pub struct Settings {
     pub status_listen: Vec<Listener>,
     /// Where raw TCP and UDP connect. Default none.
     pub stream_listen: Vec<Listener>,
+    /// TLS towards clients.
+    pub tls: Tls,
+    /// TLS towards upstreams.
+    pub upstream_tls: UpstreamTls,
     /// Where each log goes.
     pub logs: Logs,
     /// Names of plugins as written: `bundled`, `off`, names. See [`Settings::enables_plugin`].

@@ -310,18 +310,19 @@ fn a_plugin_of_a_later_version_is_accepted_when_disabled() {
 fn what_does_nothing_yet_is_told_once_for_all() {
     let text = "_format_version: '3.0'
 services:
-- {name: a, url: 'http://a', tls_verify: null}
-- {name: b, protocol: https, host: b, tls_verify: true}
-- {name: c, protocol: https, host: c, tls_verify: true}
+- {name: a, url: 'https://a', tls_verify: true}
+- {name: b, protocol: grpcs, host: b}
+- {name: c, protocol: tcp, host: c}
+key_sets: [{name: k}]
 filter_chains: [{name: x}]
 sessions: []
 ";
     assert_eq!(
         warnings(text),
         [
-            "kong.yml:6:1: filter_chains: accepted, but this version does nothing with it",
-            "kong.yml:4:23: services[1].protocol: accepted, but does nothing yet: services other than http and grpc come with a later version; 1 more like it",
-            "kong.yml:4:51: services[1].tls_verify: accepted, but does nothing yet: TLS to upstreams comes with a later version; 1 more like it",
+            "kong.yml:7:1: filter_chains: accepted, but this version does nothing with it",
+            "kong.yml:6:12: key_sets[0]: accepted, but does nothing yet: keys come with a later version",
+            "kong.yml:5:23: services[2].protocol: accepted, but does nothing yet: TCP and UDP come with a later version",
         ]
     );
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use towergate_config::settings::{Log, Origin, RouterFlavor};
+use towergate_config::settings::{CipherSuite, Log, Origin, RouterFlavor, Tls, TlsVersion, UpstreamTls};
 use towergate_config::{Environment, Settings, Source};
 
 fn from_file(text: &str) -> Result<Settings, String> {
@@ -204,10 +204,10 @@ fn settings_without_effect_and_risky_ones_are_told() {
         ("KONG_STATUS_LISTEN", "off"),
     ]);
     assert_eq!(quiet.unwrap().warnings(), [""; 0]);
-    // The guide's own compose file: TLS ports, and the Admin API open to the world (F12).
+    // The guide's own compose file: the Admin API open to the world (F12).
     let told = from_variables(&[
         ("KONG_PROXY_LISTEN", "0.0.0.0:8000, 0.0.0.0:8443 ssl"),
-        ("KONG_ADMIN_LISTEN", "0.0.0.0:8001"),
+        ("KONG_ADMIN_LISTEN", "0.0.0.0:8001, 127.0.0.1:8444 ssl"),
         ("KONG_STATUS_LISTEN", "off"),
         ("KONG_WASM", "on"),
     ])
@@ -215,7 +215,7 @@ fn settings_without_effect_and_risky_ones_are_told() {
     assert_eq!(
         told.warnings(),
         [
-            "KONG_PROXY_LISTEN: proxy_listen: 0.0.0.0:8443 is not opened: TLS comes with a later version",
+            "KONG_ADMIN_LISTEN: admin_listen: 127.0.0.1:8444 is not opened: TLS of the Admin API comes with a later version",
             "KONG_WASM: wasm: WebAssembly filters come with a later version",
             "KONG_ADMIN_LISTEN: admin_listen: the Admin API has no authentication and listens on 0.0.0.0:8001: anyone who \
              reaches it controls the gateway; listen on 127.0.0.1, or let nothing but trusted machines reach it",
@@ -230,6 +230,8 @@ fn each_setting_whose_feature_comes_later_is_told_in_one_line() {
         ("proxy_listen", "127.0.0.1:8000 http2", "127.0.0.1:8000 http2: HTTP/2 comes"),
         ("proxy_listen", "127.0.0.1:8000 proxy_protocol", "127.0.0.1:8000 proxy_protocol: the PROXY protocol comes"),
         ("admin_listen", "127.0.0.1:8001 deferred", "127.0.0.1:8001 deferred: deferred accepting comes"),
+        ("admin_ssl_cert", "a.pem", "TLS of the Admin API comes"),
+        ("ssl_dhparam", "ffdhe2048", "nothing is done with it"),
         ("router_flavor", "expressions", "other flavors come"),
         ("real_ip_header", "proxy_protocol", "the PROXY protocol comes"),
         ("admin_error_log", "logs/admin.log", "a log of the Admin API's own comes"),
@@ -252,4 +254,89 @@ fn each_setting_whose_feature_comes_later_is_told_in_one_line() {
         assert_eq!(warnings.len(), 1, "{name}: {warnings:?}");
         assert!(warnings[0].starts_with(&format!("{variable}: {name}: {said}")), "{warnings:?}");
     }
+}
+
+#[test]
+fn tls_by_default_is_kongs() {
+    let settings = Settings::defaults();
+    let expected = Tls {
+        certificates: vec![],
+        cipher_suite: CipherSuite::Intermediate,
+        protocols: vec![TlsVersion::V1_2, TlsVersion::V1_3],
+        ciphers: None,
+        prefer_server_ciphers: true,
+        session_tickets: true,
+        session_timeout: Duration::from_secs(86_400),
+        session_cache_size: 10 << 20,
+    };
+    assert_eq!(settings.tls, expected);
+    let expected = UpstreamTls { identity: None, trusted: vec!["system".into()], verify_depth: 1 };
+    assert_eq!(settings.upstream_tls, expected);
+}
+
+#[test]
+fn tls_is_typed() {
+    let settings = from_variables(&[
+        ("KONG_SSL_CERT", "/a.crt, /b.crt"),
+        ("KONG_SSL_CERT_KEY", "/a.key, /b.key"),
+        ("KONG_SSL_CIPHER_SUITE", "custom"),
+        ("KONG_NGINX_HTTP_SSL_PROTOCOLS", "TLSv1 TLSv1.2"),
+        ("KONG_SSL_CIPHERS", "HIGH:!aNULL"),
+        ("KONG_SSL_PREFER_SERVER_CIPHERS", "off"),
+        ("KONG_SSL_SESSION_TICKETS", "off"),
+        ("KONG_SSL_SESSION_TIMEOUT", "10m"),
+        ("KONG_SSL_SESSION_CACHE_SIZE", "1m"),
+        ("KONG_CLIENT_SSL", "on"),
+        ("KONG_CLIENT_SSL_CERT", "/c.crt"),
+        ("KONG_CLIENT_SSL_CERT_KEY", "/c.key"),
+        ("KONG_LUA_SSL_TRUSTED_CERTIFICATE", "system, /ca.pem"),
+        ("KONG_LUA_SSL_VERIFY_DEPTH", "3"),
+    ])
+    .unwrap();
+    let pair = |certificate: &str, key: &str| (certificate.to_owned(), key.to_owned());
+    let expected = Tls {
+        certificates: vec![pair("/a.crt", "/a.key"), pair("/b.crt", "/b.key")],
+        cipher_suite: CipherSuite::Custom,
+        protocols: vec![TlsVersion::Older, TlsVersion::V1_2],
+        ciphers: Some("HIGH:!aNULL".into()),
+        prefer_server_ciphers: false,
+        session_tickets: false,
+        session_timeout: Duration::from_secs(600),
+        session_cache_size: 1 << 20,
+    };
+    assert_eq!(settings.tls, expected);
+    let trusted = vec!["system".into(), "/ca.pem".into()];
+    let expected = UpstreamTls { identity: Some(pair("/c.crt", "/c.key")), trusted, verify_depth: 3 };
+    assert_eq!(settings.upstream_tls, expected);
+    // As in Kong, without the switch the certificate is not looked at.
+    let off = from_variables(&[("KONG_CLIENT_SSL_CERT", "/c.crt")]).unwrap();
+    assert_eq!(off.upstream_tls.identity, None);
+}
+
+#[test]
+fn certificates_and_keys_go_together() {
+    for (variables, refusal) in [
+        (&[("KONG_SSL_CERT", "a")][..], "KONG_SSL_CERT: ssl_cert_key must be specified"),
+        (&[("KONG_SSL_CERT_KEY", "a")], "KONG_SSL_CERT_KEY: ssl_cert must be specified"),
+        (
+            &[("KONG_SSL_CERT", "a,b"), ("KONG_SSL_CERT_KEY", "a")],
+            "KONG_SSL_CERT: ssl_cert was specified 2 times while ssl_cert_key was specified 1 times",
+        ),
+        (
+            &[("KONG_CLIENT_SSL", "on"), ("KONG_CLIENT_SSL_CERT", "a")],
+            "KONG_CLIENT_SSL_CERT: client_ssl_cert_key must be specified",
+        ),
+        (
+            &[("KONG_CLIENT_SSL", "on"), ("KONG_CLIENT_SSL_CERT_KEY", "a")],
+            "KONG_CLIENT_SSL_CERT_KEY: client_ssl_cert must be specified",
+        ),
+        (
+            &[("KONG_SSL_PROTOCOLS", "TLSv1.2 TLSv2")],
+            "KONG_SSL_PROTOCOLS: ssl_protocols: 'TLSv2' is no version of TLS (TLSv1.2, TLSv1.3)",
+        ),
+    ] {
+        assert_eq!(from_variables(variables).unwrap_err(), refusal);
+    }
+    // As in Kong, nobody looks at them without a TLS port.
+    assert!(from_variables(&[("KONG_SSL_CERT", "a"), ("KONG_PROXY_LISTEN", "0.0.0.0:8000")]).is_ok());
 }

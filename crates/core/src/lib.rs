@@ -28,5 +28,5 @@ pub use plan::{Choice, Level, Plan, Policy};
 pub use plugin::{Env, Plugin, PluginError, Slot, Task, Wrap};
 pub use reply::{Pages, Reply};
 pub use request_id::RequestId;
-pub use route::{Balancing, Protocol, Route, Service, Target};
+pub use route::{Balancing, KeyPair, Protocol, Route, Service, Target, Tls};
 pub use timing::Timing;

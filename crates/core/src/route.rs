@@ -1,6 +1,6 @@
 //! Routes and services as a request meets them: resolved, with defaults filled in.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
@@ -39,6 +39,11 @@ impl Protocol {
             Self::Https | Self::Grpcs => 443,
             _ => 80,
         }
+    }
+
+    /// Whether it is carried by TLS that ends at the upstream.
+    pub fn is_tls(self) -> bool {
+        matches!(self, Self::Https | Self::Grpcs | Self::Tls)
     }
 
     /// Whether it is gRPC.
@@ -93,10 +98,42 @@ pub struct Service {
     pub write_timeout: Duration,
     /// The longest pause between two reads from the upstream.
     pub read_timeout: Duration,
+    /// Whom to trust and who to be, if it is reached over TLS.
+    pub tls: Option<Tls>,
     /// Its tags.
     pub tags: Vec<String>,
     /// The upstream entity that `host` names, if it names one.
     pub balancing: Option<Arc<Balancing>>,
+}
+
+/// Whom to trust and who to be when a service is reached over TLS. What is not said here is left to
+/// the gateway's settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Whether the upstream's certificate is checked (`tls_verify`).
+    pub verify: Option<bool>,
+    /// How many certificates may stand between the upstream's and a trusted one (`tls_verify_depth`).
+    pub depth: Option<u8>,
+    /// Certificates of the authorities to trust (`ca_certificates`), in PEM; none are the gateway's.
+    pub authorities: Vec<Arc<str>>,
+    /// What to show an upstream that asks who we are (`client_certificate`).
+    pub identity: Option<KeyPair>,
+}
+
+/// A certificate chain and its private key, in PEM.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyPair {
+    /// The certificate, and those between it and the root.
+    pub certificate: Arc<str>,
+    /// The private key.
+    pub key: Arc<str>,
+}
+
+impl fmt::Debug for KeyPair {
+    /// Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyPair").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
 }
 
 /// An upstream entity: several targets behind one name.

@@ -4,12 +4,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 use towergate_config::{Config, entities};
-use towergate_core::{Env, Guard, Pages, Plan, Policy};
+use towergate_core::{Env, Guard, Plan, Policy};
 use towergate_router::Router;
 use uuid::Uuid;
 
 use crate::{
-    directory,
+    base::Base,
+    certificates, directory,
     problem::CompileProblem,
     registry::{Band, Built, BuiltPolicy, PluginKind, Registry},
     resolve::{self, Served, Services},
@@ -34,6 +35,7 @@ pub struct Runtime {
     /// What the workers' tables are copies of.
     pub table: Table,
     pub(crate) policies: Policies,
+    pub(crate) certificates: certificates::Read,
 }
 
 /// The policies of one configuration by the id of their plugin entity.
@@ -80,21 +82,22 @@ pub fn compile(
     config: Arc<Config>,
     registry: &Registry,
     destinations: &mut dyn Destinations,
-    pages: &Arc<Pages>,
+    base: &Base,
     previous: Option<&Runtime>,
 ) -> Result<Runtime, Vec<CompileProblem>> {
     let mut problems = Vec::new();
     let policies = policies(&config, registry, previous, &mut problems);
     let served = resolve::served(&config);
     let router = router(&served, &mut problems);
+    let certificates = certificates::Read::all(&config, previous, &mut problems);
     let (Some(router), true) = (router, problems.is_empty()) else { return Err(problems) };
     let stages = Stages::new(registry, &policies);
     let directory = Arc::new(directory::build(&config));
-    let base = Plan { directory, pages: pages.clone(), ..Plan::default() };
+    let shared = Plan { directory, pages: base.pages.clone(), ..Plan::default() };
     let resolved = Services::new(&config);
     let mut services = HashMap::new();
     let mut plan = |served: &Served<'_>| {
-        let mut plan = Plan { route: Some(Arc::new(resolve::route(served.route))), ..base.clone() };
+        let mut plan = Plan { route: Some(Arc::new(resolve::route(served.route))), ..shared.clone() };
         if let Some(service) = served.service {
             let (service, destination) = services.entry(service.id).or_insert_with(|| {
                 let service = Arc::new(resolved.service(service));
@@ -107,10 +110,11 @@ pub fn compile(
         Arc::new(plan)
     };
     let plans = served.iter().map(&mut plan).collect();
-    let mut unrouted = base;
+    let mut unrouted = shared;
     stages.apply(&mut unrouted, None, None);
-    let table = Table { router: Arc::new(router), plans, unrouted: Arc::new(unrouted) };
-    Ok(Runtime { config, table, policies })
+    let shown = Arc::new(certificates.by_name(&config, base.certificates.clone()));
+    let table = Table { router: Arc::new(router), plans, unrouted: Arc::new(unrouted), certificates: shown };
+    Ok(Runtime { config, table, policies, certificates })
 }
 
 fn router(served: &[Served<'_>], problems: &mut Vec<CompileProblem>) -> Option<Router> {

@@ -6,9 +6,10 @@ use std::{
 };
 
 use towergate_config::Config;
-use towergate_core::Pages;
+use towergate_tls::Identities;
 
 use crate::{
+    base::Base,
     compile::{Destinations, Runtime, compile},
     problem::CompileProblem,
     registry::Registry,
@@ -22,11 +23,11 @@ use crate::{
 /// Workers read their tables through the watchers it hands out and never touch it.
 pub struct Control {
     registry: Registry,
-    pages: Arc<Pages>,
     state: Mutex<State>,
 }
 
 struct State {
+    base: Base,
     current: Arc<Runtime>,
     destinations: Box<dyn Destinations>,
     publisher: Publisher<Table>,
@@ -48,19 +49,18 @@ impl Control {
     /// All problems of the configuration.
     pub fn start(
         registry: Registry,
-        pages: Pages,
+        base: Base,
         mut destinations: Box<dyn Destinations>,
         handle: tokio::runtime::Handle,
         config: Config,
         workers: usize,
     ) -> Result<(Self, Vec<Watched<Table>>), Vec<CompileProblem>> {
-        let pages = Arc::new(pages);
-        let current = Arc::new(compile(Arc::new(config), &registry, &mut *destinations, &pages, None)?);
+        let current = Arc::new(compile(Arc::new(config), &registry, &mut *destinations, &base, None)?);
         let (publisher, watched) = Publisher::new((0..workers).map(|_| current.table.copy()));
         let mut tasks = Tasks::new(handle);
         follow(&mut tasks, &current);
-        let state = Mutex::new(State { current, destinations, publisher, tasks });
-        Ok((Self { registry, pages, state }, watched))
+        let state = Mutex::new(State { base, current, destinations, publisher, tasks });
+        Ok((Self { registry, state }, watched))
     }
 
     /// Puts another configuration in force: compiled first, then seen by every worker at its next
@@ -70,10 +70,29 @@ impl Control {
     /// # Errors
     /// All problems of the configuration; the one before stays in force then.
     pub fn apply(&self, config: Config) -> Result<Arc<Runtime>, Vec<CompileProblem>> {
+        self.put(&mut self.lock(), Arc::new(config))
+    }
+
+    /// Shows these certificates from now on to clients that no other certificate is for. The
+    /// configuration stays the same; its destinations are made again, with what is new around them.
+    ///
+    /// # Errors
+    /// All problems of what is new around the configuration; everything stays as it was then.
+    pub fn renew(&self, certificates: Identities) -> Result<(), Vec<CompileProblem>> {
         let mut state = self.lock();
-        let State { current, destinations, publisher, tasks } = &mut *state;
+        let before = std::mem::replace(&mut state.base.certificates, certificates);
+        let config = state.current.config.clone();
+        let put = self.put(&mut state, config).map(drop);
+        if put.is_err() {
+            state.base.certificates = before;
+        }
+        put
+    }
+
+    fn put(&self, state: &mut State, config: Arc<Config>) -> Result<Arc<Runtime>, Vec<CompileProblem>> {
+        let State { base, current, destinations, publisher, tasks } = state;
         let mut reach = destinations.next();
-        let next = Arc::new(compile(Arc::new(config), &self.registry, &mut *reach, &self.pages, Some(current))?);
+        let next = Arc::new(compile(config, &self.registry, &mut *reach, base, Some(current))?);
         *destinations = reach;
         publisher.publish((0..publisher.watchers()).map(|_| next.table.copy()).collect::<Vec<_>>());
         follow(tasks, &next);

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![doc = include_str!("LIFECYCLE.md")]
 
+mod base;
+mod certificates;
 mod compile;
 mod control;
 mod directory;
@@ -13,6 +15,7 @@ mod table;
 mod tasks;
 mod watch;
 
+pub use base::Base;
 pub use compile::{Destinations, Runtime, compile};
 pub use control::Control;
 pub use load::LoadError;

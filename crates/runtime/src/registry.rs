@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use towergate_config::{Catalog, PluginLookup, PluginSchema};
+use towergate_config::{Catalog, PluginLookup, PluginSchema, entities::Certificate};
 use towergate_core::{Env, Guard, Plugin, PluginError, Policy, Task, Wrap};
 use towergate_schema::{Check, Path, Problem, RecordSchema, is_reference};
+use towergate_tls::Authority;
+
+use crate::certificates;
 
 /// Where in the stack a plugin stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,5 +227,14 @@ impl Catalog for Registry {
             None if NOT_YET.contains(&name) => PluginLookup::NotYet,
             None => PluginLookup::Unknown,
         }
+    }
+
+    fn check_certificate(&self, certificate: &Certificate) -> Vec<(Option<&'static str>, String)> {
+        certificates::identities(certificate).err().unwrap_or_default()
+    }
+
+    fn digest_authority(&self, certificate: &str) -> Result<Option<String>, String> {
+        let authority = Authority::from_pem(certificate).map_err(|error| error.to_string())?;
+        Ok(Some(authority.digest()))
     }
 }

@@ -6,7 +6,7 @@ use towergate_config::{
     Config,
     entities::{self, Endpoint},
 };
-use towergate_core::{Balancing, Protocol, Route, Service, Target};
+use towergate_core::{Balancing, KeyPair, Protocol, Route, Service, Target, Tls};
 use towergate_router::{Address, Protocols, Rule};
 use uuid::Uuid;
 
@@ -76,6 +76,10 @@ pub(crate) fn route(route: &entities::Route) -> Route {
 /// The services of a configuration, resolved; those of one upstream share its targets.
 pub(crate) struct Services {
     balancing: HashMap<String, Arc<Balancing>>,
+    /// What to show the targets of an upstream whose services show nothing of their own.
+    of_upstreams: HashMap<String, KeyPair>,
+    certificates: HashMap<Uuid, KeyPair>,
+    authorities: HashMap<Uuid, Arc<str>>,
 }
 
 impl Services {
@@ -89,7 +93,31 @@ impl Services {
             let (id, name, host_header) = (upstream.id, upstream.name.clone(), upstream.host_header.clone());
             (name.clone(), Arc::new(Balancing { id, name, host_header, targets }))
         });
-        Self { balancing: balancing.collect() }
+        let certificates: HashMap<_, _> = config.certificates.iter().map(|entity| (entity.id, pair(entity))).collect();
+        let of_upstreams = config.upstreams.iter().filter_map(|upstream| {
+            Some((upstream.name.clone(), certificates.get(&upstream.client_certificate?)?.clone()))
+        });
+        let authority = |entity: &entities::CaCertificate| (entity.id, entity.cert.as_str().into());
+        Self {
+            balancing: balancing.collect(),
+            of_upstreams: of_upstreams.collect(),
+            authorities: config.ca_certificates.iter().map(authority).collect(),
+            certificates,
+        }
+    }
+
+    /// Whom a service trusts and who we are to it.
+    fn tls(&self, service: &entities::Service) -> Tls {
+        let own = service.client_certificate.and_then(|id| self.certificates.get(&id));
+        let ids = service.ca_certificates.iter().flatten();
+        Tls {
+            verify: service.tls_verify,
+            depth: service.tls_verify_depth,
+            // One that is not there was refused when the configuration was read; if it was not, an
+            // empty text is no certificate, and nobody is trusted in its place.
+            authorities: ids.map(|id| self.authorities.get(id).cloned().unwrap_or_default()).collect(),
+            identity: own.or_else(|| self.of_upstreams.get(&service.host)).cloned(),
+        }
     }
 
     /// Where the requests of a service's routes go. A host that is an upstream's name means its targets.
@@ -106,10 +134,16 @@ impl Services {
             connect_timeout: timeout(service.connect_timeout),
             write_timeout: timeout(service.write_timeout),
             read_timeout: timeout(service.read_timeout),
+            tls: protocol(service.protocol).is_tls().then(|| self.tls(service)),
             tags: service.tags.clone().unwrap_or_default(),
             balancing: self.balancing.get(&service.host).cloned(),
         }
     }
+}
+
+fn pair(entity: &entities::Certificate) -> KeyPair {
+    let entity = entity.effective();
+    KeyPair { certificate: entity.cert.as_str().into(), key: entity.key.as_str().into() }
 }
 
 /// A target, taken apart. It was normalised to `host:port` when the configuration was read.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use towergate_core::Plan;
 use towergate_router::Router;
+use towergate_tls::Certificates;
 
 /// What a worker looks a request up in: the router, and a plan for each of its rules.
 ///
@@ -17,6 +18,9 @@ pub struct Table {
     pub plans: Vec<Arc<Plan>>,
     /// What to do with a request that matches no rule: only plugins for everything apply.
     pub unrouted: Arc<Plan>,
+    /// Which certificate is shown for which server name. Looked at in handshakes only, so that all
+    /// workers may share it.
+    pub certificates: Arc<Certificates>,
 }
 
 impl Table {
@@ -28,6 +32,7 @@ impl Table {
             router: Arc::new(Router::clone(&self.router)),
             plans: self.plans.iter().map(copy).collect(),
             unrouted: copy(&self.unrouted),
+            certificates: self.certificates.clone(),
         }
     }
 }
@@ -42,7 +47,8 @@ mod tests {
     fn workers_share_neither_router_nor_plans() {
         let router = Router::new(vec![Rule { paths: vec![r"~/\d+".into()], ..Rule::default() }]).unwrap();
         let plan = Arc::new(Plan::default());
-        let table = Table { router: Arc::new(router), plans: vec![plan.clone()], unrouted: plan };
+        let certificates = Arc::default();
+        let table = Table { router: Arc::new(router), plans: vec![plan.clone()], unrouted: plan, certificates };
         let copy = table.copy();
         assert!(!Arc::ptr_eq(&table.router, &copy.router));
         assert!(!Arc::ptr_eq(&table.plans[0], &copy.plans[0]));

@@ -16,9 +16,9 @@ use http::{Request, request::Parts};
 use serde::Deserialize;
 use towergate_config::{Config, Source, parse};
 use towergate_core::{
-    Client, Context, Env, Guard, Pages, Plan, Plugin, PluginError, Policy, Service, Slot, Task, Timing, Verdict, Wrap,
+    Client, Context, Env, Guard, Plan, Plugin, PluginError, Policy, Service, Slot, Task, Timing, Verdict, Wrap,
 };
-use towergate_runtime::{Band, CompileProblem, Control, Destinations, Registry, Runtime, compile};
+use towergate_runtime::{Band, Base, CompileProblem, Control, Destinations, Registry, Runtime, compile};
 use towergate_schema::Schema;
 
 #[derive(Debug, Deserialize, Schema)]
@@ -120,7 +120,7 @@ fn config(entities: &str) -> Config {
 }
 
 fn compiled(entities: &str, previous: Option<&Runtime>) -> Result<Runtime, Vec<CompileProblem>> {
-    compile(Arc::new(config(entities)), &registry(), &mut Names, &Arc::new(Pages::default()), previous)
+    compile(Arc::new(config(entities)), &registry(), &mut Names, &Base::default(), previous)
 }
 
 const SERVED: &str = "
@@ -220,7 +220,7 @@ fn all_problems_of_secrets_are_told_at_once() {
     let mut config = config(&UNLUCKY.replace("13", "1"));
     // As when a reference to a secret turns out to lead to 13.
     config.plugins.iter_mut().for_each(|plugin| plugin.config = serde_json::json!({ "number": 13 }));
-    let compiled = compile(Arc::new(config), &registry(), &mut Names, &Arc::new(Pages::default()), None);
+    let compiled = compile(Arc::new(config), &registry(), &mut Names, &Base::default(), None);
     let mut problems: Vec<_> = compiled.unwrap_err().iter().map(ToString::to_string).collect();
     problems.sort();
     let text = |name: &str| format!("in plugins '{name}': config.number: 13 is unlucky; any other is fine");
@@ -253,7 +253,7 @@ async fn unchanged_policies_and_their_tasks_go_on_and_others_stop() {
     let running = |tasks| eventually(move || RUNNING.load(Ordering::SeqCst) == tasks);
     let handle = tokio::runtime::Handle::current();
     let (control, watched) =
-        Control::start(registry(), Pages::default(), Box::new(Names), handle, config(&with(100, "")), 2).unwrap();
+        Control::start(registry(), Base::default(), Box::new(Names), handle, config(&with(100, "")), 2).unwrap();
     let policy = |worker: usize| watched[worker].with(|table| number(&table.plans[0]).unwrap());
     assert_eq!((policy(0), policy(1)), ("100".into(), "100".into()));
     running(1).await;

@@ -20,6 +20,7 @@ use crate::{
     origin::Origin,
     stats::Counters,
     stream::Stream,
+    tls::{Accepted, Tls},
     transport::Transport,
     worker::{Stack, Worker},
 };
@@ -30,6 +31,7 @@ pub(crate) struct Acceptor<S> {
     worker: Arc<Worker>,
     stack: S,
     http: http1::Builder,
+    tls: Option<Tls>,
 }
 
 impl<S: Stack> Acceptor<S> {
@@ -40,7 +42,8 @@ impl<S: Stack> Acceptor<S> {
         http.header_read_timeout(None).max_header_size(limits.head).max_headers(limits.header_lines);
         // Names of headers keep their letters on both sides, as in nginx.
         http.preserve_header_case(true);
-        Self { worker, stack, http }
+        let tls = Tls::new(&worker);
+        Self { worker, stack, http, tls }
     }
 
     /// Serves a connection in a task of its own.
@@ -57,8 +60,15 @@ impl<S: Stack> Acceptor<S> {
     }
 
     /// A connection's task: what comes before HTTP, then HTTP.
-    async fn connect(self, socket: TcpStream, origin: Origin, _listen: Listen, activity: Arc<Activity>, entry: Entry) {
-        let stream = Stream::new(Transport::Tcp(socket), activity.clone());
+    async fn connect(self, socket: TcpStream, origin: Origin, listen: Listen, activity: Arc<Activity>, entry: Entry) {
+        let (stream, origin) = if listen.tls {
+            match secure(self.tls.as_ref(), socket, origin, &activity).await {
+                Some(secured) => secured,
+                None => return,
+            }
+        } else {
+            (Stream::new(Transport::Tcp(socket), activity.clone()), origin)
+        };
         self.serve_http1(stream, origin, activity, entry).await;
     }
 
@@ -77,6 +87,20 @@ impl<S: Stack> Acceptor<S> {
             http.as_mut().poll(cx)
         })
         .await;
+    }
+}
+
+/// The handshake of a listener with TLS; nothing if the connection ends with it.
+async fn secure(
+    tls: Option<&Tls>,
+    socket: TcpStream,
+    origin: Origin,
+    activity: &Arc<Activity>,
+) -> Option<(Stream, Origin)> {
+    // HTTP/2 is offered as soon as it is spoken.
+    match tls?.accept(socket, false, activity).await? {
+        Accepted::Secured(stream, server_name) => Some((stream, origin.secured(server_name))),
+        Accepted::Cleartext(stream) => Some((stream, origin.without_tls())),
     }
 }
 

@@ -65,6 +65,11 @@ impl Activity {
         self.enter(0);
     }
 
+    /// What came was no request's, but a handshake before the first one.
+    pub(crate) fn settle(&self) {
+        self.enter(0);
+    }
+
     fn enter(&self, phase: u64) {
         let changes = self.state.load(Relaxed) & !(CHANGE - 1);
         self.state.store(changes.wrapping_add(CHANGE) | phase, Relaxed);

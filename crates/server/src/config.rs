@@ -4,6 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use http::HeaderName;
 use ipnet::IpNet;
+use towergate_tls::Server;
 
 /// Settings of the proxy side, typed; the binary fills it from `kong.conf` and `KONG_*`.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct ServerConfig {
     pub timeouts: Timeouts,
     /// How much a client may send.
     pub limits: Limits,
+    /// What is offered on listeners with TLS; none are opened without it.
+    pub tls: Option<Server>,
 }
 
 impl Default for ServerConfig {
@@ -38,6 +41,7 @@ impl Default for ServerConfig {
             port_maps: HashMap::new(),
             timeouts: Timeouts::default(),
             limits: Limits::default(),
+            tls: None,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     origin::Origin,
     real_ip,
     request_body::{Note, RequestBody},
-    request_check,
+    request_check::{self, Refusal},
     routing::{self, Found},
     stats::Counters,
     worker::{Stack, Worker},
@@ -59,7 +59,7 @@ impl<S> Connection<S> {
         let timing = Timing::start();
         let client = self.client(head, number);
         let limits = &self.worker.config.limits;
-        let checked = request_check::check(head, limits);
+        let checked = if self.origin.lacks_tls { Err(Refusal::Cleartext) } else { request_check::check(head, limits) };
         let ends = checked.as_ref().is_err_and(|refusal| refusal.ends_connection());
         let found = self.worker.table.with(|table| match &checked {
             Ok(asked) => routing::find(table, head, &client, self.origin.local, asked),

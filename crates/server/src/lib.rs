@@ -9,6 +9,7 @@
 //!            one listening socket per worker and address (SO_REUSEPORT)
 //!                 │
 //!   accept ───────┤  a task per connection, a worker per thread
+//!   tls           │  on listeners with TLS: the handshake ► none in time, none at all ─► closed
 //!                 ▼
 //!   hyper         reads a head: no HTTP at all ─────────────────────────► 400, 431, closed
 //!                 │
@@ -48,18 +49,20 @@
 //! | 431 | more than 200 header lines or 40 KiB of head, the request line included ([`Limits`]) | hyper, empty body | closed |
 //! | 400 | no or several `Host`, a bad host, several `Authorization`, `..` above the root, `%00`, bad escapes, `CONNECT` to a host | `request_check` | closed |
 //! | 400 | a header line beyond 8 KiB (`Request header or cookie too large`) | `request_check` | closed |
+//! | 400 | HTTP in cleartext on a listener with TLS | `request_check`, HTML page | closed |
 //! | 405 | `TRACE`, `CONNECT` to a path | `request_check` | kept |
 //! | 413 | a body longer than `client_max_body_size` | `request_check`, or while it is read | closed |
 //! | 414 | a request line beyond 8 KiB | `request_check` | closed |
 //! | 501 | a transfer coding other than `chunked` | `request_check`, HTML page | closed |
 //! | 408 | nothing of a body for 60 s | while it is read | closed |
-//! | – | a head that takes longer than 60 s, an idle connection after 75 s | the worker's look | closed |
+//! | – | a handshake or a head that takes longer than 60 s, an idle connection after 75 s | the worker's look | closed |
 //!
 //! Where this differs from Kong: what hyper refuses has no body and is seen by no plugin; a path may
 //! not contain `<`, `>` or a backquote; of two equal `Content-Length` lines hyper keeps one; hosts
 //! are compared without regard to case; what `Connection` lists never takes framing or `Host` away.
 //!
-//! HTTP/1.0 and HTTP/1.1 without TLS are served here.
+//! HTTP/1.0 and HTTP/1.1 are served here, in cleartext and over TLS. Handshakes are done by the worker
+//! that accepted the connection, and take the certificates of its newest table.
 //!
 //! # Example
 //!
@@ -77,7 +80,8 @@
 //! let listeners = Listeners::bind(&[Listen::on("127.0.0.1:0".parse()?)], 1)?;
 //! let address = listeners.addresses()[0];
 //! let router = Router::new(Vec::new()).expect("no rule can be wrong");
-//! let table = Table { router: Arc::new(router), plans: Vec::new(), unrouted: Arc::new(Plan::default()) };
+//! let (unrouted, certificates) = (Arc::new(Plan::default()), Arc::default());
+//! let table = Table { router: Arc::new(router), plans: Vec::new(), unrouted, certificates };
 //! let (_publisher, watched) = Publisher::new([table]);
 //! let workers = Workers::start(ServerConfig::default(), listeners, watched, |_worker| {
 //!     let upstream = service_fn(|_: Request<GuardBody<Body>>| async {
@@ -114,6 +118,7 @@ mod routing;
 mod stamp;
 mod stats;
 mod stream;
+mod tls;
 mod transport;
 mod worker;
 

@@ -21,6 +21,8 @@ pub(crate) struct Origin {
     pub(crate) scheme: Scheme,
     /// The server name of the TLS handshake.
     pub(crate) server_name: Option<Box<str>>,
+    /// Whether it should have been TLS and is not.
+    pub(crate) lacks_tls: bool,
 }
 
 impl Origin {
@@ -29,7 +31,18 @@ impl Origin {
         let local = local.map(canonical);
         let port = |port| config.port_maps.get(&port).copied().unwrap_or(port);
         let shown = local.map(|local| SocketAddr::new(local.ip(), port(local.port())));
-        Self { number, peer: canonical(peer), local, shown, scheme: Scheme::Http, server_name: None }
+        let (scheme, server_name, lacks_tls) = (Scheme::Http, None, false);
+        Self { number, peer: canonical(peer), local, shown, scheme, server_name, lacks_tls }
+    }
+
+    /// The same after a handshake with this server name.
+    pub(crate) fn secured(self, server_name: Option<Box<str>>) -> Self {
+        Self { scheme: Scheme::Https, server_name, ..self }
+    }
+
+    /// The same where there should have been a handshake.
+    pub(crate) fn without_tls(self) -> Self {
+        Self { lacks_tls: true, ..self }
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) enum Refusal {
     HeaderTooLong,
     /// A transfer coding other than `chunked`: 501.
     Coding,
+    /// HTTP in cleartext where TLS is spoken: nginx's own 497, which clients see as 400.
+    Cleartext,
 }
 
 impl Refusal {
@@ -47,6 +49,7 @@ impl Refusal {
             Self::LineTooLong => Reply::fault(StatusCode::URI_TOO_LONG),
             Self::HeaderTooLong => Reply::fault(header_too_long()),
             Self::Coding => Reply::page(StatusCode::NOT_IMPLEMENTED),
+            Self::Cleartext => Reply::raw(StatusCode::BAD_REQUEST, HeaderValue::from_static("text/html"), CLEARTEXT),
         }
     }
 
@@ -56,6 +59,16 @@ impl Refusal {
         self != Self::Method
     }
 }
+
+/// nginx's page for HTTP in cleartext where TLS is spoken.
+const CLEARTEXT: &str = "<html>\r\n\
+    <head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\r\n\
+    <body>\r\n\
+    <center><h1>400 Bad Request</h1></center>\r\n\
+    <center>The plain HTTP request was sent to HTTPS port</center>\r\n\
+    <hr>\r\n\
+    </body>\r\n\
+    </html>\r\n";
 
 /// nginx's status for a header line that is too long.
 pub(crate) fn header_too_long() -> StatusCode {

@@ -11,7 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{activity::Activity, transport::Transport};
 
-/// A transport that tells what comes and goes.
+/// A transport that tells what comes and goes. Under TLS there are two: this one hears of requests,
+/// the one below of bytes that leave, which may be long after they were written.
 #[derive(Debug)]
 pub(crate) struct Stream {
     transport: Transport,
@@ -24,7 +25,9 @@ impl Stream {
     }
 
     fn tell<T>(&self, result: Poll<T>) -> Poll<T> {
-        self.activity.sent(result.is_pending());
+        if matches!(self.transport, Transport::Tcp(_)) {
+            self.activity.sent(result.is_pending());
+        }
         result
     }
 }

@@ -97,6 +97,9 @@ impl Workers {
             let text = format!("sockets for {} workers, tables for {}", sockets.len(), watched.len());
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
+        if config.tls.is_none() && sockets.iter().flatten().any(|(_, listen)| listen.tls) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a listener with TLS, and no settings of TLS"));
+        }
         let (drain, draining) = watch::channel(None);
         let make_stack = Arc::new(make_stack);
         let mut workers = Self { threads: Vec::new(), drain, stats: Stats::default() };

@@ -1,1 +1,24 @@
-//! TLS for both sides of a gateway: certificates by server name, and trust towards upstreams.
+#![doc = include_str!("../README.md")]
+
+mod authority;
+mod certificates;
+mod ciphers;
+mod client;
+mod error;
+mod explain;
+mod identity;
+mod pem;
+mod self_signed;
+mod server;
+mod sessions;
+mod verify;
+
+pub use authority::{Authorities, Authority};
+pub use certificates::{CertificateSource, Certificates};
+pub use client::{Client, Clients, PemPair, Protocol, Trust};
+pub use error::{Part, PemError, SettingsError};
+pub use explain::explain;
+pub use identity::{Identities, Identity};
+pub use pem::from_base64;
+pub use self_signed::{SelfSignedError, self_signed, self_signed_unkept};
+pub use server::{CipherSuite, Custom, Server, ServerSettings, Version};

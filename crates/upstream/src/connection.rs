@@ -115,7 +115,10 @@ impl From<client::Error> for Error {
         if no_answer {
             told = told.because("interim responses without end");
         } else if let Some(cause) = error.into_source() {
-            told = told.because(cause);
+            told = match cause.downcast::<std::io::Error>() {
+                Ok(cause) => told.because(towergate_tls::explain(&cause)),
+                Err(cause) => told.because(cause),
+            };
         }
         told
     }

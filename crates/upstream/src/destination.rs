@@ -8,14 +8,16 @@ use std::{
 };
 
 use http::HeaderValue;
-use towergate_core::{Balancing, Protocol, Service};
+use towergate_core::{Balancing, Protocol, Service, Tls};
 use towergate_lb::RoundRobin;
+use towergate_tls::{Client, PemError};
 use uuid::Uuid;
 
 use crate::{
     error::{Error, Kind},
     resolve::Resolver,
-    transport::Key,
+    tls::{TlsSettings, Trusts},
+    transport::{Key, Secured},
 };
 
 /// Makes the destinations of one configuration.
@@ -29,10 +31,18 @@ use crate::{
 /// // … `first.destination(&service)` for each service; at the next change of configuration:
 /// let second = Destinations::after(&first);
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Destinations {
+    trusts: Arc<Trusts>,
     made: Made,
     previous: Made,
+}
+
+impl Default for Destinations {
+    /// Under the default settings of TLS.
+    fn default() -> Self {
+        Self::trusting(TlsSettings::default())
+    }
 }
 
 #[derive(Debug, Default, Clone)]
@@ -47,9 +57,24 @@ impl Destinations {
         Self::default()
     }
 
+    /// For a first configuration, under these settings of TLS.
+    pub fn trusting(settings: TlsSettings) -> Self {
+        Self { trusts: Trusts::new(settings), made: Made::default(), previous: Made::default() }
+    }
+
     /// For a configuration that follows on one these were made for.
     pub fn after(previous: &Self) -> Self {
-        Self { made: Made::default(), previous: previous.made.clone() }
+        Self { trusts: previous.trusts.clone(), made: Made::default(), previous: previous.made.clone() }
+    }
+
+    /// The same, under settings of TLS that may have changed.
+    pub fn after_trusting(previous: &Self, settings: TlsSettings) -> Self {
+        let mut next = Self::after(previous);
+        if next.trusts.settings != settings {
+            next.trusts = Trusts::new(settings);
+            next.previous.services.retain(|_, (service, _)| !service.protocol.is_tls());
+        }
+        next
     }
 
     /// The destination of this service, for [`Plan::destination`](towergate_core::Plan::destination).
@@ -66,7 +91,10 @@ impl Destinations {
             Some((_, destination)) => destination.clone(),
             None => {
                 let balancer = service.balancing.as_ref().map(|balancing| self.balancer(balancing));
-                Arc::new(Destination::new(service, balancer))
+                let silent = Tls::default();
+                let tls = service.protocol.is_tls().then(|| service.tls.as_ref().unwrap_or(&silent));
+                let client = tls.map(|tls| self.trusts.client(tls, service.protocol));
+                Arc::new(Destination::new(service, balancer, client))
             }
         };
         self.remember(service, &destination);
@@ -95,14 +123,21 @@ impl Destinations {
 #[derive(Debug)]
 pub(crate) struct Destination {
     way: Way,
+    /// Whom to trust and who to be there, if it is reached over TLS.
+    client: Option<Client>,
     is_http2: bool,
 }
 
 #[derive(Debug)]
 enum Way {
     Single(Endpoint),
-    Balanced { balancer: Arc<Balancer>, endpoints: Vec<Endpoint> },
+    Balanced {
+        balancer: Arc<Balancer>,
+        endpoints: Vec<Endpoint>,
+    },
     Unsupported(Protocol),
+    /// Over TLS with certificates that cannot be read.
+    Broken(String),
 }
 
 /// One place to connect to.
@@ -112,6 +147,8 @@ struct Endpoint {
     port: u16,
     /// The `Host` of requests sent there.
     host: HeaderValue,
+    /// The same without a port: who is to be there.
+    name: Arc<str>,
 }
 
 #[derive(Debug)]
@@ -142,6 +179,8 @@ pub(crate) struct Peer<'a> {
     pub(crate) host: &'a HeaderValue,
     /// Whether it took time to find out, or may have.
     pub(crate) was_asked_for: bool,
+    name: &'a Arc<str>,
+    client: Option<&'a Client>,
 }
 
 /// What the earlier attempts of a request went to, so that the next goes elsewhere if it can.
@@ -153,9 +192,13 @@ pub(crate) struct Tried {
 }
 
 impl Peer<'_> {
-    /// What a connection to it must be made to.
-    pub(crate) fn key(&self) -> Key {
-        Key { address: self.address }
+    /// What a connection to it must be made to, if this is the `Host` that is sent in place of its own.
+    pub(crate) fn key(&self, host: Option<&HeaderValue>) -> Key {
+        let tls = self.client.map(|client| {
+            let name = host.and_then(name_in).unwrap_or_else(|| self.name.clone());
+            Secured { client: client.clone(), name }
+        });
+        Key { address: self.address, tls }
     }
 }
 
@@ -168,10 +211,16 @@ impl Tried {
 }
 
 impl Destination {
-    fn new(service: &Service, balancer: Option<Arc<Balancer>>) -> Self {
+    fn new(service: &Service, balancer: Option<Arc<Balancer>>, client: Option<Result<Client, PemError>>) -> Self {
         let protocol = service.protocol;
+        let client = match client.transpose() {
+            Ok(client) => client,
+            Err(error) => return Self { way: Way::Broken(error.to_string()), client: None, is_http2: false },
+        };
         let way = match balancer {
-            _ if !matches!(protocol, Protocol::Http | Protocol::Grpc) => Way::Unsupported(protocol),
+            _ if !(protocol.is_grpc() || matches!(protocol, Protocol::Http | Protocol::Https)) => {
+                Way::Unsupported(protocol)
+            }
             None => Way::Single(Endpoint::new(&service.host, service.port, None, protocol)),
             Some(balancer) => {
                 let name = balancer.balancing.host_header.as_deref();
@@ -181,7 +230,7 @@ impl Destination {
                 Way::Balanced { balancer, endpoints }
             }
         };
-        Self { way, is_http2: protocol.is_grpc() }
+        Self { way, client, is_http2: protocol.is_grpc() }
     }
 
     /// Whether HTTP/2 is spoken there: to gRPC services only, as in Kong.
@@ -191,11 +240,13 @@ impl Destination {
 
     /// Where the next attempt goes.
     pub(crate) async fn pick<'a>(&'a self, resolver: &Resolver, tried: &mut Tried) -> Result<Peer<'a>, Error> {
-        match &self.way {
+        let peer = match &self.way {
             Way::Unsupported(protocol) => Err(Error::new(Kind::Unsupported(*protocol))),
+            Way::Broken(why) => Err(Error::new(Kind::Certificates(why.clone()))),
             Way::Single(endpoint) => endpoint.peer(resolver, &tried.addresses).await,
             Way::Balanced { balancer, endpoints } => pick_target(&balancer.turns, endpoints, resolver, tried).await,
-        }
+        }?;
+        Ok(Peer { client: self.client.as_ref(), ..peer })
     }
 }
 
@@ -246,7 +297,8 @@ impl Endpoint {
             (None, Place::Address(IpAddr::V6(address))) => format!("[{address}]"),
             (None, _) => bare.to_owned(),
         };
-        Self { place, port, host: host_header(shown, port, protocol) }
+        let host = host_header(shown, port, protocol);
+        Self { place, port, name: name_in(&host).unwrap_or_else(|| bare.into()), host }
     }
 
     async fn peer<'a>(&'a self, resolver: &Resolver, tried: &[SocketAddr]) -> Result<Peer<'a>, Error> {
@@ -254,8 +306,14 @@ impl Endpoint {
             Place::Address(address) => (SocketAddr::new(*address, self.port), false),
             Place::Name(name) => (resolver.resolve(name, self.port, tried).await?, true),
         };
-        Ok(Peer { address, host: &self.host, was_asked_for })
+        Ok(Peer { address, host: &self.host, was_asked_for, name: &self.name, client: None })
     }
+}
+
+/// Who is to be at the other end of a connection for requests with this `Host`.
+fn name_in(host: &HeaderValue) -> Option<Arc<str>> {
+    let authority: http::uri::Authority = host.to_str().ok()?.parse().ok()?;
+    Some(authority.host().to_ascii_lowercase().into())
 }
 
 /// A name and the port, unless it is the protocol's own or the name (an upstream's `host_header`)
@@ -288,6 +346,7 @@ mod tests {
             connect_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(60),
             read_timeout: Duration::from_secs(60),
+            tls: None,
             tags: vec![],
             balancing,
         }
@@ -363,12 +422,79 @@ mod tests {
 
     #[test]
     fn other_protocols_are_told_apart() {
-        assert!(!Destination::new(&service("127.0.0.1", 80, None), None).is_http2());
-        let mut other = service("127.0.0.1", 443, None);
-        other.protocol = Protocol::Grpc;
-        assert!(Destination::new(&other, None).is_http2());
-        other.protocol = Protocol::Https;
-        assert!(matches!(Destination::new(&other, None).way, Way::Unsupported(Protocol::Https)));
+        let of = |protocol| Destinations::new().make(&Service { protocol, ..service("127.0.0.1", 443, None) });
+        for (protocol, is_http2) in
+            [(Protocol::Http, false), (Protocol::Https, false), (Protocol::Grpc, true), (Protocol::Grpcs, true)]
+        {
+            assert_eq!(of(protocol).is_http2(), is_http2);
+        }
+        assert!(matches!(of(Protocol::Tcp).way, Way::Unsupported(Protocol::Tcp)));
+    }
+
+    fn secure(host: &str, port: u16, balancing: Option<Arc<Balancing>>) -> Service {
+        Service { protocol: Protocol::Https, ..service(host, port, balancing) }
+    }
+
+    #[tokio::test]
+    async fn the_other_end_is_to_be_who_the_host_says() {
+        let one = |host_header, target| Some(upstream(host_header, &[target]));
+        for (service, host, expected) in [
+            (secure("127.0.0.1", 443, None), None, "127.0.0.1"),
+            (secure("::1", 8443, None), None, "[::1]"),
+            (secure("up", 1, one(None, ("127.0.0.1", 443, 1))), None, "127.0.0.1"),
+            (secure("up", 1, one(Some("Shop.test"), ("127.0.0.1", 8443, 1))), None, "shop.test"),
+            (secure("up", 1, one(Some("shop.test:9"), ("127.0.0.1", 8443, 1))), None, "shop.test"),
+            (secure("127.0.0.1", 443, None), Some("Client.test:8443"), "client.test"),
+            (secure("127.0.0.1", 443, None), Some("not a name"), "127.0.0.1"),
+        ] {
+            let destination = Destinations::new().make(&service);
+            let (resolver, mut tried) = (Resolver::default(), Tried::default());
+            let peer = destination.pick(&resolver, &mut tried).await.unwrap();
+            let key = peer.key(host.map(HeaderValue::from_static).as_ref());
+            assert_eq!(&*key.tls.unwrap().name, expected, "{host:?}");
+        }
+        let plain = Destinations::new().make(&service("127.0.0.1", 443, None));
+        let (resolver, mut tried) = (Resolver::default(), Tried::default());
+        assert!(plain.pick(&resolver, &mut tried).await.unwrap().key(None).tls.is_none());
+    }
+
+    #[tokio::test]
+    async fn keys_are_equal_only_under_equal_trust() {
+        let made = |destinations: &mut Destinations, tls: Tls| {
+            destinations.make(&Service { tls: Some(tls), ..secure("127.0.0.1", 443, None) })
+        };
+        let mut first = Destinations::new();
+        let strict = || Tls { verify: Some(true), ..Tls::default() };
+        let all = [
+            made(&mut first, Tls::default()),
+            made(&mut first, Tls::default()),
+            made(&mut first, Tls { verify: Some(false), ..Tls::default() }),
+            made(&mut first, strict()),
+            made(&mut first, Tls { depth: Some(3), ..strict() }),
+        ];
+        let mut second = Destinations::after(&first);
+        let after = made(&mut second, strict());
+        let mut third = Destinations::after_trusting(&second, TlsSettings::default());
+        let same = made(&mut third, strict());
+        let mut fourth = Destinations::after_trusting(&third, TlsSettings { depth: 2, ..TlsSettings::default() });
+        let other = made(&mut fourth, strict());
+        let mut keys = Vec::new();
+        for destination in all.iter().chain([&after, &same, &other]) {
+            let (resolver, mut tried) = (Resolver::default(), Tried::default());
+            keys.push(destination.pick(&resolver, &mut tried).await.unwrap().key(None));
+        }
+        let equal: Vec<_> = keys.iter().map(|key| keys.iter().position(|other| other == key).unwrap()).collect();
+        assert_eq!(equal, [0, 0, 0, 3, 4, 3, 3, 7], "{keys:#?}");
+    }
+
+    #[tokio::test]
+    async fn certificates_that_cannot_be_read_are_told_and_never_ignored() {
+        let tls = Tls { verify: Some(true), authorities: vec!["".into()], ..Tls::default() };
+        let destination = Destinations::new().make(&Service { tls: Some(tls), ..secure("127.0.0.1", 443, None) });
+        let error = destination.pick(&Resolver::default(), &mut Tried::default()).await.unwrap_err();
+        let expected = "the service's certificates cannot be used: invalid certificate: expected PEM";
+        assert!(error.to_string().starts_with(expected), "{error}");
+        assert_eq!(error.status().as_u16(), 502);
     }
 
     #[test]

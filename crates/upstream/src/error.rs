@@ -39,7 +39,7 @@ pub struct Error {
     source: Option<BoxError>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Kind {
     /// The matched route has no service.
     NoService,
@@ -59,6 +59,12 @@ pub(crate) enum Kind {
     Connect(SocketAddr),
     /// No connection in time.
     ConnectTimeout(SocketAddr, Duration),
+    /// A connection, but no agreement on TLS.
+    Handshake(SocketAddr),
+    /// A connection, but no agreement on TLS in time.
+    HandshakeTimeout(SocketAddr, Duration),
+    /// Certificates or keys of the service that cannot be read.
+    Certificates(String),
     /// The connection ended before an answer, or within one.
     Closed,
     /// The upstream took no bytes for so long.
@@ -100,11 +106,16 @@ impl Error {
     pub fn side(&self) -> Side {
         match self.kind {
             Kind::ClientBody(_) | Kind::BadRequest => Side::Client,
-            Kind::NoService | Kind::NoDestination | Kind::NoPeer | Kind::Unsupported(_) | Kind::Resolve(_) => {
-                Side::Gateway
-            }
+            Kind::NoService
+            | Kind::NoDestination
+            | Kind::NoPeer
+            | Kind::Unsupported(_)
+            | Kind::Resolve(_)
+            | Kind::Certificates(_) => Side::Gateway,
             Kind::Connect(_)
             | Kind::ConnectTimeout(..)
+            | Kind::Handshake(_)
+            | Kind::HandshakeTimeout(..)
             | Kind::Closed
             | Kind::WriteTimeout(_)
             | Kind::ReadTimeout(_)
@@ -115,20 +126,16 @@ impl Error {
 
     /// Whether the upstream was too slow.
     pub fn is_timeout(&self) -> bool {
-        matches!(self.kind, Kind::ConnectTimeout(..) | Kind::WriteTimeout(_) | Kind::ReadTimeout(_))
+        matches!(
+            self.kind,
+            Kind::ConnectTimeout(..) | Kind::HandshakeTimeout(..) | Kind::WriteTimeout(_) | Kind::ReadTimeout(_)
+        )
     }
 
-    /// The limit that was passed, if one was.
-    pub(crate) fn timed_out(&self) -> Option<Duration> {
-        match self.kind {
-            Kind::ConnectTimeout(_, limit) | Kind::WriteTimeout(limit) | Kind::ReadTimeout(limit) => Some(limit),
-            _ => None,
-        }
-    }
-
-    /// What lay behind it, in words.
-    pub(crate) fn cause(&self) -> String {
-        self.source.as_ref().map_or_else(|| self.to_string(), |source| source.to_string())
+    /// The same, told once more.
+    pub(crate) fn again(&self) -> Self {
+        let source = self.source.as_ref().map(|source| source.to_string().into());
+        Self { kind: self.kind.clone(), source, ..*self }
     }
 
     /// Whether the connection ended.
@@ -143,7 +150,10 @@ impl Error {
 
     /// Whether there was no connection to send the request on.
     pub fn is_connect(&self) -> bool {
-        matches!(self.kind, Kind::Connect(_) | Kind::ConnectTimeout(..))
+        matches!(
+            self.kind,
+            Kind::Connect(_) | Kind::ConnectTimeout(..) | Kind::Handshake(_) | Kind::HandshakeTimeout(..)
+        )
     }
 
     /// Whether the connection ended before a byte of a response had come.
@@ -157,7 +167,7 @@ impl Error {
     /// no reason to ask again.
     pub fn is_retryable(&self, method: &Method) -> bool {
         match self.kind {
-            Kind::Connect(_) | Kind::ConnectTimeout(..) => true,
+            Kind::Connect(_) | Kind::ConnectTimeout(..) | Kind::Handshake(_) | Kind::HandshakeTimeout(..) => true,
             Kind::Closed | Kind::WriteTimeout(_) | Kind::ReadTimeout(_) => self.unsent || is_repeatable(method),
             _ => false,
         }
@@ -169,10 +179,16 @@ impl Error {
             Kind::ClientBody(_) | Kind::BadRequest => StatusCode::BAD_REQUEST,
             Kind::NoDestination => StatusCode::INTERNAL_SERVER_ERROR,
             Kind::NoService | Kind::NoPeer | Kind::Resolve(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Kind::ConnectTimeout(..) | Kind::WriteTimeout(_) | Kind::ReadTimeout(_) => StatusCode::GATEWAY_TIMEOUT,
-            Kind::Unsupported(_) | Kind::Connect(_) | Kind::Closed | Kind::BadResponse | Kind::Reset(_) => {
-                StatusCode::BAD_GATEWAY
+            Kind::ConnectTimeout(..) | Kind::HandshakeTimeout(..) | Kind::WriteTimeout(_) | Kind::ReadTimeout(_) => {
+                StatusCode::GATEWAY_TIMEOUT
             }
+            Kind::Unsupported(_)
+            | Kind::Certificates(_)
+            | Kind::Connect(_)
+            | Kind::Handshake(_)
+            | Kind::Closed
+            | Kind::BadResponse
+            | Kind::Reset(_) => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -207,6 +223,9 @@ impl fmt::Display for Error {
             Kind::ClientBody(cause) => write!(f, "the client's body broke off: {cause}"),
             Kind::Connect(address) => write!(f, "no connection to {address}"),
             Kind::ConnectTimeout(address, limit) => write!(f, "no connection to {address} within {limit:?}"),
+            Kind::Handshake(address) => write!(f, "no agreement on TLS with {address}"),
+            Kind::HandshakeTimeout(address, limit) => write!(f, "no agreement on TLS with {address} within {limit:?}"),
+            Kind::Certificates(why) => write!(f, "the service's certificates cannot be used: {why}"),
             Kind::Closed => f.write_str("the upstream closed the connection too early"),
             Kind::WriteTimeout(limit) => write!(f, "the upstream took nothing for {limit:?}"),
             Kind::ReadTimeout(limit) => write!(f, "the upstream sent nothing for {limit:?}"),
@@ -244,7 +263,10 @@ mod tests {
             (Kind::NoPeer, 503, Side::Gateway),
             (Kind::Resolve("x".into()), 503, Side::Gateway),
             (Kind::Unsupported(Protocol::Https), 502, Side::Gateway),
+            (Kind::Certificates("x".into()), 502, Side::Gateway),
             (Kind::Connect(address()), 502, Side::Upstream),
+            (Kind::Handshake(address()), 502, Side::Upstream),
+            (Kind::HandshakeTimeout(address(), limit), 504, Side::Upstream),
             (Kind::Closed, 502, Side::Upstream),
             (Kind::BadResponse, 502, Side::Upstream),
             (Kind::Reset(h2::Reason::INTERNAL_ERROR), 502, Side::Upstream),
@@ -284,6 +306,7 @@ mod tests {
             (lock, false),
         ] {
             assert!(Error::new(Kind::Connect(address())).is_retryable(&method));
+            assert!(Error::new(Kind::Handshake(address())).is_retryable(&method));
             assert!(Error::new(Kind::Closed).told(true, true).is_retryable(&method));
             assert_eq!(Error::new(Kind::Closed).is_retryable(&method), repeatable, "{method}");
             assert_eq!(Error::new(Kind::ReadTimeout(Duration::ZERO)).is_retryable(&method), repeatable);

@@ -132,7 +132,7 @@ impl<'a> Exchange<'a> {
     /// connection in the meantime says nothing about the upstream: then a new one is made.
     async fn attempt(&self, peer: &Peer<'_>, target: &[&str], now: Instant) -> Result<Answered, Error> {
         let pool = &self.worker.pool;
-        let berth = Berth { key: peer.key(), pool: pool.clone() };
+        let berth = Berth { key: peer.key(self.host.as_ref()), pool: pool.clone() };
         if let Some(connection) = pool.take(&berth.key, now.into()) {
             match self.send(peer, target, connection).await {
                 Err(error) if error.is_unheard_close() && self.may_repeat(&error) => {
@@ -150,7 +150,7 @@ impl<'a> Exchange<'a> {
     /// to close the connection or had too many others, is begun once more on another connection or
     /// on the same one: that is no failed attempt.
     async fn attempt_http2(&self, peer: &Peer<'_>, target: &[&str]) -> Result<Answered, Error> {
-        let (key, patience) = (peer.key(), http2::Patience::from(self.service));
+        let (key, patience) = (peer.key(self.host.as_ref()), http2::Patience::from(self.service));
         let head = self.http2_head(peer, target)?;
         let once = async |head| {
             let claim = self.worker.http2.claim(&key, patience).await?;
@@ -168,7 +168,8 @@ impl<'a> Exchange<'a> {
 
     fn http2_head(&self, peer: &Peer<'_>, target: &[&str]) -> Result<Request<()>, Error> {
         let host = self.host.as_ref().unwrap_or(peer.host);
-        let mut request = http2::head(&self.head.method, target, host, &Scheme::HTTP)?;
+        let scheme = if self.service.protocol.is_tls() { Scheme::HTTPS } else { Scheme::HTTP };
+        let mut request = http2::head(&self.head.method, target, host, scheme)?;
         let headers = request.headers_mut();
         headers.reserve(self.head.headers.len().saturating_add(12));
         let forwarding = &self.worker.forwarding;

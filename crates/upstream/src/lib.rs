@@ -11,7 +11,7 @@
 //! | the route has no service | 503 | `no Service found with those values` |
 //! | a name without address | 503 | `name resolution failed` |
 //! | an upstream without usable target | 503 | `failure to get a peer from the ring-balancer` |
-//! | connection refused or closed, response not HTTP | 502 | `An invalid response was received from the upstream server` |
+//! | connection refused or closed, no agreement on TLS, response not HTTP | 502 | `An invalid response was received from the upstream server` |
 //! | connecting, writing or reading took too long | 504 | `The upstream server is timing out` |
 //! | the client's body broke off | 400 | `Bad request` |
 //!
@@ -36,12 +36,19 @@
 //! upstream gives no room to send more. A client that leaves resets the upstream's stream. Requests
 //! of a worker share connections, as many at once as the upstream allows.
 //!
+//! # TLS
+//!
+//! A service that is reached over TLS says in [`Service::tls`](towergate_core::Service::tls) whom it
+//! trusts and who we are to it; [`TlsSettings`] hold where it does not. The upstream must be who the
+//! request's `Host` says. A connection is only used again under the same trust and for the same name.
+//! What is wrong with a certificate stands in the log; the client reads 502.
+//!
 //! # How it differs
 //!
 //! Against a general HTTP client it knows about being in the middle: hop-by-hop headers, bodies
 //! that only pass through, `X-Forwarded-*`, whose fault an error is. Against Kong: request bodies
 //! stream instead of being written to disk, so larger uploads are not repeated once a part was
-//! sent. Only `http` and `grpc` upstreams are served now; others are answered with 502.
+//! sent. Services of `tcp`, `tls` and `udp` are answered with 502.
 //!
 //! # Example
 //!
@@ -75,6 +82,7 @@
 //!     connect_timeout: Duration::from_secs(60),
 //!     write_timeout: Duration::from_secs(60),
 //!     read_timeout: Duration::from_secs(60),
+//!     tls: None,
 //!     tags: vec![],
 //!     balancing: None,
 //! };
@@ -99,6 +107,7 @@ mod request_body;
 mod resolve;
 mod settings;
 mod text;
+mod tls;
 mod transport;
 mod tries;
 
@@ -106,4 +115,5 @@ pub use destination::Destinations;
 pub use error::{Error, Side};
 pub use proxy::{Proxy, ProxyFuture};
 pub use settings::ProxySettings;
+pub use tls::TlsSettings;
 pub use tries::{Tries, Try, TryState};

@@ -196,7 +196,7 @@ mod tests {
     async fn listen() -> (TcpListener, Key) {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let address = listener.local_addr().unwrap();
-        (listener, Key { address })
+        (listener, Key { address, tls: None })
     }
 
     #[tokio::test]

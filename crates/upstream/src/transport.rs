@@ -4,6 +4,7 @@ use std::{
     io::{self, IoSlice},
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -13,6 +14,8 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
+use tokio_rustls::client::TlsStream;
+use towergate_tls::{Client, explain};
 
 use crate::error::{Error, Kind};
 
@@ -21,6 +24,17 @@ use crate::error::{Error, Kind};
 pub(crate) struct Key {
     /// Where to connect to.
     pub(crate) address: SocketAddr,
+    /// How it is secured, if it is.
+    pub(crate) tls: Option<Secured>,
+}
+
+/// How a connection is secured: what was checked for one trust or one name says nothing of another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Secured {
+    /// Whom we trust and who we are.
+    pub(crate) client: Client,
+    /// Who the upstream is to be.
+    pub(crate) name: Arc<str>,
 }
 
 /// What carries a connection to an upstream.
@@ -28,10 +42,12 @@ pub(crate) struct Key {
 pub(crate) enum Transport {
     /// In cleartext.
     Tcp(TcpStream),
+    /// Over TLS.
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Transport {
-    /// Connects within the time given.
+    /// Connects within the time given; a handshake has as long once more.
     pub(crate) async fn dial(key: &Key, limit: Duration) -> Result<Self, Error> {
         let address = key.address;
         let socket = match timeout(limit, TcpStream::connect(address)).await {
@@ -41,7 +57,12 @@ impl Transport {
         };
         // A socket that cannot be told so still works.
         let _ = socket.set_nodelay(true);
-        Ok(Self::Tcp(socket))
+        let Some(Secured { client, name }) = &key.tls else { return Ok(Self::Tcp(socket)) };
+        match timeout(limit, client.connect(name, address.ip(), socket)).await {
+            Ok(Ok(stream)) => Ok(Self::Tls(Box::new(stream))),
+            Ok(Err(cause)) => Err(Error::new(Kind::Handshake(address)).because(explain(&cause))),
+            Err(_) => Err(Error::new(Kind::HandshakeTimeout(address, limit))),
+        }
     }
 }
 
@@ -49,6 +70,7 @@ impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -57,6 +79,7 @@ impl AsyncWrite for Transport {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -67,24 +90,28 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(socket) => socket.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

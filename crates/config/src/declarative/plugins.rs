@@ -1,4 +1,4 @@
-//! Which plugins there are, and what their part of a configuration must look like.
+//! What a configuration may hold that only others can judge: plugins, certificates.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,12 +6,26 @@ use std::sync::Arc;
 use towergate_schema::{Field, Record, typedefs};
 
 use super::Kind;
-use crate::entities;
+use crate::entities::{self, Certificate};
 
-/// The plugins a configuration may name.
+/// The plugins a configuration may name, and what else is to be known beside Kong's schemas.
 pub trait Catalog {
     /// What is known of the plugin called `name`.
     fn plugin(&self, name: &str) -> PluginLookup<'_>;
+
+    /// What is wrong with a certificate and its keys, which this crate cannot read: the field (none
+    /// if several do not go together) and the message.
+    fn check_certificate(&self, _certificate: &Certificate) -> Vec<(Option<&'static str>, String)> {
+        Vec::new()
+    }
+
+    /// The SHA-256 of an authority's certificate in hexadecimal, if it can be told.
+    ///
+    /// # Errors
+    /// Why it is not an authority's certificate, or not a valid one.
+    fn digest_authority(&self, _certificate: &str) -> Result<Option<String>, String> {
+        Ok(None)
+    }
 }
 
 /// What is known of a plugin.

@@ -53,6 +53,11 @@ impl Validation<'_> {
                 continue;
             }
             entities::after_completion(kind, &mut value);
+            match kind {
+                Kind::CaCertificates => self.digest_authority(position, &mut value, complaints),
+                Kind::Services => self.check_authorities(position, &value, complaints),
+                _ => {}
+            }
             seen.note(self.entities, position, &value, complaints);
             self.keep(position, kind, Value::Object(value), &mut config, complaints);
         }
@@ -183,6 +188,7 @@ impl Validation<'_> {
     fn keep(&self, position: usize, kind: Kind, value: Value, config: &mut Config, complaints: &mut Complaints) {
         let kept = match kind {
             Kind::Plugins => self.keep_plugin(position, value, config, complaints),
+            Kind::Certificates => self.keep_certificate(position, value, config, complaints),
             kind => config.push(kind, value),
         };
         if let Err(error) = kept {
@@ -199,20 +205,32 @@ impl Validation<'_> {
         complaints: &mut Complaints,
     ) -> serde_json::Result<()> {
         let mut plugin: Plugin = serde_json::from_value(value)?;
-        let mut revealed = plugin.config.clone();
-        let mut found = false;
         if let PluginLookup::Known(schema) = self.catalog.plugin(&plugin.name) {
             let path = Path::root().key("config");
-            reveal(&schema.config, &mut revealed, &path, &mut |path, reference| {
-                found = true;
-                vault::resolve(reference, &self.options.environment).map_err(|why| {
-                    complaints.push(Complaint::of_field(self.entities, position, path.clone(), why));
-                })
-            });
+            plugin.revealed = self.revealed(position, &schema.config, &plugin.config, &path, complaints).map(Box::new);
         }
-        plugin.revealed = found.then(|| Box::new(revealed));
         config.plugins.push(plugin);
         Ok(())
+    }
+
+    /// `value` with the secrets in place of its references, if it has any.
+    pub(super) fn revealed(
+        &self,
+        position: usize,
+        record: &Record,
+        value: &Value,
+        path: &Path,
+        complaints: &mut Complaints,
+    ) -> Option<Value> {
+        let mut revealed = value.clone();
+        let mut found = false;
+        reveal(record, &mut revealed, path, &mut |path, reference| {
+            found = true;
+            vault::resolve(reference, &self.options.environment).map_err(|why| {
+                complaints.push(Complaint::of_field(self.entities, position, path.clone(), why));
+            })
+        });
+        found.then_some(revealed)
     }
 }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{link, rules};
 
-/// A certificate with its private key, in PEM. What is inside is looked at where TLS is done.
+/// A certificate with its private key, in PEM. What is inside is looked at by the [`Catalog`](crate::Catalog).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Schema)]
 #[schema(mutually_required("cert_alt", "key_alt"))]
 pub struct Certificate {
@@ -34,6 +34,18 @@ pub struct Certificate {
     /// Labels to find it by.
     #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
+    /// The same with the secrets in place of the references; none if there are none.
+    #[serde(skip)]
+    #[schema(skip)]
+    pub(crate) revealed: Option<Box<Certificate>>,
+}
+
+impl Certificate {
+    /// The certificate to use: references to secrets are replaced by the secrets. Never show it.
+    #[must_use]
+    pub fn effective(&self) -> &Self {
+        self.revealed.as_deref().unwrap_or(self)
+    }
 }
 
 /// A certificate authority that is trusted.
@@ -51,7 +63,7 @@ pub struct CaCertificate {
     /// The certificate, in PEM.
     #[schema(required, like = one_certificate)]
     pub cert: String,
-    /// The SHA-256 of the certificate, in hexadecimal, if it was given.
+    /// The SHA-256 of the certificate, in hexadecimal.
     #[schema(unique)]
     pub cert_digest: Option<String>,
     /// Labels to find it by.

@@ -6,10 +6,8 @@ use super::{Listener, Origin, RouterFlavor, Settings};
 /// Settings that do nothing yet: prefix of the name, what it belongs to. Told only when given.
 const LATER: &[(&str, &str)] = &[
     ("admin_gui_listen", "the graphical interface comes"),
-    ("ssl_", "TLS comes"),
-    ("admin_ssl_", "TLS comes"),
-    ("status_ssl_", "TLS comes"),
-    ("client_ssl", "TLS comes"),
+    ("admin_ssl_", "TLS of the Admin API comes"),
+    ("status_ssl_", "the Status API comes"),
     ("wasm", "WebAssembly filters come"),
     ("pluginserver_", "plugin servers come"),
     ("proxy_access_log", "access logs come"),
@@ -45,11 +43,9 @@ pub(super) fn warnings(settings: &Settings) -> Vec<String> {
 }
 
 fn listeners(settings: &Settings, warnings: &mut Vec<String>) {
-    for (name, listeners) in [("proxy_listen", &settings.proxy_listen), ("admin_listen", &settings.admin_listen)] {
-        for listener in listeners.iter().filter(|listener| listener.ssl) {
-            let what = format!("{} is not opened: TLS comes with a later version", listener.address());
-            warnings.push(line(&settings.origin(name), name, &what));
-        }
+    for listener in settings.admin_listen.iter().filter(|listener| listener.ssl) {
+        let what = format!("{} is not opened: TLS of the Admin API comes with a later version", listener.address());
+        warnings.push(line(&settings.origin("admin_listen"), "admin_listen", &what));
     }
     for (name, listeners, feature) in [
         ("status_listen", &settings.status_listen, "the Status API comes"),
@@ -65,7 +61,8 @@ fn listeners(settings: &Settings, warnings: &mut Vec<String>) {
 /// What is written after an address and is not done there yet.
 fn flags(settings: &Settings, warnings: &mut Vec<String>) {
     for (name, listeners) in [("proxy_listen", &settings.proxy_listen), ("admin_listen", &settings.admin_listen)] {
-        for listener in listeners.iter().filter(|listener| !listener.ssl) {
+        let is_open = |listener: &&Listener| name == "proxy_listen" || !listener.ssl;
+        for listener in listeners.iter().filter(is_open) {
             for (given, flag, feature) in [
                 (listener.http2, "http2", "HTTP/2 comes"),
                 (listener.proxy_protocol, "proxy_protocol", "the PROXY protocol comes"),
@@ -94,6 +91,11 @@ fn values(settings: &Settings, warnings: &mut Vec<String>) {
             settings.real_ip_header == "proxy_protocol",
             "real_ip_header",
             "the PROXY protocol comes with a later version; X-Real-IP is read instead",
+        ),
+        (
+            settings.gathered.is_given("ssl_dhparam"),
+            "ssl_dhparam",
+            "nothing is done with it: the ciphers it is for (DHE) are not built in",
         ),
         (
             settings.logs.admin_error != settings.logs.proxy_error,

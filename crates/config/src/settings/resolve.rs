@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::value::{list, number, size, switch, time};
 use super::{
     Database, Dns, ErrorTemplates, Keepalive, Listener, Log, LogLevel, Logs, Maxima, Protocol, RouterFlavor, Settings,
-    headers, later, listen,
+    Tls, UpstreamTls, headers, later, listen, tls,
 };
 
 /// All settings; problems are added to `problems` and their settings left at something harmless.
@@ -29,6 +29,8 @@ pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Setti
         admin_listen: from.listeners("admin_listen", Protocol::Http),
         status_listen: from.listeners("status_listen", Protocol::Http),
         stream_listen: from.listeners("stream_listen", Protocol::Stream),
+        tls: from.tls(),
+        upstream_tls: from.upstream_tls(),
         logs: from.logs(&prefix),
         prefix,
         plugins: from.list("plugins"),
@@ -65,6 +67,9 @@ pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Setti
         warnings: Vec::new(),
         gathered: gathered.clone(),
     };
+    if settings.proxy_listen.iter().any(|listener| listener.ssl) {
+        settings.tls.certificates = Resolver { gathered: &settings.gathered, problems }.certificates();
+    }
     settings.warnings = later::warnings(&settings);
     settings
 }
@@ -140,6 +145,54 @@ impl Resolver<'_> {
             self.report(name, format!("{name}: {why}"));
             Vec::new()
         })
+    }
+
+    fn tls(&mut self) -> Tls {
+        let protocols = self.alias("ssl_protocols", "nginx_http_ssl_protocols");
+        let versions = tls::versions(&self.text(protocols));
+        Tls {
+            certificates: Vec::new(),
+            cipher_suite: tls::CipherSuite::named(&self.text("ssl_cipher_suite")),
+            protocols: versions.unwrap_or_else(|why| {
+                self.report(protocols, format!("{protocols}: {why}"));
+                Vec::new()
+            }),
+            ciphers: self.given("ssl_ciphers"),
+            prefer_server_ciphers: self
+                .switch(self.alias("ssl_prefer_server_ciphers", "nginx_http_ssl_prefer_server_ciphers")),
+            session_tickets: self.switch(self.alias("ssl_session_tickets", "nginx_http_ssl_session_tickets")),
+            session_timeout: self.time(self.alias("ssl_session_timeout", "nginx_http_ssl_session_timeout")),
+            session_cache_size: self.gathered.text("ssl_session_cache_size").and_then(size).unwrap_or_default(),
+        }
+    }
+
+    /// As in Kong, nobody looks at them unless a listener needs them.
+    fn certificates(&mut self) -> Vec<(String, String)> {
+        tls::pairs(self.list("ssl_cert"), self.list("ssl_cert_key")).unwrap_or_else(|(name, why)| {
+            self.report(name, why);
+            Vec::new()
+        })
+    }
+
+    fn upstream_tls(&mut self) -> UpstreamTls {
+        let (certificate, key) = (self.given("client_ssl_cert"), self.given("client_ssl_cert_key"));
+        let identity = match (self.switch("client_ssl"), certificate, key) {
+            (false, ..) | (true, None, None) => None,
+            (true, Some(certificate), Some(key)) => Some((certificate, key)),
+            (true, Some(_), None) => {
+                self.report("client_ssl_cert", "client_ssl_cert_key must be specified".to_owned());
+                None
+            }
+            (true, None, Some(_)) => {
+                self.report("client_ssl_cert_key", "client_ssl_cert must be specified".to_owned());
+                None
+            }
+        };
+        UpstreamTls {
+            identity,
+            trusted: self.list("lua_ssl_trusted_certificate"),
+            verify_depth: self.count("lua_ssl_verify_depth"),
+        }
     }
 
     fn log_level(&self) -> LogLevel {

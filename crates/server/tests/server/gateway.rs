@@ -20,6 +20,7 @@ use towergate_core::{
 use towergate_router::{Router, Rule};
 use towergate_runtime::{Publisher, Table};
 use towergate_server::{ClientBodyError, Listen, Listeners, ServerConfig, Workers};
+use towergate_tls::Certificates;
 use uuid::Uuid;
 
 /// A route for a test: the rule that finds it, and what it does.
@@ -66,6 +67,7 @@ impl TestRoute {
             connect_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(60),
             read_timeout: Duration::from_secs(60),
+            tls: None,
             tags: Vec::new(),
             balancing: None,
         };
@@ -86,7 +88,7 @@ impl Guard for Mark {
     }
 }
 
-fn table(routes: &[TestRoute]) -> Table {
+pub(crate) fn table(routes: &[TestRoute], certificates: Arc<Certificates>) -> Table {
     let rules: Vec<Rule> = routes.iter().map(|route| route.rule.clone()).collect();
     let mark: Arc<dyn Guard> = Arc::new(Mark);
     let guards = vec![Choice::new("mark", vec![Level::Everybody(mark)])];
@@ -94,6 +96,7 @@ fn table(routes: &[TestRoute]) -> Table {
         router: Arc::new(Router::new(rules).unwrap()),
         plans: routes.iter().map(TestRoute::plan).collect(),
         unrouted: Arc::new(Plan { guards, ..Plan::default() }),
+        certificates,
     }
 }
 
@@ -124,8 +127,18 @@ impl Gateway {
     }
 
     fn start_on(listeners: Listeners, config: ServerConfig, workers: usize, routes: &[TestRoute]) -> Self {
+        Self::start_showing(listeners, config, workers, routes, Arc::default())
+    }
+
+    pub(crate) fn start_showing(
+        listeners: Listeners,
+        config: ServerConfig,
+        workers: usize,
+        routes: &[TestRoute],
+        certificates: Arc<Certificates>,
+    ) -> Self {
         let address = ([127, 0, 0, 1], listeners.addresses()[0].port()).into();
-        let table = table(routes);
+        let table = table(routes, certificates);
         let (publisher, watched) = Publisher::new((0..workers).map(|_| table.copy()));
         let gate = Arc::new(Semaphore::new(0));
         let for_stack = gate.clone();
@@ -142,7 +155,11 @@ impl Gateway {
     }
 
     pub(crate) fn publish(&self, routes: &[TestRoute]) {
-        let table = table(routes);
+        self.publish_showing(routes, Arc::default());
+    }
+
+    pub(crate) fn publish_showing(&self, routes: &[TestRoute], certificates: Arc<Certificates>) {
+        let table = table(routes, certificates);
         let mut publisher = self.publisher.lock().unwrap();
         let copies: Vec<_> = (0..publisher.watchers()).map(|_| table.copy()).collect();
         publisher.publish(copies);
@@ -195,6 +212,8 @@ async fn tell(
         "peer": cx.client.peer.map(|peer| peer.ip().to_string()),
         "address": cx.client.address.map(|address| address.to_string()),
         "trusted": cx.client.trusted,
+        "scheme": cx.client.scheme.as_str(),
+        "server_name": cx.client.server_name,
         "local_port": cx.client.local.map(|local| local.port()),
         "connection": cx.client.connection,
         "request": cx.client.connection_requests,
@@ -219,8 +238,8 @@ async fn tell(
 }
 
 /// A client that says exactly what it is told to.
-pub(crate) struct Client {
-    reader: BufReader<TcpStream>,
+pub(crate) struct Client<S = TcpStream> {
+    reader: BufReader<S>,
 }
 
 /// What a client has read.
@@ -242,9 +261,30 @@ impl Answer {
 }
 
 impl Client {
-    fn new(socket: TcpStream) -> Self {
+    pub(crate) fn new(socket: TcpStream) -> Self {
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        Self { reader: BufReader::new(socket) }
+        Self::over(socket)
+    }
+
+    /// Sends nothing more, and reads whatever comes until the other side is done, too.
+    pub(crate) fn hang_up(&mut self) {
+        self.reader.get_mut().shutdown(Shutdown::Write).ok();
+        let _ = self.reader.read_to_end(&mut Vec::new());
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    /// Over something that was made ready before.
+    pub(crate) fn over(stream: S) -> Self {
+        Self { reader: BufReader::new(stream) }
+    }
+
+    pub(crate) fn stream(&self) -> &S {
+        self.reader.get_ref()
+    }
+
+    pub(crate) fn stream_mut(&mut self) -> &mut S {
+        self.reader.get_mut()
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
@@ -287,12 +327,6 @@ impl Client {
             answer.body = String::from_utf8(body).unwrap();
         }
         Some(answer)
-    }
-
-    /// Sends nothing more, and reads whatever comes until the other side is done, too.
-    pub(crate) fn hang_up(&mut self) {
-        self.reader.get_mut().shutdown(Shutdown::Write).ok();
-        let _ = self.reader.read_to_end(&mut Vec::new());
     }
 
     /// Whether nothing comes any more. A reset counts as an end.

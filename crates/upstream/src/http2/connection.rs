@@ -64,15 +64,14 @@ pub(crate) struct State {
 }
 
 impl Connection {
-    /// Connects, and waits until the upstream has said what it allows. Until then it might speak
-    /// something else, and nothing of a request is sent.
+    /// Connects, and waits as long once more until the upstream has said what it allows. Before that
+    /// it might speak something else, and nothing of a request is sent.
     pub(crate) async fn open(key: &Key, patience: Patience) -> Result<Self, Error> {
         let (address, limit) = (key.address, patience.connect);
-        let begun = Instant::now();
         let transport = Transport::dial(key, limit).await?;
         let traffic = Arc::new(Traffic::default());
         let socket = Socket::new(transport, traffic.clone(), patience.write);
-        let (sender, driver) = match timeout(limit.saturating_sub(begun.elapsed()), shake_hands(socket)).await {
+        let (sender, driver) = match timeout(limit, shake_hands(socket)).await {
             Ok(Ok(shaken)) => shaken,
             Ok(Err(cause)) => {
                 let cause = format!("it does not speak HTTP/2: {cause}");

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -52,14 +51,7 @@ struct Shelf {
 }
 
 /// The making of a connection, and how it ended.
-type Opening = OnceCell<Result<(), Refused>>;
-
-/// Why no connection was made, as all who waited for it are told.
-#[derive(Debug)]
-enum Refused {
-    NoConnection(SocketAddr, String),
-    TooSlow(SocketAddr, Duration),
-}
+type Opening = OnceCell<Result<(), Error>>;
 
 impl Pool {
     pub(crate) fn new(settings: &ProxySettings) -> Self {
@@ -83,16 +75,17 @@ impl Pool {
             };
             let opened = opening.get_or_init(|| self.open(key, patience)).await;
             self.opened(key, &opening);
-            if let Err(refused) = opened {
-                return Err(refused.into());
+            if let Err(error) = opened {
+                // All who waited are told the same.
+                return Err(error.again());
             }
         }
         let last = self.lock().by_key.entry(key.clone()).or_default().claim(self.max_requests);
         last.map_err(|_| Error::new(Kind::Closed).because("its connections take no requests").unsent())
     }
 
-    async fn open(self: &Arc<Self>, key: &Key, patience: Patience) -> Result<(), Refused> {
-        let connection = Connection::open(key, patience).await.map_err(|error| Refused::new(key.address, &error))?;
+    async fn open(self: &Arc<Self>, key: &Key, patience: Patience) -> Result<(), Error> {
+        let connection = Connection::open(key, patience).await?;
         let mut shelves = self.lock();
         shelves.by_key.entry(key.clone()).or_default().connections.push(connection);
         if !shelves.swept && !self.idle_timeout.is_zero() {
@@ -143,24 +136,6 @@ impl Shelf {
         match self.connections.iter().find_map(Connection::claim) {
             Some(claim) => Ok(claim),
             None => Err(self.opening.get_or_insert_default().clone()),
-        }
-    }
-}
-
-impl Refused {
-    fn new(address: SocketAddr, error: &Error) -> Self {
-        match error.timed_out() {
-            Some(limit) => Self::TooSlow(address, limit),
-            None => Self::NoConnection(address, error.cause()),
-        }
-    }
-}
-
-impl From<&Refused> for Error {
-    fn from(refused: &Refused) -> Self {
-        match refused {
-            Refused::TooSlow(address, limit) => Self::new(Kind::ConnectTimeout(*address, *limit)),
-            Refused::NoConnection(address, cause) => Self::new(Kind::Connect(*address)).because(cause.clone()),
         }
     }
 }

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use h2::server;
 use tokio::sync::Semaphore;
-use towergate_core::Body;
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
+use towergate_core::{Body, Protocol, Service};
 use towergate_upstream::ProxySettings;
 
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
     h2_peer::{Call, H2Upstream, given_up, grpc},
     http2::{call, message},
     support::{Gateway, Upstream, chunk, refusing, route, text, tries, upload, within},
+    tls::Authority,
 };
 
 /// An upstream that answers calls when the test lets it.
@@ -145,7 +147,7 @@ async fn a_body_that_is_not_kept_is_not_sent_again() {
 async fn an_upstream_that_refuses_every_stream_is_tried_as_often_as_retries_say() {
     let upstream =
         H2Upstream::answering(async |mut call: Call| call.respond.send_reset(h2::Reason::REFUSED_STREAM)).await;
-    let service = towergate_core::Service { retries: 2, ..upstream.service() };
+    let service = Service { retries: 2, ..upstream.service() };
     let (cx, response) = Gateway::to(service).call(message("hello")).await;
     assert_eq!(response.status(), 502);
     assert_eq!(tries(&cx).len(), 3);
@@ -184,7 +186,7 @@ async fn a_call_on_a_connection_that_breaks_is_not_repeated() {
 #[tokio::test]
 async fn nothing_is_sent_to_what_speaks_no_http2() {
     let upstream = Upstream::bind().await;
-    let service = towergate_core::Service { retries: 0, ..grpc(upstream.address) };
+    let service = Service { retries: 0, ..grpc(upstream.address) };
     let answer = Gateway::to(service).spawn(message("secret"));
     let mut peer = upstream.accept().await;
     let preface = peer.until("SM\r\n\r\n").await;
@@ -196,7 +198,7 @@ async fn nothing_is_sent_to_what_speaks_no_http2() {
 
 #[tokio::test]
 async fn all_who_wait_for_a_connection_are_told_that_there_is_none() {
-    let service = towergate_core::Service { retries: 1, ..grpc(refusing().await) };
+    let service = Service { retries: 1, ..grpc(refusing().await) };
     let gateway = Gateway::to(service);
     let answers: Vec<_> = (0..20).map(|_| gateway.spawn(message("hello"))).collect();
     for answer in answers {
@@ -265,4 +267,33 @@ async fn clients_that_do_not_read_hold_up_nobody_else() {
     }
     assert_eq!(text(gateway.call(message("little")).await.1).await, "ok");
     assert_eq!(upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn over_tls_http2_is_agreed_on_and_the_upstream_must_be_who_it_says() {
+    let (upstream, authority, other) = (Upstream::bind().await, Authority::new(), Authority::new());
+    let plain = ServerConfig::clone(authority.server("localhost", false).config());
+    let acceptor: TlsAcceptor = Arc::new(ServerConfig { alpn_protocols: vec![b"h2".to_vec()], ..plain }).into();
+    let secure = |tls| {
+        let host = "localhost".into();
+        Service { protocol: Protocol::Grpcs, host, retries: 0, tls: Some(tls), ..grpc(upstream.address) }
+    };
+    let gateway = Gateway::to(secure(authority.strict()));
+    let answers: Vec<_> = (0..2).map(|_| gateway.spawn(message("hello"))).collect();
+    let stream = upstream.accept_tls(&acceptor).await.stream;
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    tokio::spawn(async move {
+        let mut connection = server::handshake(stream).await.unwrap();
+        while let Some(Ok((request, respond))) = connection.accept().await {
+            assert_eq!(request.uri().scheme_str(), Some("https"));
+            Call { number: 1, request, respond }.answer("ok");
+        }
+    });
+    for answer in answers {
+        assert_eq!(text(within(answer).await.unwrap().1).await, "ok");
+    }
+
+    let answer = Gateway::to(secure(other.strict())).spawn(message("secret"));
+    assert!(upstream.try_accept_tls(&acceptor).await.is_none());
+    assert_eq!(within(answer).await.unwrap().1.status(), 502);
 }

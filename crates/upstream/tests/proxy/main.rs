@@ -13,3 +13,4 @@ mod http2_timeouts;
 mod retries;
 mod support;
 mod timeouts;
+mod tls;

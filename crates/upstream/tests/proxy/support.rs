@@ -14,11 +14,12 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::mpsc,
     task::JoinHandle,
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt;
 use towergate_core::{
     Balancing, Body, BoxError, Client, Context, Matched, Plan, Protocol, Route, Service, Target, Timing,
@@ -49,6 +50,16 @@ impl Upstream {
         Peer { stream, read: Vec::new() }
     }
 
+    /// Accepts and shakes hands.
+    pub(crate) async fn accept_tls(&self, tls: &TlsAcceptor) -> Peer<TlsStream<TcpStream>> {
+        self.try_accept_tls(tls).await.expect("a handshake")
+    }
+
+    pub(crate) async fn try_accept_tls(&self, tls: &TlsAcceptor) -> Option<Peer<TlsStream<TcpStream>>> {
+        let stream = within(tls.accept(self.accept().await.stream)).await.ok()?;
+        Some(Peer { stream, read: Vec::new() })
+    }
+
     /// Whether somebody is waiting to be accepted.
     pub(crate) async fn is_called(&self) -> bool {
         tokio::time::timeout(Duration::from_millis(100), self.listener.accept()).await.is_ok()
@@ -61,12 +72,12 @@ pub(crate) async fn refusing() -> SocketAddr {
 }
 
 /// The upstream's end of a connection.
-pub(crate) struct Peer {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Peer<S = TcpStream> {
+    pub(crate) stream: S,
     read: Vec<u8>,
 }
 
-impl Peer {
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     /// The next bytes up to and with `end`.
     pub(crate) async fn until(&mut self, end: &str) -> String {
         within(async {
@@ -108,7 +119,9 @@ impl Peer {
         })
         .await;
     }
+}
 
+impl Peer {
     /// Closes with a reset.
     pub(crate) fn reset(self) {
         self.stream.set_zero_linger().unwrap();
@@ -129,6 +142,7 @@ pub(crate) fn service(address: SocketAddr) -> Service {
         connect_timeout: Duration::from_secs(5),
         write_timeout: Duration::from_secs(5),
         read_timeout: Duration::from_secs(5),
+        tls: None,
         tags: vec![],
         balancing: None,
     }

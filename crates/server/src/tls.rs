@@ -1,0 +1,94 @@
+//! TLS on the listeners of one worker: who speaks it, and the handshake.
+
+use std::{fmt, future::poll_fn, io, sync::Arc, task::Poll};
+
+use tokio::{io::ReadBuf, net::TcpStream};
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
+use towergate_tls::{CertificateSource, Certificates, explain};
+
+use crate::{activity::Activity, stream::Stream, transport::Transport, worker::Worker};
+
+/// The first byte of a handshake's record.
+const HANDSHAKE: u8 = 0x16;
+
+/// Set in the first byte of the oldest handshakes.
+const SSL2: u8 = 0x80;
+
+/// TLS on the listeners of one worker.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    http1: Arc<ServerConfig>,
+    http2: Arc<ServerConfig>,
+}
+
+/// What came of a connection to a listener with TLS.
+pub(crate) enum Accepted {
+    /// A handshake, with this server name.
+    Secured(Stream, Option<Box<str>>),
+    /// No handshake: HTTP in cleartext, if anything.
+    Cleartext(Stream),
+}
+
+impl Tls {
+    /// What the worker's settings say, if they speak of TLS.
+    pub(crate) fn new(worker: &Arc<Worker>) -> Option<Self> {
+        let server = worker.config.tls.as_ref()?;
+        let config = |http2| server.config(Newest(worker.clone()), http2);
+        Some(Self { http1: config(false), http2: config(true) })
+    }
+
+    /// Shakes hands; nothing if the client did not, or if the connection is to close. Whoever takes
+    /// too long over it is ended by the worker's look at all connections.
+    pub(crate) async fn accept(&self, socket: TcpStream, http2: bool, activity: &Arc<Activity>) -> Option<Accepted> {
+        let first = first_byte(&socket, activity).await?;
+        let peer = socket.peer_addr().ok();
+        let stream = Stream::new(Transport::Tcp(socket), activity.clone());
+        if first != HANDSHAKE && first & SSL2 == 0 {
+            return Some(Accepted::Cleartext(stream));
+        }
+        let config = if http2 { &self.http2 } else { &self.http1 };
+        match TlsAcceptor::from(config.clone()).accept(stream).await {
+            Ok(tls) => {
+                activity.settle();
+                let name = tls.get_ref().1.server_name().map(Into::into);
+                Some(Accepted::Secured(Stream::new(Transport::Tls(Box::new(tls)), activity.clone()), name))
+            }
+            Err(error) => {
+                tracing::info!(?peer, cause = %explain(&error), "TLS handshake failed");
+                None
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+/// The first byte a client sends, left where it is; nothing if there is none, or if the connection
+/// is asked to close before.
+async fn first_byte(socket: &TcpStream, activity: &Activity) -> Option<u8> {
+    let mut byte = [0];
+    let peeked = poll_fn(|cx| {
+        activity.waken_by(cx.waker());
+        if activity.is_retiring() {
+            return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
+        }
+        socket.poll_peek(cx, &mut ReadBuf::new(&mut byte))
+    });
+    match peeked.await {
+        Ok(1..) => byte.first().copied(),
+        _ => None,
+    }
+}
+
+/// The worker's newest certificates.
+struct Newest(Arc<Worker>);
+
+impl CertificateSource for Newest {
+    fn look(&self, use_them: &mut dyn FnMut(&Certificates)) {
+        self.0.table.with(|table| use_them(&table.certificates));
+    }
+}
