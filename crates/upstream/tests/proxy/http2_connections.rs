@@ -272,8 +272,9 @@ async fn clients_that_do_not_read_hold_up_nobody_else() {
 #[tokio::test]
 async fn over_tls_http2_is_agreed_on_and_the_upstream_must_be_who_it_says() {
     let (upstream, authority, other) = (Upstream::bind().await, Authority::new(), Authority::new());
-    let plain = ServerConfig::clone(authority.server("localhost", false).config());
-    let acceptor: TlsAcceptor = Arc::new(ServerConfig { alpn_protocols: vec![b"h2".to_vec()], ..plain }).into();
+    let mut config = ServerConfig::clone(authority.server("localhost", false).config());
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
     let secure = |tls| {
         let host = "localhost".into();
         Service { protocol: Protocol::Grpcs, host, retries: 0, tls: Some(tls), ..grpc(upstream.address) }
