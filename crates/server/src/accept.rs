@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::{
     activity::Activity,
     connection::Connection,
+    http2::{self, Spoken},
     listener::Listen,
     origin::Origin,
     stats::Counters,
@@ -57,9 +58,24 @@ impl<S: Stack> Acceptor<S> {
     }
 
     /// A connection's task: what comes before HTTP, then HTTP.
-    async fn connect(self, socket: TcpStream, origin: Origin, _listen: Listen, activity: Arc<Activity>, entry: Entry) {
-        let stream = Stream::new(Transport::Tcp(socket), activity.clone());
-        self.serve_http1(stream, origin, activity, entry).await;
+    async fn connect(self, socket: TcpStream, origin: Origin, listen: Listen, activity: Arc<Activity>, entry: Entry) {
+        let mut stream = Stream::new(Transport::Tcp(socket), activity.clone());
+        let spoken = match listen.http2 {
+            false => Ok(Spoken::Http1),
+            true => Spoken::by_prior_knowledge(&mut stream, &activity).await,
+        };
+        match spoken {
+            Ok(Spoken::Http1) => self.serve_http1(stream, origin, activity, entry).await,
+            Ok(Spoken::Http2) => self.serve_http2(stream, origin, activity, entry).await,
+            // Gone before it said anything.
+            Err(_) => {}
+        }
+    }
+
+    /// HTTP/2 over a stream, to the end of the connection.
+    async fn serve_http2(self, stream: Stream, origin: Origin, activity: Arc<Activity>, _entry: Entry) {
+        let connection = Connection::new(self.worker.clone(), self.stack, activity.clone(), origin);
+        http2::serve(stream, connection, activity, &self.worker.config).await;
     }
 
     /// HTTP/1 over a stream, to the end of the connection.

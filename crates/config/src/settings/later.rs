@@ -67,7 +67,7 @@ fn flags(settings: &Settings, warnings: &mut Vec<String>) {
     for (name, listeners) in [("proxy_listen", &settings.proxy_listen), ("admin_listen", &settings.admin_listen)] {
         for listener in listeners.iter().filter(|listener| !listener.ssl) {
             for (given, flag, feature) in [
-                (listener.http2, "http2", "HTTP/2 comes"),
+                (listener.http2 && name == "admin_listen", "http2", "HTTP/2 to the Admin API comes"),
                 (listener.proxy_protocol, "proxy_protocol", "the PROXY protocol comes"),
                 (listener.deferred, "deferred", "deferred accepting comes"),
                 (listener.so_keepalive.is_some(), "so_keepalive", "TCP keepalive comes"),
