@@ -2,7 +2,8 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use http::{Request, Response, request::Parts};
+use bytes::Bytes;
+use http::{Request, Response, Version, request::Parts};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use towergate_core::{Body, Client, Context, Matched, Timing};
@@ -76,11 +77,27 @@ impl<S> Connection<S> {
         hop::strip_listed(&mut head.headers);
         let cx = Arc::new(cx);
         head.extensions.insert(cx.clone());
-        (cx, ends || number >= limits.keep_alive_requests)
+        (cx, self.is_last(head.version, number, ends))
+    }
+
+    /// Whether the response must say that it is the connection's last. HTTP/2 has a frame for that,
+    /// and a request that made no sense there says nothing about the next one.
+    fn is_last(&self, version: Version, number: u64, ends: bool) -> bool {
+        let is_last = number >= self.worker.config.limits.keep_alive_requests;
+        if version != Version::HTTP_2 {
+            return ends || is_last;
+        }
+        if is_last {
+            self.activity.retire();
+        }
+        false
     }
 
     /// The body as the stack is to read it, and where it tells what goes wrong with it.
-    fn body(&self, incoming: Incoming) -> (Body, Option<Note>) {
+    fn body<B>(&self, incoming: B) -> (Body, Option<Note>)
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    {
         if incoming.is_end_stream() {
             return (Body::Empty, None);
         }
@@ -91,15 +108,15 @@ impl<S> Connection<S> {
     }
 }
 
-impl<S: Stack> hyper::service::Service<Request<Incoming>> for Connection<S> {
-    type Response = Response<ResponseBody<S::Body>>;
-    type Error = Infallible;
-    type Future = Answer<S, S::Future>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+impl<S: Stack> Connection<S> {
+    /// Gives a request to the stack; its response is finished on the way back.
+    pub(crate) fn answer<B>(&self, request: Request<B>) -> Answer<S, S::Future>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    {
         let number = self.activity.begin();
+        let serving = Serving::new(self.activity.clone());
         Counters::count(&self.worker.counters.requests);
-        let serving = Serving(self.activity.clone());
         let (mut head, incoming) = request.into_parts();
         let (cx, is_last) = self.admit(&mut head, number);
         let (body, note) = self.body(incoming);
@@ -113,5 +130,15 @@ impl<S: Stack> hyper::service::Service<Request<Incoming>> for Connection<S> {
             serving,
         };
         Answer::new(self.stack.clone(), Request::from_parts(head, body), facts)
+    }
+}
+
+impl<S: Stack> hyper::service::Service<Request<Incoming>> for Connection<S> {
+    type Response = Response<ResponseBody<S::Body>>;
+    type Error = Infallible;
+    type Future = Answer<S, S::Future>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.answer(request)
     }
 }
