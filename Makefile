@@ -3,12 +3,16 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 
-# A linker for Rust, kill(1) for the tests that signal the gateway, and somebody else's TLS.
-PACKAGES := gcc libc6-dev procps openssl
+# A linker for Rust, kill(1) for the tests that signal the gateway, somebody else's TLS, and Python for the tools.
+PACKAGES := gcc libc6-dev procps openssl python3-venv
 
-.PHONY: test packages fmt clippy doc check-features unit bench run
+# What tests talk to and ask for its judgement, from PyPI, in a place of its own.
+TOOLS := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/tools
+PYTHON_TOOLS := grpcio==1.85.1 sslyze==6.3.1
 
-test: packages fmt clippy doc check-features unit
+.PHONY: test packages tools fmt clippy doc check-features unit bench run
+
+test: packages tools fmt clippy doc check-features unit
 
 packages:
 	@missing=""; \
@@ -20,6 +24,13 @@ packages:
 		echo "installing$$missing"; \
 		$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing; \
 	fi
+
+tools: $(TOOLS)/.installed
+
+$(TOOLS)/.installed: Makefile
+	python3 -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check $(PYTHON_TOOLS)
+	touch $@
 
 fmt:
 	$(CARGO) fmt --all --check

@@ -35,6 +35,11 @@ fn build() -> PathBuf {
     profile_folder.join("towergate").with_extension(env::consts::EXE_EXTENSION)
 }
 
+/// `target`, wherever cargo was told to have it.
+pub(crate) fn target_folder() -> PathBuf {
+    profile_folder().parent().expect("a profile folder lies in the target folder").to_owned()
+}
+
 /// `target/<profile>`: the test executable lies in its `deps`.
 fn profile_folder() -> PathBuf {
     let executable = env::current_exe().expect("the path of this test");

@@ -24,6 +24,8 @@ mod port;
 mod request;
 mod script;
 mod setup;
+mod tls;
+mod tools;
 mod upstream;
 mod wait;
 
@@ -42,6 +44,8 @@ pub use port::Port;
 pub use request::Request;
 pub use script::{Gate, LAST_CHUNK, Reply, Script, chunk};
 pub use setup::{Failure, Setup, run};
+pub use tls::{Authority, Call, Certificate, Handshake, TlsClient, TlsFront};
+pub use tools::tool;
 pub use upstream::{Received, Upstream};
 pub use wait::{SOON, eventually, eventually_some};
 

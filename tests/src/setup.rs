@@ -76,6 +76,12 @@ impl Setup {
         self.setting("proxy_listen", &listen)
     }
 
+    /// Lets the proxy listen there, too, written as in `proxy_listen`.
+    pub fn also_listening_on(self, more: &str) -> Self {
+        let listen = format!("{}, {more}", self.proxy.address());
+        self.setting("proxy_listen", &listen)
+    }
+
     /// Lets the Admin API listen on all addresses of this machine.
     pub fn admin_on_all_addresses(mut self) -> Self {
         self.admin = Arc::new(Port::free().unreserved());

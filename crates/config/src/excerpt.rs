@@ -1,6 +1,8 @@
 //! The lines of a text around a place, with a mark under it.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 
 use crate::document::Position;
 
@@ -33,12 +35,37 @@ pub(crate) fn excerpt(text: &str, at: Position, hint: Option<&str>) -> String {
 }
 
 fn window(line: &str, skipped: usize) -> String {
-    line.chars().skip(skipped).take(WIDEST).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    without_keys(line).chars().skip(skipped).take(WIDEST).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The line without what stands in a private key: reports go to logs.
+fn without_keys(line: &str) -> Cow<'_, str> {
+    const LABEL: &str = "PRIVATE KEY-----";
+    // PEM has 64 characters to a line, some write 76.
+    const LINE: RangeInclusive<usize> = 40..=76;
+    if let Some((before, _)) = line.split_once(LABEL) {
+        return Cow::Owned(format!("{before}{LABEL}…"));
+    }
+    let text = line.trim();
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    if LINE.contains(&text.len()) && text.bytes().all(is_base64) { Cow::Borrowed("…") } else { Cow::Borrowed(line) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn private_keys_are_not_shown() {
+        let at = |line| Position { line, column: 3 };
+        let inline = "a:\n  key: \"-----BEGIN PRIVATE KEY-----\\nMIGHAgEA\"\n";
+        assert_eq!(excerpt(inline, at(2), None).lines().nth(1), Some("  2 |   key: \"-----BEGIN PRIVATE KEY-----…"));
+        let base64 = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg3t3AdQ==";
+        let block = format!("  key: |\n    {base64}\n  x: y\n");
+        let shown = excerpt(&block, at(3), None);
+        assert!(shown.contains("x: y") && !shown.contains("MIGH"), "{shown}");
+        assert!(!excerpt(&block, at(2), None).contains("MIGH"));
+    }
 
     #[test]
     fn a_caret_stands_under_the_place() {

@@ -54,7 +54,9 @@ impl Tls {
                 Some(Accepted::Secured(Stream::new(Transport::Tls(Box::new(tls)), activity.clone()), name))
             }
             Err(error) => {
-                tracing::info!(?peer, cause = %explain(&error), "TLS handshake failed");
+                // Scanners fail many, and nobody here is at fault.
+                let peer = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
+                tracing::debug!(peer, cause = %explain(&error), "TLS handshake failed");
                 None
             }
         }
