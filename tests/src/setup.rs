@@ -70,6 +70,12 @@ impl Setup {
         self
     }
 
+    /// Lets the proxy speak HTTP/2 beside HTTP/1 (the flag `http2`).
+    pub fn with_http2(self) -> Self {
+        let listen = format!("{} http2", self.proxy.address());
+        self.setting("proxy_listen", &listen)
+    }
+
     /// Lets the proxy listen there, too, written as in `proxy_listen`.
     pub fn also_listening_on(self, more: &str) -> Self {
         let listen = format!("{}, {more}", self.proxy.address());

@@ -109,6 +109,7 @@ mod config;
 mod connection;
 mod framing;
 mod hop;
+mod http2;
 mod listener;
 mod networks;
 mod origin;
@@ -124,7 +125,7 @@ mod tls;
 mod transport;
 mod worker;
 
-pub use config::{Limits, RealIp, ServerConfig, Timeouts, Tokens};
+pub use config::{Http2, Limits, RealIp, ServerConfig, Timeouts, Tokens};
 pub use listener::{Listen, ListenError, Listeners};
 pub use request_body::ClientBodyError;
 pub use stats::{Snapshot, Stats};

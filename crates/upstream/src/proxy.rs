@@ -20,6 +20,7 @@ use crate::{
     error::{Error, Kind, Side},
     exchange::Exchange,
     forward::Forwarding,
+    http2,
     pool::Pool,
     request_body::RequestBody,
     resolve::Resolver,
@@ -44,6 +45,7 @@ pub struct Proxy {
 pub(crate) struct Worker {
     pub(crate) forwarding: Forwarding,
     pub(crate) pool: Arc<Pool>,
+    pub(crate) http2: Arc<http2::Pool>,
     pub(crate) resolver: Resolver,
     /// Where requests without a plan go.
     fixed: Option<(Target, Arc<Destination>)>,
@@ -66,6 +68,7 @@ impl Proxy {
         let worker = Worker {
             forwarding: Forwarding::new(settings),
             pool: Arc::new(Pool::new(settings)),
+            http2: Arc::new(http2::Pool::new(settings)),
             resolver: Resolver::default(),
             fixed,
         };
@@ -138,7 +141,11 @@ impl Worker {
     {
         let (service, destination) = self.way(cx)?;
         let buffering = cx.route().is_none_or(|route| route.request_buffering);
-        let body = RequestBody::read(body, buffering).await?;
+        let body = match destination.is_http2() {
+            false => RequestBody::read(body, buffering).await?,
+            // A call that streams waits for answers to what it has sent.
+            true => RequestBody::streaming(body, buffering),
+        };
         Exchange::new(self, cx, service, head, &body).run(destination).await
     }
 

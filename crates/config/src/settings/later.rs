@@ -64,7 +64,7 @@ fn flags(settings: &Settings, warnings: &mut Vec<String>) {
         let is_open = |listener: &&Listener| name == "proxy_listen" || !listener.ssl;
         for listener in listeners.iter().filter(is_open) {
             for (given, flag, feature) in [
-                (listener.http2, "http2", "HTTP/2 comes"),
+                (listener.http2 && name == "admin_listen", "http2", "HTTP/2 to the Admin API comes"),
                 (listener.proxy_protocol, "proxy_protocol", "the PROXY protocol comes"),
                 (listener.deferred, "deferred", "deferred accepting comes"),
                 (listener.so_keepalive.is_some(), "so_keepalive", "TCP keepalive comes"),
