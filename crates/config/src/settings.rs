@@ -22,7 +22,7 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 pub use headers::{ResponseHeaders, UpstreamHeaders};
-pub use listen::{Listener, Protocol, parse as parse_listeners};
+pub use listen::{Listener, Protocol, SoKeepalive, parse as parse_listeners};
 pub use problem::{Origin, Problem, Problems};
 
 use crate::source::{self, ReadError, Source};

@@ -228,10 +228,9 @@ fn settings_without_effect_and_risky_ones_are_told() {
 fn each_setting_whose_feature_comes_later_is_told_in_one_line() {
     for (name, value, said) in [
         ("proxy_listen", "127.0.0.1:8000 http2", "127.0.0.1:8000 http2: HTTP/2 comes"),
-        ("proxy_listen", "127.0.0.1:8000 proxy_protocol", "127.0.0.1:8000 proxy_protocol: the PROXY protocol comes"),
+        ("admin_listen", "127.0.0.1:8001 proxy_protocol", "127.0.0.1:8001 proxy_protocol: the PROXY protocol comes"),
         ("admin_listen", "127.0.0.1:8001 deferred", "127.0.0.1:8001 deferred: deferred accepting comes"),
         ("router_flavor", "expressions", "other flavors come"),
-        ("real_ip_header", "proxy_protocol", "the PROXY protocol comes"),
         ("admin_error_log", "logs/admin.log", "a log of the Admin API's own comes"),
         ("proxy_access_log", "logs/access.log", "access logs come"),
         ("dns_resolver", "127.0.0.1", "a resolver of the gateway's own comes"),

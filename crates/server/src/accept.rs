@@ -18,6 +18,7 @@ use crate::{
     connection::Connection,
     listener::Listen,
     origin::Origin,
+    proxy_protocol,
     stats::Counters,
     stream::Stream,
     transport::Transport,
@@ -57,7 +58,23 @@ impl<S: Stack> Acceptor<S> {
     }
 
     /// A connection's task: what comes before HTTP, then HTTP.
-    async fn connect(self, socket: TcpStream, origin: Origin, _listen: Listen, activity: Arc<Activity>, entry: Entry) {
+    async fn connect(
+        self,
+        mut socket: TcpStream,
+        mut origin: Origin,
+        listen: Listen,
+        activity: Arc<Activity>,
+        entry: Entry,
+    ) {
+        if listen.proxy_protocol {
+            // Read like a head, and within the time for one.
+            activity.received();
+            match proxy_protocol::read(&mut socket).await {
+                Ok(told) => origin.told = told,
+                Err(broken) => return origin.close(&broken),
+            }
+            activity.end();
+        }
         let stream = Stream::new(Transport::Tcp(socket), activity.clone());
         self.serve_http1(stream, origin, activity, entry).await;
     }

@@ -60,7 +60,7 @@ impl Activity {
         number
     }
 
-    /// The response's body is over.
+    /// The response's body is over, or what came before the first request.
     pub(crate) fn end(&self) {
         self.enter(0);
     }

@@ -38,7 +38,7 @@ impl<S> Connection<S> {
 
     /// The client of a request, which a trusted peer may tell us about.
     fn client(&self, head: &Parts, connection_requests: u64) -> Client {
-        let told = || real_ip::told(&head.headers, &self.worker.config.real_ip, &self.worker.trusted);
+        let told = || real_ip::told(&head.headers, &self.origin, &self.worker.config.real_ip, &self.worker.trusted);
         let told = if self.is_trusted { told() } else { None };
         let (address, port) = told.unwrap_or((self.origin.peer.ip(), Some(self.origin.peer.port())));
         Client {

@@ -9,6 +9,8 @@
 //!            one listening socket per worker and address (SO_REUSEPORT)
 //!                 │
 //!   accept ───────┤  a task per connection, a worker per thread
+//!                 │
+//!   proxy_protocol│  whose connection it is, on listeners flagged so ───► closed
 //!                 ▼
 //!   hyper         reads a head: no HTTP at all ─────────────────────────► 400, 431, closed
 //!                 │
@@ -53,7 +55,8 @@
 //! | 414 | a request line beyond 8 KiB | `request_check` | closed |
 //! | 501 | a transfer coding other than `chunked` | `request_check`, HTML page | closed |
 //! | 408 | nothing of a body for 60 s | while it is read | closed |
-//! | – | a head that takes longer than 60 s, an idle connection after 75 s | the worker's look | closed |
+//! | – | no or a broken PROXY protocol header on a listener flagged so, logged | `proxy_protocol` | closed |
+//! | – | a head (or PROXY protocol header) that takes longer than 60 s, an idle connection after 75 s | the worker's look | closed |
 //!
 //! Where this differs from Kong: what hyper refuses has no body and is seen by no plugin; a path may
 //! not contain `<`, `>` or a backquote; of two equal `Content-Length` lines hyper keeps one; hosts
@@ -107,6 +110,7 @@ mod listener;
 mod networks;
 mod origin;
 mod protocol_check;
+mod proxy_protocol;
 mod real_ip;
 mod request_body;
 mod request_check;
@@ -117,8 +121,8 @@ mod stream;
 mod transport;
 mod worker;
 
-pub use config::{Limits, RealIp, ServerConfig, Timeouts, Tokens};
-pub use listener::{Listen, ListenError, Listeners};
+pub use config::{Limits, RealIp, RealIpSource, ServerConfig, Timeouts, Tokens};
+pub use listener::{Keepalive, Listen, ListenError, Listeners};
 pub use request_body::ClientBodyError;
 pub use stats::{Snapshot, Stats};
 pub use worker::{Drained, Stack, Workers};

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use towergate_core::Scheme;
 
-use crate::config::ServerConfig;
+use crate::{config::ServerConfig, proxy_protocol::Broken};
 
 /// What is known of a connection's client before it asks for anything.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub(crate) struct Origin {
     pub(crate) number: u64,
     /// Who is at the other end.
     pub(crate) peer: SocketAddr,
+    /// Who that one says the client is, by the PROXY protocol.
+    pub(crate) told: Option<SocketAddr>,
     /// Where the connection was accepted.
     pub(crate) local: Option<SocketAddr>,
     /// The same as clients see it, by `port_maps`.
@@ -29,7 +31,15 @@ impl Origin {
         let local = local.map(canonical);
         let port = |port| config.port_maps.get(&port).copied().unwrap_or(port);
         let shown = local.map(|local| SocketAddr::new(local.ip(), port(local.port())));
-        Self { number, peer: canonical(peer), local, shown, scheme: Scheme::Http, server_name: None }
+        Self { number, peer: canonical(peer), told: None, local, shown, scheme: Scheme::Http, server_name: None }
+    }
+
+    /// Tells the operator why the connection is closed before HTTP.
+    pub(crate) fn close(&self, broken: &Broken) {
+        if broken.is_worth_a_line() {
+            let (client, listener) = (self.peer, self.local);
+            tracing::warn!(%client, ?listener, side = "client", cause = %broken, "No PROXY protocol header; closed");
+        }
     }
 }
 
