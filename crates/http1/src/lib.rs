@@ -4,6 +4,7 @@
 mod chunked;
 pub mod client;
 mod fields;
+mod head;
 pub mod server;
 mod spelling;
 mod upgrade;

@@ -85,7 +85,7 @@ fn unusual(name: &[u8]) -> Option<&'static [u8]> {
 /// Whether a name is written as it usually is.
 pub(crate) fn is_usual(written: &[u8]) -> bool {
     match unusual(written) {
-        Some(entry) => written.strip_prefix(entry).is_some_and(|rest| is_title_case(rest)),
+        Some(entry) => written.strip_prefix(entry).is_some_and(is_title_case),
         None => is_title_case(written),
     }
 }
