@@ -122,8 +122,7 @@ pub struct Config {
 
 impl Config {
     /// The defaults.
-    pub const DEFAULT: Self =
-        Self { line: 8 << 10, head: 40 << 10, header_lines: 200, linger: Duration::from_secs(5) };
+    pub const DEFAULT: Self = Self { line: 8 << 10, head: 40 << 10, header_lines: 200, linger: Duration::from_secs(5) };
 }
 
 impl Default for Config {

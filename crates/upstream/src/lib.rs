@@ -90,6 +90,8 @@ mod resolve;
 mod settings;
 mod transport;
 mod tries;
+#[allow(dead_code, reason = "used with the next commit")]
+mod tunnel;
 mod wire;
 
 pub use destination::Destinations;

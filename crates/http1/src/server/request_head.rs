@@ -171,7 +171,9 @@ impl Fields {
     fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         match name.len() {
-            2 if is("te") => self.are_trailers_taken |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"trailers")),
+            2 if is("te") => {
+                self.are_trailers_taken |= tokens(value).any(|token| token.eq_ignore_ascii_case(b"trailers"))
+            }
             6 if is("expect") => self.is_continue_expected |= value.eq_ignore_ascii_case(b"100-continue"),
             7 if is("upgrade") => self.has_upgrade = true,
             10 if is("connection") => self.note_connection(value),
@@ -270,7 +272,10 @@ mod tests {
         assert_eq!((&parts.method, parts.uri.path(), parts.uri.query()), (&Method::POST, "/a/b", Some("c=%20d")));
         assert_eq!(parts.version, Version::HTTP_11);
         assert_eq!(parts.headers.get_all("x-a").iter().collect::<Vec<_>>(), ["a b", "c"]);
-        assert_eq!((&parts.headers["x-empty"], parts.headers["x-utf8"].as_bytes()), (&"".parse().unwrap(), "é".as_bytes()));
+        assert_eq!(
+            (&parts.headers["x-empty"], parts.headers["x-utf8"].as_bytes()),
+            (&"".parse().unwrap(), "é".as_bytes())
+        );
         assert_eq!(parts.headers.len(), 5);
         assert_eq!((facts.length, facts.is_kept), (Length::Exact(0), true));
         let spelling = parts.extensions.get::<Spelling>().unwrap();
@@ -345,8 +350,24 @@ mod tests {
     #[test]
     fn malformed_header_lines() {
         for line in [
-            "no colon", "X-A : 1", ": nameless", "X(A: 1", "X A: 1", " X-A: 1", "\tX-A: 1", "X-A: 1\r\n folded", "X-A: 1\r\n\tfolded",
-            "X-A: a\0b", "X-A: a\rb", "X-A: a\x01b", "X-A: a\x7fb", "X-A: a\x0bb", "X-\u{e9}: 1", "\0: 1", "X-A: \x1b[2J", "X-A\r: 1",
+            "no colon",
+            "X-A : 1",
+            ": nameless",
+            "X(A: 1",
+            "X A: 1",
+            " X-A: 1",
+            "\tX-A: 1",
+            "X-A: 1\r\n folded",
+            "X-A: 1\r\n\tfolded",
+            "X-A: a\0b",
+            "X-A: a\rb",
+            "X-A: a\x01b",
+            "X-A: a\x7fb",
+            "X-A: a\x0bb",
+            "X-\u{e9}: 1",
+            "\0: 1",
+            "X-A: \x1b[2J",
+            "X-A\r: 1",
             "X-A: a\r\r\nX-B: b",
         ] {
             let fault = facts(&format!("Host: a\r\n{line}\r\n")).unwrap_err();
@@ -425,9 +446,13 @@ mod tests {
 
     #[test]
     fn what_was_read_before_a_fault_is_told() {
-        let malformed = read(&Bytes::from_static(b"PUT /a HTTP/1.1\r\nAccept: text/html\r\nX A: b\r\n\r\n")).unwrap_err();
+        let malformed =
+            read(&Bytes::from_static(b"PUT /a HTTP/1.1\r\nAccept: text/html\r\nX A: b\r\n\r\n")).unwrap_err();
         let known = malformed.into_head();
-        assert_eq!((&known.method, known.uri.path(), &known.headers["accept"]), (&Method::PUT, "/a", &"text/html".parse().unwrap()));
+        assert_eq!(
+            (&known.method, known.uri.path(), &known.headers["accept"]),
+            (&Method::PUT, "/a", &"text/html".parse().unwrap())
+        );
         let long = Bytes::from_static(b"PUT /a HTTP/1.1\r\nX-A: aaaaaaaaaa");
         assert_eq!(read_beginning(&long).uri, "/a");
         assert_eq!(read_beginning(&Bytes::from_static(b"PUT /aaaaaaa")).uri, "/");

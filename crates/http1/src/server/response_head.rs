@@ -229,7 +229,12 @@ mod tests {
             (&[("connection", "Close")], ASKED, "Connection: close\r\n", false),
             (&[("connection", "keep-alive")], gone, "Connection: close\r\n", false),
             (&[("connection", "Upgrade")], ASKED, "Connection: Upgrade\r\n", true),
-            (&[("connection", "Upgrade, x"), ("connection", "close")], ASKED, "Connection: Upgrade, x, close\r\n", false),
+            (
+                &[("connection", "Upgrade, x"), ("connection", "close")],
+                ASKED,
+                "Connection: Upgrade, x, close\r\n",
+                false,
+            ),
         ] {
             let (text, _, is_kept) = written(200, headers, Some(0), asked);
             let (_, fields) = text.split_once("Content-Length: 0\r\n").unwrap();
@@ -239,7 +244,13 @@ mod tests {
 
     #[test]
     fn names_are_spelt_as_usual_or_as_remembered() {
-        let (mut head, ()) = Response::builder().header("x-a", "1").header("x-b", "2").header("date", "now").body(()).unwrap().into_parts();
+        let (mut head, ()) = Response::builder()
+            .header("x-a", "1")
+            .header("x-b", "2")
+            .header("date", "now")
+            .body(())
+            .unwrap()
+            .into_parts();
         let mut spelling = Spelling::new();
         spelling.remember(&http::HeaderName::from_static("x-b"), bytes::Bytes::from_static(b"x-B"));
         head.extensions.insert(spelling);
