@@ -222,8 +222,11 @@ fn put_before(line: &mut [u8], at: usize, byte: u8) -> usize {
 mod tests {
     use super::*;
 
-    /// All data and the trailers of a body that comes in pieces of `step` bytes, and what is left over.
-    fn decode(coded: &[u8], step: usize) -> Result<Option<(Vec<u8>, Option<HeaderMap>, usize)>, ChunkError> {
+    /// All data and the trailers of a body, and how many bytes are left over.
+    type Whole = (Vec<u8>, Option<HeaderMap>, usize);
+
+    /// A body that comes in pieces of `step` bytes; `None` if it is not complete.
+    fn decode(coded: &[u8], step: usize) -> Result<Option<Whole>, ChunkError> {
         let (mut decoder, mut buffer, mut data) = (Decoder::default(), BytesMut::new(), Vec::new());
         let mut pieces = coded.chunks(step);
         loop {

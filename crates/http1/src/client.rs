@@ -29,7 +29,7 @@
 //! # });
 //! let mut connection = Connection::new(TcpStream::connect(address).await?);
 //! for _ in 0..2 {
-//!     let mut request = connection.request(&Method::POST, "/greet?loud");
+//!     let mut request = connection.request(&Method::POST, &["/greet", "?", "loud"]);
 //!     request.header(&header::HOST, &HeaderValue::from_static("a.test"));
 //!     let body = Full::new(Bytes::from("hello"));
 //!     let response = request.send(Length::Known(5), body, Timeouts::default()).await?;
@@ -46,7 +46,8 @@
 //! # What it sees to
 //!
 //! - Requests are framed by the [`Length`] they are sent with; no header can say otherwise.
-//! - The response may come before the request is over: the rest is sent while its body is read.
+//! - The response may come before the request is over: the rest is sent while its body is read, or
+//!   by somebody else ([`Body::poll_request`]).
 //! - Interim responses (1xx) are passed over; a 101 hands the stream over ([`Body::upgrade`]).
 //! - A response whose end is a matter of opinion is an error, and so is a body that breaks off.
 //! - A connection is used again only if the server agrees, the request was sent to its end, the
@@ -134,9 +135,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         Self { io, buffers: Buffers::default(), alarm: Alarm::default(), served: 0 }
     }
 
-    /// Begins a request. `target` is written as it is and must be a request target (a path with its
-    /// query, for most): anything that could end the line is left out.
-    pub fn request(self, method: &Method, target: &str) -> Request<T> {
+    /// Begins a request. The parts of `target` are written as they are, one after the other, and must
+    /// make a request target (a path with its query, for most): what could end the line is left out.
+    pub fn request(self, method: &Method, target: &[&str]) -> Request<T> {
         Request::begin(self, method, target)
     }
 

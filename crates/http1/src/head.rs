@@ -2,7 +2,7 @@
 
 use std::{fmt, mem::MaybeUninit};
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 
 use crate::{
@@ -51,9 +51,23 @@ pub(crate) struct HeadReader {
 impl HeadReader {
     /// Takes the next head out of the buffer; `None` while it is not complete.
     pub(crate) fn take_response(&mut self, buffer: &mut BytesMut) -> Result<Option<ResponseHead>, HeadError> {
-        if !has_empty_line(buffer, self.seen) {
+        if self.seen == 0 {
+            skip_empty_lines(buffer);
+        }
+        // Looked at once for each line that comes, not for each byte.
+        let fresh = buffer.get(self.seen..).unwrap_or_default();
+        if self.seen > 0 && memchr::memchr(b'\n', fresh).is_none() {
             return self.wait(buffer);
         }
+        self.parse_response(buffer)
+    }
+
+    /// After the end of the connection: what is wrong with a head that is not complete, if anything is.
+    pub(crate) fn check_rest(&mut self, buffer: &mut BytesMut) -> Result<(), HeadError> {
+        if buffer.is_empty() { Ok(()) } else { self.parse_response(buffer).map(drop) }
+    }
+
+    fn parse_response(&mut self, buffer: &mut BytesMut) -> Result<Option<ResponseHead>, HeadError> {
         let mut lines = [const { MaybeUninit::uninit() }; LINES];
         let mut response = httparse::Response::new(&mut []);
         let parser = httparse::ParserConfig::default();
@@ -79,17 +93,19 @@ impl HeadReader {
     }
 }
 
-/// Whether there is an empty line, so that a head may be complete. Up to `seen` there is none.
-fn has_empty_line(buffer: &[u8], seen: usize) -> bool {
-    let fresh = buffer.get(seen.saturating_sub(2)..).unwrap_or_default();
-    let mut rest = fresh;
-    while let Some(at) = memchr::memchr(b'\n', rest) {
-        rest = rest.get(at.saturating_add(1)..).unwrap_or_default();
-        if matches!(rest, [b'\n', ..] | [b'\r', b'\n', ..]) {
-            return true;
+/// Takes empty lines away, which may stand before a message (RFC 9112, section 2.2).
+fn skip_empty_lines(buffer: &mut BytesMut) {
+    let count = |buffer: &[u8]| match buffer {
+        [b'\r', b'\n', ..] => 2,
+        [b'\n', ..] => 1,
+        _ => 0,
+    };
+    loop {
+        match count(buffer) {
+            0 => return,
+            skipped => buffer.advance(skipped),
         }
     }
-    false
 }
 
 /// Where the body of a message ends.

@@ -1,6 +1,6 @@
 //! How header names are written.
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use http::HeaderName;
 
 /// How the header names of one message were written, in the extensions of a request or response.
@@ -39,47 +39,48 @@ impl Spelling {
     }
 }
 
-/// Names, and beginnings of names, with a usual spelling that is not `Title-Case`. A beginning ends
-/// in `-`, the rest of such a name is `Title-Case`.
-const UNUSUAL: [&str; 24] = [
-    "ETag",
-    "TE",
-    "DNT",
-    "WWW-Authenticate",
-    "Content-MD5",
-    "X-Real-IP",
-    "X-XSS-Protection",
-    "X-Request-ID",
-    "X-Correlation-ID",
-    "X-Consumer-ID",
-    "X-Consumer-Custom-ID",
-    "X-API-Key",
-    "X-UA-Compatible",
-    "X-DNS-Prefetch-Control",
-    "X-WebKit-CSP",
-    "X-Kong-Admin-Request-ID",
-    "Kong-Request-ID",
-    "Content-ID",
-    "SOAPAction",
-    "NEL",
-    "P3P",
-    "X-RateLimit-",
-    "RateLimit-",
-    "Sec-WebSocket-",
-];
-
-/// The entry of [`UNUSUAL`] that a name is or begins with, whatever its case.
-fn unusual(name: &[u8]) -> Option<&'static [u8]> {
-    // Looks at one byte before it compares: nearly every name ends here.
-    let first = name.first()?.to_ascii_uppercase();
-    if !matches!(first, b'E' | b'T' | b'D' | b'W' | b'C' | b'X' | b'K' | b'S' | b'N' | b'P' | b'R') {
-        return None;
+/// The usual spelling of names that is not `Title-Case`: those of this length that begin so. Looked
+/// at in this way nearly every name is seen at once to be none of them.
+fn candidates(length: usize, first: u8) -> &'static [&'static str] {
+    match (length, first.to_ascii_lowercase()) {
+        (2, b't') => &["TE"],
+        (3, b'd') => &["DNT"],
+        (3, b'n') => &["NEL"],
+        (3, b'p') => &["P3P"],
+        (4, b'e') => &["ETag"],
+        (9, b'x') => &["X-Real-IP", "X-API-Key"],
+        (10, b'c') => &["Content-ID"],
+        (10, b's') => &["SOAPAction"],
+        (11, b'c') => &["Content-MD5"],
+        (12, b'x') => &["X-Request-ID", "X-WebKit-CSP"],
+        (13, b'x') => &["X-Consumer-ID"],
+        (15, b'k') => &["Kong-Request-ID"],
+        (15, b'x') => &["X-UA-Compatible"],
+        (16, b'w') => &["WWW-Authenticate"],
+        (16, b'x') => &["X-XSS-Protection", "X-Correlation-ID"],
+        (20, b'x') => &["X-Consumer-Custom-ID"],
+        (22, b'x') => &["X-DNS-Prefetch-Control"],
+        (23, b'x') => &["X-Kong-Admin-Request-ID"],
+        _ => &[],
     }
-    let fits = |entry: &&[u8]| match entry.last() {
-        Some(b'-') => name.get(..entry.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(entry)),
-        _ => name.eq_ignore_ascii_case(entry),
-    };
-    UNUSUAL.iter().map(|entry| entry.as_bytes()).filter(|entry| entry.first() == Some(&first)).find(fits)
+}
+
+/// Beginnings of names that are usually spelled so, the rest in `Title-Case`.
+fn beginning(first: u8) -> Option<&'static str> {
+    match first {
+        b'x' | b'X' => Some("X-RateLimit-"),
+        b'r' | b'R' => Some("RateLimit-"),
+        b's' | b'S' => Some("Sec-WebSocket-"),
+        _ => None,
+    }
+}
+
+/// What of a name, all of it or its beginning, is usually spelled in another way than `Title-Case`.
+fn unusual(name: &[u8]) -> Option<&'static [u8]> {
+    let first = *name.first()?;
+    let begins = |with: &&str| name.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with.as_bytes()));
+    let whole = candidates(name.len(), first).iter().find(|with| begins(with)).copied();
+    whole.or_else(|| beginning(first).filter(begins)).map(str::as_bytes)
 }
 
 /// Whether a name is written as it usually is.
@@ -100,26 +101,22 @@ fn is_title_case(name: &[u8]) -> bool {
 }
 
 /// Writes a name: as remembered, else in its usual spelling.
-pub(crate) fn put_name(out: &mut impl BufMut, name: &HeaderName, spelling: Option<&Spelling>) {
+pub(crate) fn put_name(out: &mut Vec<u8>, name: &HeaderName, spelling: Option<&Spelling>) {
     if let Some(written) = spelling.and_then(|spelling| spelling.of(name)) {
-        return out.put_slice(written);
+        return out.extend_from_slice(written);
     }
     let name = name.as_str().as_bytes();
     let usual = unusual(name).unwrap_or_default();
-    out.put_slice(usual);
-    put_title_case(out, name.get(usual.len()..).unwrap_or_default());
-}
-
-/// Writes a name in lower case as `Title-Case`, in pieces of a size that needs no allocation.
-fn put_title_case(out: &mut impl BufMut, name: &[u8]) {
+    out.extend_from_slice(usual);
+    // The rest as it is, in lower case, and then each beginning of a word in upper case.
+    let start = out.len();
+    out.extend_from_slice(name.get(usual.len()..).unwrap_or_default());
     let mut begins = true;
-    for piece in name.chunks(64) {
-        let mut written = [0; 64];
-        for (to, from) in written.iter_mut().zip(piece) {
-            *to = if begins { from.to_ascii_uppercase() } else { *from };
-            begins = *from == b'-';
+    for byte in out.get_mut(start..).unwrap_or_default() {
+        if begins {
+            byte.make_ascii_uppercase();
         }
-        out.put_slice(written.get(..piece.len()).unwrap_or_default());
+        begins = *byte == b'-';
     }
 }
 
@@ -159,7 +156,7 @@ mod tests {
             let lower = usual.to_ascii_lowercase();
             let title = if usual == "1-2B_c.d" { "1-2b_c.d" } else { usual };
             assert_eq!(written(&lower, None), title);
-            assert_eq!(is_usual(title.as_bytes()), true, "{title}");
+            assert!(is_usual(title.as_bytes()), "{title}");
             assert_eq!(is_usual(lower.as_bytes()), lower == title, "{lower}");
         }
         for other in ["ETAG", "Etag", "X-Real-Ip", "x-real-IP", "HOST", "content-Type", "X-RateLimit-remaining"] {

@@ -75,7 +75,6 @@
 //! # }
 //! ```
 
-mod activity;
 mod answer;
 mod connection;
 mod destination;
@@ -88,11 +87,11 @@ mod proxy;
 mod request_body;
 mod resolve;
 mod settings;
+mod text;
 mod transport;
 mod tries;
 #[allow(dead_code, reason = "used with the next commit")]
 mod tunnel;
-mod wire;
 
 pub use destination::Destinations;
 pub use error::{Error, Side};

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     Connection, READ, Upgraded,
+    alarm::Alarm,
     error::{BoxError, Error},
     link::Link,
 };
@@ -35,6 +36,18 @@ pub struct Body<T, B> {
     /// Whether a read took all there was room for, so that more room pays.
     large: bool,
     free: Option<Connection<T>>,
+    /// Set when the rest of the request is sent by somebody else than who reads the body.
+    apart: Option<Box<Apart>>,
+}
+
+/// What who sends the request and who reads the response have to tell each other.
+#[derive(Default)]
+struct Apart {
+    alarm: Alarm,
+    /// Why the request could not be sent to its end.
+    failure: Option<Error>,
+    /// Who waits for the body.
+    reader: Option<Waker>,
 }
 
 #[derive(Debug)]
@@ -62,7 +75,7 @@ where
             Framing::Close => Coding::Close,
         };
         let reusable = reusable && framing != Framing::Close;
-        let mut body = Self { link: Some(link), coding, reusable, large: false, free: None };
+        let mut body = Self { link: Some(link), coding, reusable, large: false, free: None, apart: None };
         if matches!(body.coding, Coding::Ended) {
             body.finish();
         }
@@ -71,7 +84,7 @@ where
 
     /// The empty body of a response after which the connection is no HTTP connection any more.
     pub(super) fn switched(link: Link<T, B>) -> Self {
-        Self { link: Some(link), coding: Coding::Switched, reusable: false, large: false, free: None }
+        Self { link: Some(link), coding: Coding::Switched, reusable: false, large: false, free: None, apart: None }
     }
 
     /// The whole body, if it came together with the head and its length was told; and the connection,
@@ -96,6 +109,30 @@ where
     /// this one was sent to its end.
     pub fn reclaim(&mut self) -> Option<Connection<T>> {
         self.free.take()
+    }
+
+    /// Whether the request is still going out.
+    pub fn is_sending(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| !link.sending.is_over())
+    }
+
+    /// Sends what is left of the request; ready when there is nothing left, or it cannot be sent.
+    ///
+    /// The request goes out while the response's body is read, and waits while nobody does. Where it
+    /// must not wait (the client takes none of the response before it has sent all of its request),
+    /// somebody else than the reader may poll this, from then on and to its end.
+    pub fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let apart = self.apart.get_or_insert_default();
+        let Some(link) = self.link.as_mut().filter(|link| !link.sending.is_over()) else { return Poll::Ready(()) };
+        let failure = match link.send(cx) {
+            Ok(()) if link.sending.is_over() => return Poll::Ready(()),
+            Ok(()) => ready!(link.poll_blocked(cx, &mut apart.alarm)),
+            Err(error) => error,
+        };
+        link.sending.break_off();
+        apart.failure = Some(failure);
+        apart.reader.take().into_iter().for_each(Waker::wake);
+        Poll::Ready(())
     }
 
     /// The stream after a response that switches protocols (101, or 2xx to `CONNECT`); `None` after
@@ -172,14 +209,21 @@ where
             Poll::Ready(Ok(0)) => self.finish(),
             Poll::Ready(Ok(count)) => self.large |= count >= READ,
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-            Poll::Pending => return link.poll_stalled(cx, true).map(Err),
+            Poll::Pending => return link.poll_stalled(cx, true, self.apart.is_none()).map(Err),
         }
         Poll::Ready(Ok(()))
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Error>> {
-        if let Some(link) = &mut self.link {
-            link.send(cx)?;
+        match (&mut self.apart, &mut self.link) {
+            (None, Some(link)) => link.send(cx)?,
+            (Some(apart), _) => {
+                if let Some(failure) = apart.failure.take() {
+                    return Poll::Ready(Err(failure));
+                }
+                apart.reader = Some(cx.waker().clone());
+            }
+            (None, None) => {}
         }
         while !self.is_end_stream() {
             if let Some(frame) = self.next()? {

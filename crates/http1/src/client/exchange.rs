@@ -16,7 +16,6 @@ use super::{
     Body, READ,
     error::{BoxError, Error, ErrorKind},
     link::Link,
-    sending::State,
 };
 use crate::head::{self, ResponseHead};
 
@@ -70,10 +69,14 @@ where
                 return Poll::Ready(Err(link.told(Error::new(ErrorKind::NoAnswer))));
             }
             Poll::Ready(Ok(_)) => {}
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Ready(Err(error)) => {
+                let buffers = &mut link.connection.buffers;
+                let checked = buffers.head.check_rest(&mut buffers.read);
+                return Poll::Ready(Err(checked.err().map_or(error, |wrong| link.told(wrong))));
+            }
             Poll::Pending => {
-                let owes = matches!(link.sending.state(), State::Sent | State::Broken);
-                return link.poll_stalled(cx, owes).map(Err);
+                let owes = link.sending.is_over();
+                return link.poll_stalled(cx, owes, true).map(Err);
             }
         }
         if let Some(head) = take_head(link)? {

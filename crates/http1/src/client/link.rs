@@ -5,6 +5,7 @@ use std::{
     io,
     pin::pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -16,6 +17,7 @@ use tokio::{
 
 use super::{
     Connection, Timeouts,
+    alarm::Alarm,
     error::{BoxError, Error, ErrorKind},
     sending::{SendError, Sending, State},
 };
@@ -52,7 +54,7 @@ where
 
     /// Sends what can be sent of the request.
     pub(super) fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
-        if matches!(self.sending.state(), State::Sent | State::Broken) {
+        if self.sending.is_over() {
             return Ok(());
         }
         match self.sending.send(cx, &mut self.connection.io) {
@@ -106,22 +108,25 @@ where
         if buffer.is_empty() { *buffer = BytesMut::with_capacity(bytes) } else { buffer.reserve(bytes) }
     }
 
-    /// Ready when nothing has happened for too long. `owes` says whether it is the server's turn.
-    pub(super) fn poll_stalled(&mut self, cx: &mut Context<'_>, owes: bool) -> Poll<Error> {
-        let stuck = self.sending.state() == State::Blocked;
-        if (owes && self.owing.is_none()) || (stuck && self.blocked.is_none()) {
-            let now = Instant::now();
-            self.owing = self.owing.or(owes.then_some(now));
-            self.blocked = self.blocked.or(stuck.then_some(now));
-        }
-        // A time so far away that it cannot be told never comes.
-        let Timeouts { read, write } = self.timeouts;
-        let reads = self.owing.filter(|_| owes).and_then(|since| since.checked_add(read));
-        let writes = self.blocked.filter(|_| stuck).and_then(|since| since.checked_add(write));
+    /// Ready when nothing has happened for too long. `owes` says whether it is the server's turn, and
+    /// `takes` whether this is also about the request on its way out.
+    pub(super) fn poll_stalled(&mut self, cx: &mut Context<'_>, owes: bool, takes: bool) -> Poll<Error> {
+        let reads = due(&mut self.owing, owes, self.timeouts.read);
+        let writes = due(&mut self.blocked, takes && self.sending.state() == State::Blocked, self.timeouts.write);
         let Some(next) = reads.into_iter().chain(writes).min() else { return Poll::Pending };
         ready!(self.connection.alarm.poll(cx, next));
+        let Timeouts { read, write } = self.timeouts;
         let kind = if writes == Some(next) { ErrorKind::WriteTimeout(write) } else { ErrorKind::ReadTimeout(read) };
         Poll::Ready(self.told(Error::new(kind)))
+    }
+
+    /// Ready when nothing could be written for too long, by a timer of its own.
+    pub(super) fn poll_blocked(&mut self, cx: &mut Context<'_>, alarm: &mut Alarm) -> Poll<Error> {
+        let limit = self.timeouts.write;
+        let writes = due(&mut self.blocked, self.sending.state() == State::Blocked, limit);
+        let Some(next) = writes else { return Poll::Pending };
+        ready!(alarm.poll(cx, next));
+        Poll::Ready(self.told(Error::new(ErrorKind::WriteTimeout(limit))))
     }
 
     /// The connection has ended, by `cause` or just so.
@@ -147,4 +152,10 @@ where
         connection.buffers.write = self.sending.into_buffer();
         Some(connection)
     }
+}
+
+/// When a wait has lasted too long, if there is one. A time so far away that it cannot be told never
+/// comes.
+fn due(since: &mut Option<Instant>, waits: bool, limit: Duration) -> Option<Instant> {
+    if waits { since.get_or_insert_with(Instant::now).checked_add(limit) } else { None }
 }

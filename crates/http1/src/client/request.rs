@@ -34,13 +34,15 @@ pub struct Request<T> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Request<T> {
-    pub(super) fn begin(mut connection: Connection<T>, method: &Method, target: &str) -> Self {
+    pub(super) fn begin(mut connection: Connection<T>, method: &Method, target: &[&str]) -> Self {
         connection.served = connection.served.saturating_add(1);
         let mut out = std::mem::take(&mut connection.buffers.write);
         out.clear();
         out.extend_from_slice(method.as_str().as_bytes());
         out.push(b' ');
-        put_clean(&mut out, target.as_bytes(), |byte| matches!(byte, 0..=b' ' | 0x7f));
+        for part in target {
+            put_clean(&mut out, part.as_bytes(), |byte| matches!(byte, 0..=b' ' | 0x7f));
+        }
         out.extend_from_slice(b" HTTP/1.1\r\n");
         Self { connection, out, method: method.clone() }
     }
@@ -95,7 +97,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Request<T> {
 
 /// Whether a header says where the body ends, which only [`Length`] does.
 fn is_framing(name: &HeaderName) -> bool {
-    name == header::CONTENT_LENGTH || name == header::TRANSFER_ENCODING
+    matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING)
 }
 
 /// Writes text without the bytes that must not be in it.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use http_body::{Body as HttpBody, Frame};
 use tokio::io::AsyncWrite;
 
@@ -72,6 +72,11 @@ where
 
     pub(super) fn state(&self) -> State {
         self.state
+    }
+
+    /// Whether there is nothing more to send.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state, State::Sent | State::Broken)
     }
 
     /// Whether any byte was written.
@@ -205,9 +210,13 @@ fn mismatch(what: &'static str) -> Error {
     Error::new(ErrorKind::RequestBody).because(what)
 }
 
+/// What frames messages is no business of a trailer.
 fn put_trailers(out: &mut Vec<u8>, trailers: &HeaderMap) {
     out.extend_from_slice(LAST_CHUNK_HEAD);
     for (name, value) in trailers {
+        if matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::TRAILER) {
+            continue;
+        }
         spelling::put_name(out, name, None);
         out.extend_from_slice(b": ");
         out.extend_from_slice(value.as_bytes());

@@ -18,7 +18,7 @@ async fn a_request_reaches_the_upstream_and_its_response_the_client() {
     assert_eq!(
         head,
         format!(
-            "GET /a/b?x=%41&&y HTTP/1.1\r\nHost: {}\r\nConnection: keep-alive\r\nX-Real-Ip: 192.0.2.7\r\n\
+            "GET /a/b?x=%41&&y HTTP/1.1\r\nHost: {}\r\nConnection: keep-alive\r\nX-Real-IP: 192.0.2.7\r\n\
              X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: client.test\r\n\
              X-Forwarded-Port: 8000\r\nX-Forwarded-Path: /a/b\r\nVia: 1.1 kong/3.9.1\r\nX-Kong-Request-Id: {}\r\n\r\n",
             upstream.address, cx.request_id
@@ -169,6 +169,7 @@ async fn an_answer_that_is_not_http_is_a_bad_gateway_and_not_asked_for_again() {
         "SSH-2.0-OpenSSH_9.6\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         "HTTP/1.1 200 OK\r\nBad Name: 1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ] {
