@@ -69,6 +69,7 @@
 //! ```
 
 mod body;
+mod broken;
 mod buffers;
 mod connection;
 mod date;
@@ -85,6 +86,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 pub use body::{Body, BodyError};
+pub use broken::Broken;
 pub use connection::Connection;
 pub use malformed::{Fault, Malformed};
 

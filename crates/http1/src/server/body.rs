@@ -58,6 +58,18 @@ struct Streamed {
 }
 
 impl Body {
+    /// The body itself, if all of it came with the head.
+    ///
+    /// # Errors
+    /// The body as it was, if it is still to be read.
+    pub fn into_whole(self) -> Result<Bytes, Self> {
+        match self.kind {
+            Kind::Empty => Ok(Bytes::new()),
+            Kind::Whole(bytes) => Ok(bytes),
+            Kind::Streamed(_) => Err(self),
+        }
+    }
+
     pub(super) fn whole(bytes: Bytes) -> Self {
         Self { kind: if bytes.is_empty() { Kind::Empty } else { Kind::Whole(bytes) } }
     }

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    Body, BoxError, Config, Fault, Malformed, Service,
+    Body, BoxError, Broken, Config, Fault, Malformed, Service,
     io::{Io, lock},
     output::{Encoder, Output},
     request_head::{self, Length, RequestHead},
@@ -36,8 +36,8 @@ const AHEAD: usize = 16 * 1024;
 pin_project! {
     /// A connection, as a future that ends when the connection does.
     ///
-    /// Its error says that a response could not be sent to its end: the stream should rather be
-    /// reset than closed (see [`Connection::with_stream`]). What a client does wrong is no error.
+    /// Its error says that a response could not be sent to its end. What a client does wrong is no
+    /// error.
     #[must_use = "futures do nothing unless polled"]
     pub struct Connection<T, S: Service> {
         io: Arc<Mutex<Io<T>>>,
@@ -110,9 +110,9 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service,
 {
-    type Output = io::Result<()>;
+    type Output = Result<(), Broken>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         loop {
             let this = self.as_mut();
             ready!(match &this.state {
@@ -228,7 +228,7 @@ where
         this.state.set(State::Answering { body, encoder });
     }
 
-    fn poll_answering(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_answering(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         if let Some(closed) = self.as_mut().project().closed {
             ready!(Pin::new(closed).poll(cx));
             return self.close().map(Ok);
@@ -246,7 +246,7 @@ where
 
     /// Sends the head and the body, what is ready of it together. Answers whether the client has
     /// taken all of it.
-    fn poll_sending(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    fn poll_sending(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<bool, Broken>> {
         let this = self.project();
         let StateProjection::Answering { mut body, encoder } = this.state.project() else {
             return Poll::Ready(Ok(false));
@@ -266,7 +266,7 @@ where
             if let Err(error) = put_frame(encoder, frame, || body.is_end_stream(), this.out) {
                 // What was good of it may go, if it can go now.
                 let _ = poll_flush(this.io, this.out, cx);
-                return Poll::Ready(Err(error));
+                return Poll::Ready(Err(Broken::new(error, *encoder)));
             }
         }
     }
@@ -429,13 +429,63 @@ fn put_frame<E: Into<BoxError>>(
     frame: Option<Result<Frame<Bytes>, E>>,
     is_end: impl FnOnce() -> bool,
     out: &mut Output,
-) -> io::Result<()> {
+) -> Result<(), BoxError> {
     match frame {
         Some(Ok(frame)) => {
             encoder.put(frame, out)?;
-            if !encoder.is_ended() && is_end() { encoder.end(out) } else { Ok(()) }
+            if !encoder.is_ended() && is_end() {
+                encoder.end(out)?
+            }
+            Ok(())
         }
-        Some(Err(error)) => Err(io::Error::other(error)),
-        None => encoder.end(out),
+        Some(Err(error)) => Err(error.into()),
+        None => Ok(encoder.end(out)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Ready, ready};
+
+    use http_body_util::Full;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    struct Empty;
+
+    impl Service for Empty {
+        type Body = Full<Bytes>;
+        type Future = Ready<Response<Full<Bytes>>>;
+
+        fn call(&mut self, _: Result<Request<Body>, Malformed>) -> Self::Future {
+            ready(Response::new(Full::new(Bytes::from_static(b"hello"))))
+        }
+    }
+
+    /// How much is held for reading and for writing.
+    fn held(connection: &Connection<tokio::io::DuplexStream, Empty>) -> (usize, usize) {
+        let mut io = lock(&connection.io);
+        let held = std::mem::take(&mut io.read).capacity();
+        (held, connection.out.capacity())
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_holds_no_buffer() {
+        let (mut client, server) = tokio::io::duplex(1 << 16);
+        let mut connection = Box::pin(Connection::new(server, Empty, Config::default()));
+        let mut poll = async || std::future::poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready())).await;
+        for request in [
+            "GET / HTTP/1.1\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
+            "\r\n",
+            "GET / HTTP/1.1\r\n\r\n",
+        ] {
+            client.write_all(request.as_bytes()).await.unwrap();
+            assert!(!poll().await);
+        }
+        let count = client.read(&mut [0; 4096]).await.unwrap();
+        assert!(count > 200, "three answers");
+        assert_eq!(held(&connection), (0, 0));
     }
 }

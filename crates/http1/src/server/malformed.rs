@@ -23,9 +23,10 @@ pub enum Fault {
     RequestLineTooLong,
     /// A header line that is none, or whose value has control characters (400).
     Header,
-    /// A header line, or the whole head, is too long, or there are too many lines (431; nginx
-    /// answers 400 and logs 494).
+    /// A header line, or the whole head, is too long (431; nginx answers 400 and logs 494).
     HeadTooLarge,
+    /// There are more header lines than [`Config::header_lines`](super::Config::header_lines) (431).
+    TooManyHeaders,
     /// A version of HTTP that is not 1 (505).
     Version,
     /// How long the body is can be read in two ways, or not at all (400).
@@ -62,7 +63,8 @@ impl fmt::Display for Malformed {
             Fault::RequestLine => "the request line is malformed",
             Fault::RequestLineTooLong => "the request line is too long",
             Fault::Header => "a header line is malformed",
-            Fault::HeadTooLarge => "the headers are too long or too many",
+            Fault::HeadTooLarge => "a header line, or all of them, are too long",
+            Fault::TooManyHeaders => "there are too many header lines",
             Fault::Version => "a version of HTTP that is not 1",
             Fault::Framing => "the length of the body is ambiguous",
             Fault::TransferCoding => "a transfer coding that is not chunked",

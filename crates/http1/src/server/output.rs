@@ -57,6 +57,12 @@ impl Output {
         !self.data.is_empty() || !self.tail.is_empty() || self.vector.len().saturating_sub(self.sent) >= GATHERED
     }
 
+    /// How much memory is held.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.vector.capacity().saturating_add(self.data.len())
+    }
+
     fn is_empty(&self) -> bool {
         self.sent >= self.vector.len() && self.data.is_empty() && self.tail.is_empty()
     }

@@ -119,7 +119,7 @@ fn read_version(bytes: &[u8]) -> Result<Version, Fault> {
     match bytes.strip_prefix(b"HTTP/").ok_or(Fault::RequestLine)? {
         b"1.1" => Ok(Version::HTTP_11),
         b"1.0" => Ok(Version::HTTP_10),
-        [b'1', b'.', minor @ ..] if matches!(minor, [b'2'..=b'9'] | [b'1'..=b'9', b'0'..=b'9']) => Ok(Version::HTTP_11),
+        [b'1', b'.', b'2'..=b'9'] | [b'1', b'.', b'1'..=b'9', b'0'..=b'9'] => Ok(Version::HTTP_11),
         [b'2'..=b'9', rest @ ..] if rest.iter().all(|byte| matches!(byte, b'.' | b'0'..=b'9')) => Err(Fault::Version),
         _ => Err(Fault::RequestLine),
     }

@@ -37,9 +37,12 @@ impl Scan {
             if length <= 2 && self.is_empty(bytes, next) {
                 return if next > config.head { Err(Fault::HeadTooLarge) } else { Ok(Some(next)) };
             }
-            // The request line is not one of the header lines.
-            if length > config.line || self.lines > config.header_lines {
+            if length > config.line {
                 return Err(self.too_large());
+            }
+            // The request line is not one of the header lines.
+            if self.lines > config.header_lines {
+                return Err(Fault::TooManyHeaders);
             }
             self.lines = self.lines.saturating_add(1);
             self.line = next;
@@ -111,7 +114,7 @@ mod tests {
             (b"GET /23456789 HTTP/1.1\r\n", Fault::RequestLineTooLong),
             (b"GET /2345678901234567", Fault::RequestLineTooLong),
             (b"GET / HTTP/1.1\r\naaaaaaaaaaaaaaaaaaaaa", Fault::HeadTooLarge),
-            (b"GET / HTTP/1.1\r\na: b\r\na: b\r\na: b\r\na: b\r\n\r\n", Fault::HeadTooLarge),
+            (b"GET / HTTP/1.1\r\na: b\r\na: b\r\na: b\r\na: b\r\n\r\n", Fault::TooManyHeaders),
             (b"GET / HTTP/1.1\r\na: bbbbbbbbbbbbbb\r\na: bbbbbbbbbbbbbb\r\na: bbbbbbbbbb", Fault::HeadTooLarge),
         ];
         for (bytes, fault) in table {
