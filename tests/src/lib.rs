@@ -21,6 +21,7 @@ mod port;
 mod request;
 mod script;
 mod setup;
+pub mod sockets;
 mod upstream;
 mod wait;
 
@@ -36,6 +37,7 @@ pub use port::Port;
 pub use request::Request;
 pub use script::{Gate, LAST_CHUNK, Reply, Script, chunk};
 pub use setup::{Failure, Setup, run};
+pub use tokio_tungstenite::tungstenite;
 pub use upstream::{Received, Upstream};
 pub use wait::{SOON, eventually, eventually_some};
 

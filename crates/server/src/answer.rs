@@ -103,7 +103,9 @@ impl Facts {
         framing::settle(&mut head.headers, head.status, &self.method, &body);
         self.worker.stamp.put(&mut head.headers, head.status, &self.cx, self.is_debug);
         // What comes after a body that went wrong is anybody's guess.
-        if self.is_last || self.note.is_some_and(|note| note.get().is_some()) {
+        let is_last = self.is_last || self.note.is_some_and(|note| note.get().is_some());
+        // After a switch of protocols there is no next request anyway.
+        if is_last && head.status != StatusCode::SWITCHING_PROTOCOLS {
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Response::from_parts(head, body)

@@ -90,8 +90,8 @@ mod settings;
 mod text;
 mod transport;
 mod tries;
-#[allow(dead_code, reason = "used with the next commit")]
 mod tunnel;
+mod websocket;
 
 pub use destination::Destinations;
 pub use error::{Error, Side};

@@ -19,9 +19,15 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep},
 };
+use towergate_core::RequestId;
+use towergate_http1::{Upgrade, client::Upgraded};
 
 /// How much is read at a time.
 const CHUNK: usize = 32 * 1024;
+
+/// How long nothing may pass once one side has finished. The other one knows; a program that does not
+/// close what is over must not hold a connection to the upstream for it (nor a gateway that stops).
+const HALF_OPEN: Duration = Duration::from_secs(5);
 
 /// How long a tunnel may stay open without use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +36,26 @@ pub(crate) struct Patience {
     pub(crate) idle: Duration,
     /// The longest pause in which the upstream takes nothing of what the client has sent.
     pub(crate) write: Duration,
+}
+
+/// Opens a tunnel in a task of its own, once the client has been told that it may switch. If it never
+/// is, the upstream's connection is closed.
+pub(crate) fn open<U>(wish: Upgrade, upstream: Option<Upgraded<U>>, patience: Patience, request_id: RequestId)
+where
+    U: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Some(Upgraded { io, read }) = upstream else { return };
+    tokio::spawn(async move {
+        let ended = match wish.await {
+            Ok(client) => Tunnel::new(client, io, read, patience).await,
+            Err(cause) => Ended::Broken(cause),
+        };
+        let request_id = request_id.as_str();
+        match ended {
+            Ended::Idle(_) | Ended::Stuck(_) => tracing::info!(request_id, cause = %ended, "WebSocket closed"),
+            Ended::Finished | Ended::Broken(_) => tracing::debug!(request_id, cause = %ended, "WebSocket ended"),
+        }
+    });
 }
 
 /// Bytes both ways between a client and an upstream, as a future of why it ended. Dropping it closes
@@ -98,7 +124,10 @@ where
 
     /// Ready when patience has ended.
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        let Patience { idle, write } = self.patience;
+        let Patience { mut idle, write } = self.patience;
+        if self.up.is_over() || self.down.is_over() {
+            idle = idle.min(HALF_OPEN);
+        }
         let idles = (self.last.checked_add(idle), Ended::Idle(idle));
         let stucks = (self.stuck.and_then(|since| since.checked_add(write)), Ended::Stuck(write));
         let (deadline, ended) = match (idles.0, stucks.0) {
@@ -368,6 +397,17 @@ mod tests {
         assert_eq!(last.elapsed().as_secs(), 60);
         assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
         assert_eq!(upstream.read(&mut [0; 8]).await.unwrap(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_side_that_does_not_finish_after_the_other_is_not_waited_for() {
+        let (mut client, upstream, ended) = tunnel(64, b"");
+        advance(Duration::from_secs(20)).await;
+        drop(upstream);
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+        let told = Instant::now();
+        assert!(matches!(ended.await.unwrap(), Ended::Idle(HALF_OPEN)));
+        assert_eq!(told.elapsed(), HALF_OPEN);
     }
 
     #[tokio::test(start_paused = true)]
