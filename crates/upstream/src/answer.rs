@@ -56,6 +56,7 @@ struct Answer {
 }
 
 /// Where a response's body is read from.
+#[allow(clippy::large_enum_variant, reason = "boxed with its answer, and the small one is rare")]
 enum Source {
     Own(Received),
     /// The response came before its request was over, the rest of which a task sends: it must not
