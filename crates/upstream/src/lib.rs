@@ -26,6 +26,14 @@
 //! never a reason. That an upstream has closed an idle connection is no failed attempt.
 //! What became of the attempts is kept for logs and metrics as [`Tries`].
 //!
+//! # WebSockets
+//!
+//! A `GET` with `Upgrade: websocket` and an [`Upgrade`](towergate_http1::Upgrade) in its extensions,
+//! which is the client's side being able to switch, goes upstream with that wish. After a 101 that
+//! grants it, bytes pass both ways in a task of their own until either side is done, nothing passes
+//! for `read_timeout`, or the upstream takes nothing for `write_timeout`. Any other answer is passed
+//! on as one, and a 101 to anything else is no answer: 502.
+//!
 //! # How it differs
 //!
 //! Against a general HTTP client it knows about being in the middle: hop-by-hop headers, bodies
