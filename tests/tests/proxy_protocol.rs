@@ -100,7 +100,7 @@ fn the_header_counts_for_all_requests_of_its_connection() {
         assert_eq!(upstream.last().header("X-Real-IP"), Some("192.0.2.7"));
     }
     // A second header is no request.
-    connection.send(line());
+    connection.send([line(), format!("{GET}\r\n").into_bytes()].concat());
     assert_eq!(connection.answer().status, 400);
 }
 
