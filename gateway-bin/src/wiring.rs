@@ -12,11 +12,11 @@ use std::{
 use http::HeaderName;
 use towergate_config::{
     Config, Settings,
-    settings::{Listener, ResponseHeaders, SoKeepalive},
+    settings::{self, Listener, ResponseHeaders, SoKeepalive},
 };
 use towergate_core::{Form, Pages, Policy, Service};
 use towergate_runtime::{CompileProblem, LoadError, Registry, compile};
-use towergate_server::{Keepalive, Limits, Listen, RealIp, RealIpSource, ServerConfig, Timeouts, Tokens};
+use towergate_server::{Http2, Keepalive, Limits, Listen, RealIp, RealIpSource, ServerConfig, Timeouts, Tokens};
 use towergate_upstream::{Destinations, ProxySettings};
 
 /// The upstream crate's destinations, as the compiler asks for them.
@@ -62,8 +62,24 @@ pub(crate) fn server(settings: &Settings) -> ServerConfig {
         limits: Limits {
             keep_alive_requests: settings.keepalive_requests,
             body: settings.client_max_body_size,
+            http2: http2(&settings.http2),
             ..Limits::default()
         },
+    }
+}
+
+fn http2(settings: &settings::Http2) -> Http2 {
+    let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    Http2 {
+        max_concurrent_streams: settings.max_concurrent_streams,
+        max_pending_resets: count(settings.max_pending_resets),
+        max_resets: settings.max_resets,
+        max_stream_errors: count(settings.max_stream_errors),
+        max_control_frames: settings.max_control_frames,
+        max_header_list: settings.max_header_list_size,
+        stream_window: settings.stream_window,
+        connection_window: settings.connection_window,
+        ping_interval: settings.ping_interval,
     }
 }
 
@@ -140,6 +156,7 @@ fn listen(listener: &Listener) -> Result<Listen, String> {
     listen.keepalive = listener.so_keepalive.map(keepalive);
     listen.transparent = listener.transparent;
     listen.ipv6_only = listener.ipv6only.unwrap_or(listen.ipv6_only);
+    listen.http2 = listener.http2;
     Ok(listen)
 }
 

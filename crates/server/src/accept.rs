@@ -15,6 +15,7 @@ use towergate_http1::server as http1;
 use crate::{
     activity::Activity,
     connection::Connection,
+    http2::{self, Spoken},
     listener::Listen,
     origin::Origin,
     proxy_protocol,
@@ -71,8 +72,23 @@ impl<S: Stack> Acceptor<S> {
             }
             activity.end();
         }
-        let stream = Stream::new(Transport::Tcp(socket), activity.clone());
-        self.serve_http1(stream, origin, activity, entry).await;
+        let mut stream = Stream::new(Transport::Tcp(socket), activity.clone());
+        let spoken = match listen.http2 {
+            false => Ok(Spoken::Http1),
+            true => Spoken::by_prior_knowledge(&mut stream, &activity).await,
+        };
+        match spoken {
+            Ok(Spoken::Http1) => self.serve_http1(stream, origin, activity, entry).await,
+            Ok(Spoken::Http2) => self.serve_http2(stream, origin, activity, entry).await,
+            // Gone before it said anything.
+            Err(_) => {}
+        }
+    }
+
+    /// HTTP/2 over a stream, to the end of the connection.
+    async fn serve_http2(self, stream: Stream, origin: Origin, activity: Arc<Activity>, _entry: Entry) {
+        let connection = Connection::new(self.worker.clone(), self.stack, activity.clone(), origin);
+        http2::serve(stream, connection, activity, &self.worker.config).await;
     }
 
     /// HTTP/1 over a stream, to the end of the connection. Time is kept by the worker's look at all

@@ -188,11 +188,9 @@ mod tests {
 
     #[test]
     fn nothing_else_does() {
-        for (version, protocol) in [
-            (Version::HTTP_2, None),
-            (Version::HTTP_2, Some("connect-udp")),
-            (Version::HTTP_11, Some("websocket")),
-        ] {
+        for (version, protocol) in
+            [(Version::HTTP_2, None), (Version::HTTP_2, Some("connect-udp")), (Version::HTTP_11, Some("websocket"))]
+        {
             let mut head = connect(version, protocol);
             assert!(take(&mut head, &Arc::default()).is_none(), "{version:?} {protocol:?}");
             assert_eq!(head.method, Method::CONNECT);

@@ -68,7 +68,7 @@ fn flags(settings: &Settings, warnings: &mut Vec<String>) {
         for listener in listeners.iter().filter(|listener| !listener.ssl) {
             let is_admin = name == "admin_listen";
             for (given, flag, feature) in [
-                (listener.http2, "http2", "HTTP/2 comes"),
+                (listener.http2 && is_admin, "http2", "HTTP/2 to the Admin API comes"),
                 (listener.proxy_protocol && is_admin, "proxy_protocol", "the PROXY protocol comes"),
                 (listener.deferred, "deferred", "deferred accepting comes"),
             ] {
