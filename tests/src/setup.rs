@@ -76,6 +76,12 @@ impl Setup {
         self
     }
 
+    /// Lets the proxy speak HTTP/2 beside HTTP/1 (the flag `http2`).
+    pub fn with_http2(self) -> Self {
+        let listen = format!("{} http2", self.proxy.address());
+        self.setting("proxy_listen", &listen)
+    }
+
     /// Lets the Admin API listen on all addresses of this machine.
     pub fn admin_on_all_addresses(mut self) -> Self {
         self.admin = Arc::new(Port::free().unreserved());

@@ -107,6 +107,8 @@ pub struct Connection<T> {
 #[derive(Default)]
 pub struct Buffers {
     read: BytesMut,
+    /// How large what `read` is a part of is.
+    read_size: usize,
     write: Vec<u8>,
     head: HeadReader,
 }
@@ -174,7 +176,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 impl Buffers {
     /// How much memory this is, in bytes.
     pub fn size(&self) -> usize {
-        self.read.capacity().saturating_add(self.write.capacity())
+        self.read_size.saturating_add(self.write.capacity())
+    }
+
+    /// Sees to room for so many bytes to be read at once; for fewer where others still hold what was
+    /// read before, so that it is not new memory each time.
+    fn make_room(&mut self, bytes: usize) {
+        let Self { read, read_size, .. } = self;
+        let room = read.capacity().saturating_sub(read.len());
+        if room >= bytes || read.try_reclaim(bytes) || room >= bytes / 4 {
+            return;
+        }
+        if read.is_empty() {
+            // To reserve more would also copy what was there before.
+            *read = BytesMut::with_capacity(bytes);
+        } else {
+            read.reserve(bytes);
+        }
+        *read_size = read.capacity();
     }
 }
 

@@ -65,12 +65,13 @@ fn candidates(length: usize, first: u8) -> &'static [&'static str] {
     }
 }
 
-/// Beginnings of names that are usually spelled so, the rest in `Title-Case`.
-fn beginning(first: u8) -> Option<&'static str> {
-    match first {
-        b'x' | b'X' => Some("X-RateLimit-"),
-        b'r' | b'R' => Some("RateLimit-"),
-        b's' | b'S' => Some("Sec-WebSocket-"),
+/// The beginning of a name that is usually spelled so, the rest in `Title-Case`; again for those only
+/// that may have it.
+fn beginning(name: &[u8]) -> Option<&'static str> {
+    match name {
+        [b'x' | b'X', _, b'r' | b'R', ..] => Some("X-RateLimit-"),
+        [b'r' | b'R', b'a' | b'A', ..] => Some("RateLimit-"),
+        [b's' | b'S', b'e' | b'E', b'c' | b'C', ..] => Some("Sec-WebSocket-"),
         _ => None,
     }
 }
@@ -80,7 +81,7 @@ fn unusual(name: &[u8]) -> Option<&'static [u8]> {
     let first = *name.first()?;
     let begins = |with: &&str| name.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with.as_bytes()));
     let whole = candidates(name.len(), first).iter().find(|with| begins(with)).copied();
-    whole.or_else(|| beginning(first).filter(begins)).map(str::as_bytes)
+    whole.or_else(|| beginning(name).filter(begins)).map(str::as_bytes)
 }
 
 /// Whether a name is written as it usually is.

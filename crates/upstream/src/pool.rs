@@ -12,10 +12,8 @@ use towergate_http1::client::Buffers;
 
 use crate::{connection::Connection, settings::ProxySettings, transport::Key};
 
-/// How many buffers are kept for connections that come into use, and how large each may be: as many
-/// as are in use at the same time, within reason.
-const SPARE: usize = 32;
-const SPARE_BYTES: usize = 256 * 1024;
+/// How many bytes of buffers are kept for connections that come into use.
+const SPARE: usize = 2 << 20;
 
 /// How often connections that the other end has closed are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -35,9 +33,15 @@ struct Shelves {
     /// Oldest first.
     by_key: HashMap<Key, VecDeque<Idle>>,
     /// What idle connections need not hold.
-    spare: Vec<Buffers>,
+    spare: Spare,
     /// Whether a task closes what gets too old.
     swept: bool,
+}
+
+#[derive(Debug, Default)]
+struct Spare {
+    buffers: Vec<Buffers>,
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -62,7 +66,7 @@ impl Pool {
             let mut shelves = self.lock();
             let Idle { mut connection, since } = shelves.by_key.get_mut(key)?.pop_back()?;
             if !self.is_too_old(since, now) && connection.is_open() {
-                connection.give_buffers(shelves.spare.pop().unwrap_or_default());
+                connection.give_buffers(shelves.spare.take());
                 return Some(connection);
             }
             // What is closed is dropped after the lock.
@@ -72,7 +76,7 @@ impl Pool {
 
     /// Memory for a new connection.
     pub(crate) fn buffers(&self) -> Buffers {
-        self.lock().spare.pop().unwrap_or_default()
+        self.lock().spare.take()
     }
 
     fn is_too_old(&self, since: Instant, now: Instant) -> bool {
@@ -83,9 +87,7 @@ impl Pool {
     pub(crate) fn keep(self: &Arc<Self>, key: Key, mut connection: Connection, now: Instant) {
         let buffers = connection.take_buffers();
         let mut shelves = self.lock();
-        if shelves.spare.len() < SPARE && buffers.size() <= SPARE_BYTES {
-            shelves.spare.push(buffers);
-        }
+        shelves.spare.keep(buffers);
         if self.size == 0 || (self.max_requests > 0 && connection.served() >= self.max_requests) {
             return;
         }
@@ -136,6 +138,22 @@ impl Pool {
     }
 }
 
+impl Spare {
+    fn take(&mut self) -> Buffers {
+        let buffers = self.buffers.pop().unwrap_or_default();
+        self.bytes = self.bytes.saturating_sub(buffers.size());
+        buffers
+    }
+
+    fn keep(&mut self, buffers: Buffers) {
+        let bytes = self.bytes.saturating_add(buffers.size());
+        if bytes <= SPARE {
+            self.bytes = bytes;
+            self.buffers.push(buffers);
+        }
+    }
+}
+
 /// Closes connections that get too old or were closed, as long as there are any and the pool lives.
 async fn sweep(pool: Weak<Pool>, mut next: Instant) {
     loop {
@@ -159,5 +177,55 @@ pub(crate) struct Berth {
 impl Berth {
     pub(crate) fn keep(self, connection: Connection, now: Instant) {
         self.pool.keep(self.key, connection, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    async fn connect(listener: &TcpListener, key: &Key) -> (Connection, TcpStream) {
+        let connection = Connection::open(key, Duration::from_secs(5)).await.unwrap();
+        (connection, listener.accept().await.unwrap().0)
+    }
+
+    async fn listen() -> (TcpListener, Key) {
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, Key { address })
+    }
+
+    #[tokio::test]
+    async fn what_the_other_end_has_closed_is_not_kept() {
+        let (listener, key) = listen().await;
+        let pool = Arc::new(Pool::new(&ProxySettings::default()));
+        let ((first, open), (second, closed)) = (connect(&listener, &key).await, connect(&listener, &key).await);
+        let now = Instant::now();
+        pool.keep(key.clone(), first, now);
+        pool.keep(key.clone(), second, now);
+        drop(closed);
+        let count = || pool.lock().by_key.get(&key).map_or(0, VecDeque::len);
+        assert_eq!(count(), 2);
+        while count() == 2 {
+            assert!(pool.close_old(now).is_some(), "one is left");
+            tokio::task::yield_now().await;
+        }
+        assert!(pool.take(&key, now).is_some());
+        assert!(pool.take(&key, now).is_none());
+        drop(open);
+    }
+
+    #[tokio::test]
+    async fn the_next_look_is_when_the_oldest_gets_too_old_or_soon() {
+        let now = Instant::now();
+        for (idle_timeout, next) in [(0, 5), (3, 3), (60, 5)] {
+            let idle_timeout = Duration::from_secs(idle_timeout);
+            let pool = Pool::new(&ProxySettings { idle_timeout, ..ProxySettings::default() });
+            assert_eq!(pool.next_look(now, now), now + Duration::from_secs(next), "{idle_timeout:?}");
+        }
     }
 }

@@ -194,7 +194,7 @@ where
             _ => 0,
         };
         let least = if self.large { LARGE_READ } else { READ };
-        link.make_room(expected.clamp(least, LARGE_READ));
+        link.connection.buffers.make_room(expected.clamp(least, LARGE_READ));
     }
 
     /// Reads once: whether there is more to decode, or the body is over.

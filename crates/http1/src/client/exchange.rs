@@ -63,7 +63,7 @@ where
 {
     link.send(cx)?;
     loop {
-        link.make_room(READ);
+        link.connection.buffers.make_room(READ);
         match link.poll_read(cx) {
             Poll::Ready(Ok(_)) if link.heard > BEFORE_ANSWER => {
                 return Poll::Ready(Err(link.told(Error::new(ErrorKind::NoAnswer))));

@@ -96,18 +96,6 @@ where
         bytes <= self.connection.buffers.read.len() as u64
     }
 
-    /// Sees to room for so many bytes to be read at once; for fewer where others still hold what was
-    /// read before, so that it is not new memory each time.
-    pub(super) fn make_room(&mut self, bytes: usize) {
-        let buffer = self.buffer();
-        let room = buffer.capacity().saturating_sub(buffer.len());
-        if room >= bytes || buffer.try_reclaim(bytes) || room >= bytes / 4 {
-            return;
-        }
-        // To reserve more would also copy what was there before.
-        if buffer.is_empty() { *buffer = BytesMut::with_capacity(bytes) } else { buffer.reserve(bytes) }
-    }
-
     /// Ready when nothing has happened for too long. `owes` says whether it is the server's turn, and
     /// `takes` whether this is also about the request on its way out.
     pub(super) fn poll_stalled(&mut self, cx: &mut Context<'_>, owes: bool, takes: bool) -> Poll<Error> {

@@ -3,6 +3,7 @@
 use http::{Request, StatusCode};
 use tokio::io::AsyncWriteExt;
 use towergate_core::{Body, Matched, Protocol, Route, Service};
+use towergate_http1::Spelling;
 use towergate_upstream::ProxySettings;
 
 use crate::support::{self, Gateway, OK, Upstream, balanced, get, refusing, request, route, service, text};
@@ -106,6 +107,29 @@ async fn a_response_keeps_its_headers_but_those_of_the_connection() {
     let headers: Vec<_> = response.headers().iter().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap())).collect();
     assert_eq!(headers, ["server: old", "set-cookie: a=1", "set-cookie: b=2", "content-length: 2"]);
     assert_eq!(text(response).await, "no");
+}
+
+#[tokio::test]
+async fn names_are_spelled_as_they_came_in_both_directions() {
+    let upstream = Upstream::bind().await;
+    let gateway = Gateway::to(service(upstream.address));
+    let mut asking = get("/");
+    let mut spelling = Spelling::new();
+    for written in ["user-AGENT", "ACCEPT"] {
+        let name = http::HeaderName::try_from(written).unwrap();
+        asking.headers_mut().insert(&name, "1".parse().unwrap());
+        spelling.remember(&name, written.into());
+    }
+    asking.headers_mut().insert("x-usual", "1".parse().unwrap());
+    asking.extensions_mut().insert(spelling);
+    let call = gateway.spawn(asking);
+    let mut peer = upstream.accept().await;
+    let head = peer.answer("HTTP/1.1 204 No Content\r\nX-Usual: 1\r\nSERVER: old\r\n\r\n").await;
+    assert!(head.contains("\r\nuser-AGENT: 1\r\nACCEPT: 1\r\nX-Usual: 1\r\n"), "{head}");
+    let (_, response) = call.await.unwrap();
+    let spelling = response.extensions().get::<Spelling>().unwrap();
+    assert_eq!(spelling.of(&http::header::SERVER), Some(&b"SERVER"[..]));
+    assert_eq!(spelling.of(&"x-usual".parse().unwrap()), None);
 }
 
 #[tokio::test]
