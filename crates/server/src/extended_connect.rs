@@ -177,7 +177,8 @@ mod tests {
         let mut head = connect(Version::HTTP_2, Some("websocket"));
         let handshake = take(&mut head, &activity).unwrap();
         assert_eq!((&head.method, head.uri.path()), (&Method::GET, "/chat"));
-        assert_eq!((&head.headers["connection"], &head.headers["upgrade"]), (&"upgrade", &"websocket"));
+        assert_eq!(head.headers["connection"], "upgrade");
+        assert_eq!(head.headers["upgrade"], "websocket");
         let key = head.headers["sec-websocket-key"].to_str().unwrap();
         assert_eq!(BASE64.decode(key.as_bytes()).unwrap().len(), 16);
         assert_eq!(handshake.accept, accept(key));
