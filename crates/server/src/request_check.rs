@@ -157,7 +157,7 @@ fn is_padded(value: &HeaderValue) -> bool {
     is_blank(value.as_bytes().first()) || is_blank(value.as_bytes().last())
 }
 
-/// hyper takes any list of transfer codings that ends with `chunked`; nginx only `chunked` itself.
+/// Of the transfer codings only `chunked` is taken, as in nginx, whatever reads the request.
 fn check_body(head: &Parts, limits: &Limits) -> Result<(), Refusal> {
     let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next() {
