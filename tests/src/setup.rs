@@ -64,6 +64,12 @@ impl Setup {
         self
     }
 
+    /// Writes these flags after the address the proxy listens on, such as `proxy_protocol`.
+    pub fn proxy_flags(self, flags: &str) -> Self {
+        let listen = format!("{} {flags}", self.proxy.address());
+        self.setting("proxy_listen", &listen)
+    }
+
     /// Uses the ports of another gateway, which must have ended.
     pub fn on_the_ports_of(mut self, other: &Gateway) -> Self {
         (self.proxy, self.admin) = other.ports();

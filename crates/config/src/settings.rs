@@ -23,7 +23,7 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 pub use headers::{ResponseHeaders, UpstreamHeaders};
-pub use listen::{Listener, Protocol, parse as parse_listeners};
+pub use listen::{Listener, Protocol, SoKeepalive, parse as parse_listeners};
 pub use problem::{Origin, Problem, Problems};
 pub use tls::{CipherSuite, Tls, TlsVersion, UpstreamTls};
 

@@ -253,12 +253,11 @@ fn what_an_http2_client_may_do_is_set_by_nginxs_names_and_ours() {
 fn each_setting_whose_feature_comes_later_is_told_in_one_line() {
     for (name, value, said) in [
         ("admin_listen", "127.0.0.1:8001 http2", "127.0.0.1:8001 http2: HTTP/2 to the Admin API comes"),
-        ("proxy_listen", "127.0.0.1:8000 proxy_protocol", "127.0.0.1:8000 proxy_protocol: the PROXY protocol comes"),
+        ("admin_listen", "127.0.0.1:8001 proxy_protocol", "127.0.0.1:8001 proxy_protocol: the PROXY protocol comes"),
         ("admin_listen", "127.0.0.1:8001 deferred", "127.0.0.1:8001 deferred: deferred accepting comes"),
         ("admin_ssl_cert", "a.pem", "TLS of the Admin API comes"),
         ("ssl_dhparam", "ffdhe2048", "nothing is done with it"),
         ("router_flavor", "expressions", "other flavors come"),
-        ("real_ip_header", "proxy_protocol", "the PROXY protocol comes"),
         ("admin_error_log", "logs/admin.log", "a log of the Admin API's own comes"),
         ("proxy_access_log", "logs/access.log", "access logs come"),
         ("dns_resolver", "127.0.0.1", "a resolver of the gateway's own comes"),

@@ -18,6 +18,7 @@ use crate::{
     http2::{self, Spoken},
     listener::Listen,
     origin::Origin,
+    proxy_protocol,
     stats::Counters,
     stream::Stream,
     tls::{Accepted, Tls},
@@ -57,7 +58,23 @@ impl<S: Stack> Acceptor<S> {
     }
 
     /// A connection's task: what comes before HTTP, then HTTP.
-    async fn connect(self, socket: TcpStream, origin: Origin, listen: Listen, activity: Arc<Activity>, entry: Entry) {
+    async fn connect(
+        self,
+        mut socket: TcpStream,
+        mut origin: Origin,
+        listen: Listen,
+        activity: Arc<Activity>,
+        entry: Entry,
+    ) {
+        if listen.proxy_protocol {
+            // Read like a head, and within the time for one.
+            activity.received();
+            match proxy_protocol::read(&mut socket).await {
+                Ok(told) => origin.told = told,
+                Err(broken) => return origin.close(&broken),
+            }
+            activity.end();
+        }
         let (mut stream, origin) = if listen.tls {
             match secure(self.tls.as_ref(), listen.http2, socket, origin, &activity).await {
                 Some(secured) => secured,

@@ -98,17 +98,23 @@ impl Activity {
 
     /// A request's head is complete; answers which request of the connection it is, from 1.
     pub(crate) fn begin(&self) -> u64 {
-        let in_flight = self.in_flight.load(Relaxed);
-        self.in_flight.store(in_flight.saturating_add(1), Relaxed);
-        if in_flight == 0 {
-            self.enter(2);
-        }
+        self.hold();
         let number = self.requests.load(Relaxed).saturating_add(1);
         self.requests.store(number, Relaxed);
         number
     }
 
-    /// A request is over: its response's body has ended, or nobody wants it any more.
+    /// Something is being served that goes on until [`Activity::end`]: a request, or what it has become.
+    pub(crate) fn hold(&self) {
+        let in_flight = self.in_flight.load(Relaxed);
+        self.in_flight.store(in_flight.saturating_add(1), Relaxed);
+        if in_flight == 0 {
+            self.enter(2);
+        }
+    }
+
+    /// A request is over: its response's body has ended, or nobody wants it any more; or what came
+    /// before the first request is.
     pub(crate) fn end(&self) {
         let in_flight = self.in_flight.load(Relaxed).saturating_sub(1);
         self.in_flight.store(in_flight, Relaxed);

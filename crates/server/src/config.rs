@@ -49,9 +49,8 @@ impl Default for ServerConfig {
 /// Where a trusted peer says who the client is.
 #[derive(Debug, Clone)]
 pub struct RealIp {
-    /// The header (`real_ip_header`). Default `X-Real-IP`. The lines of `X-Forwarded-For` count as
-    /// one list; of any other header only the first line is read.
-    pub header: HeaderName,
+    /// In what (`real_ip_header`). Default: the header `X-Real-IP`.
+    pub source: RealIpSource,
     /// Whether trusted addresses at the end of the list are skipped (`real_ip_recursive`): the
     /// client is then the last address that is not trusted. Default: no, it is the last one.
     pub recursive: bool,
@@ -59,8 +58,18 @@ pub struct RealIp {
 
 impl Default for RealIp {
     fn default() -> Self {
-        Self { header: HeaderName::from_static("x-real-ip"), recursive: false }
+        Self { source: RealIpSource::Header(HeaderName::from_static("x-real-ip")), recursive: false }
     }
+}
+
+/// In what a trusted peer says who the client is: the setting `real_ip_header`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RealIpSource {
+    /// In this header of each request. The lines of `X-Forwarded-For` count as one list; of any
+    /// other header only the first line is read.
+    Header(HeaderName),
+    /// In the PROXY protocol header of the connection (`proxy_protocol`), on listeners that take one.
+    ProxyProtocol,
 }
 
 /// Which headers of our own a response gets: the setting `headers`.

@@ -12,7 +12,7 @@ use towergate_http1::server::{self as http1, Malformed};
 use crate::{
     activity::Activity,
     answer::{Answer, Facts, ResponseBody, Serving},
-    hop,
+    extended_connect, hop,
     origin::Origin,
     real_ip,
     request_body::{Note, RequestBody},
@@ -40,7 +40,7 @@ impl<S> Connection<S> {
 
     /// The client of a request, which a trusted peer may tell us about.
     fn client(&self, head: &Parts, connection_requests: u64) -> Client {
-        let told = || real_ip::told(&head.headers, &self.worker.config.real_ip, &self.worker.trusted);
+        let told = || real_ip::told(&head.headers, &self.origin, &self.worker.config.real_ip, &self.worker.trusted);
         let told = if self.is_trusted { told() } else { None };
         let (address, port) = told.unwrap_or((self.origin.peer.ip(), Some(self.origin.peer.port())));
         Client {
@@ -122,6 +122,7 @@ impl<S: Stack> Connection<S> {
         let number = self.activity.begin();
         let serving = Serving::new(self.activity.clone());
         Counters::count(&self.worker.counters.requests);
+        let handshake = extended_connect::take(&mut head, &self.activity);
         let (cx, is_last) = self.admit(&mut head, fault, number);
         let facts = Facts {
             worker: self.worker.clone(),
@@ -130,6 +131,7 @@ impl<S: Stack> Connection<S> {
             is_debug: self.worker.stamp.is_debug_asked(&head.headers),
             is_last,
             note,
+            handshake,
             serving,
         };
         Answer::new(self.stack.clone(), Request::from_parts(head, body), facts)

@@ -110,6 +110,8 @@ fn builder(config: &ServerConfig, streams: Streams) -> Builder<Streams> {
         .initial_stream_window_size(stream_window.min(LARGEST))
         .initial_connection_window_size(connection_window.min(LARGEST))
         .max_send_buf_size(SEND_BUFFER);
+    // WebSockets (RFC 8441).
+    builder.enable_connect_protocol();
     if let Some(interval) = limits.ping_interval {
         builder.timer(TokioTimer::new()).keep_alive_interval(interval).keep_alive_timeout(config.timeouts.send);
     }
