@@ -101,6 +101,14 @@ impl Connection {
         self.read(false)
     }
 
+    /// Reads the answer to a request with this method, which may break. An answer to HEAD ends with its head.
+    ///
+    /// # Errors
+    /// When the connection ends before the answer does.
+    pub fn try_answer_to(&mut self, method: &str) -> Result<Answer, Broken> {
+        self.read(method == "HEAD")
+    }
+
     /// Reads one head only: the status, also of a 1xx answer. The body stays for [`Connection::read_until`].
     ///
     /// # Panics

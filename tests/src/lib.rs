@@ -10,6 +10,7 @@
 mod answer;
 mod binary;
 mod black_hole;
+mod case;
 mod client;
 mod document;
 mod exchange;
@@ -18,24 +19,29 @@ mod gateway;
 mod head;
 mod headers;
 mod port;
+mod reading;
 mod request;
 mod script;
 mod setup;
+mod trial;
 mod upstream;
 mod wait;
 
 pub use answer::{Answer, Broken};
 pub use binary::binary;
 pub use black_hole::BlackHole;
+pub use case::{Allowed, BOTH, Case, FIRST, NONE, PERHAPS_BOTH, PERHAPS_FIRST, PERHAPS_TAIL, TAIL, hold};
 pub use client::Connection;
 pub use document::{proxying, proxying_to};
 pub use exchange::{answering, echoing, forwarded, returned};
 pub use gateway::{Exit, Gateway};
 pub use headers::Headers;
 pub use port::Port;
+pub use reading::{Exact, Reading};
 pub use request::Request;
 pub use script::{Gate, LAST_CHUNK, Reply, Script, chunk};
 pub use setup::{Failure, Setup, run};
+pub use trial::{Ending, Outcome, Trial};
 pub use upstream::{Received, Upstream};
 pub use wait::{SOON, eventually, eventually_some};
 
