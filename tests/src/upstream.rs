@@ -287,6 +287,7 @@ impl Wire {
                 Step::Echo => self.stream.write_all(&description(request)).await.ok()?,
                 Step::Wait(delay) => tokio::time::sleep(delay).await,
                 Step::Pass(gate) => gate.pass().await,
+                Step::Open(gate) => gate.open(),
                 Step::Hang => while self.more().await.is_some() {},
                 Step::Tunnel => self.tunnel().await?,
                 Step::Close => return Some(Left::Done),
