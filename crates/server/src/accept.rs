@@ -3,6 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     io,
+    net::SocketAddr,
     pin::pin,
     sync::Arc,
     time::Duration,
@@ -15,8 +16,11 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::{
     activity::Activity,
     connection::Connection,
+    listener::Listen,
+    origin::Origin,
     stats::Counters,
     stream::Stream,
+    transport::Transport,
     worker::{Stack, Worker},
 };
 
@@ -40,24 +44,44 @@ impl<S: Stack> Acceptor<S> {
     }
 
     /// Serves a connection in a task of its own.
-    fn serve(&self, socket: TcpStream, peer: std::net::SocketAddr) {
+    fn serve(&self, socket: TcpStream, peer: SocketAddr, listen: Listen) {
         let counters = &self.worker.counters;
         let number = Counters::count(&counters.accepted);
-        let local = socket.local_addr().ok();
+        let origin = Origin::new(number, peer, socket.local_addr().ok(), &self.worker.config);
         // Small answers must not wait for acknowledgements.
         let _ = socket.set_nodelay(true);
         let activity = Arc::new(Activity::default());
-        let stream = TokioIo::new(Stream::new(socket, activity.clone()));
-        let service = Connection::new(self.worker.clone(), self.stack.clone(), activity.clone(), number, peer, local);
-        let http = self.http.serve_connection(stream, service);
         let entry = Entry { worker: self.worker.clone(), number };
-        let task = tokio::spawn(serve(http, activity.clone(), entry));
+        let task = tokio::spawn(self.clone().connect(socket, origin, listen, activity.clone(), entry));
         counters.register.add(number, activity, task.abort_handle());
+    }
+
+    /// A connection's task: what comes before HTTP, then HTTP.
+    async fn connect(self, socket: TcpStream, origin: Origin, _listen: Listen, activity: Arc<Activity>, entry: Entry) {
+        let stream = Stream::new(Transport::Tcp(socket), activity.clone());
+        self.serve_http1(stream, origin, activity, entry).await;
+    }
+
+    /// HTTP/1 over a stream, to the end of the connection.
+    async fn serve_http1(self, stream: Stream, origin: Origin, activity: Arc<Activity>, _entry: Entry) {
+        let service = Connection::new(self.worker.clone(), self.stack, activity.clone(), origin);
+        let http = self.http.serve_connection(TokioIo::new(stream), service);
+        let mut http = pin!(http);
+        let mut is_told = false;
+        // What went wrong on a connection is its client's affair.
+        let _ = poll_fn(|cx| {
+            activity.waken_by(cx.waker());
+            if activity.is_retiring() && !std::mem::replace(&mut is_told, true) {
+                http.as_mut().graceful_shutdown();
+            }
+            http.as_mut().poll(cx)
+        })
+        .await;
     }
 }
 
 /// Accepts connections for ever.
-pub(crate) async fn accept<S: Stack>(socket: std::net::TcpListener, acceptor: Acceptor<S>) {
+pub(crate) async fn accept<S: Stack>(socket: std::net::TcpListener, listen: Listen, acceptor: Acceptor<S>) {
     let address = socket.local_addr().ok();
     let listener = match TcpListener::from_std(socket) {
         Ok(listener) => listener,
@@ -68,7 +92,7 @@ pub(crate) async fn accept<S: Stack>(socket: std::net::TcpListener, acceptor: Ac
         match listener.accept().await {
             Ok((socket, peer)) => {
                 failures = 0;
-                acceptor.serve(socket, peer);
+                acceptor.serve(socket, peer, listen);
             }
             Err(error) if is_the_clients(&error) => {}
             Err(error) => {
@@ -105,25 +129,6 @@ impl Drop for Entry {
     fn drop(&mut self) {
         self.worker.counters.register.remove(self.number);
     }
-}
-
-/// A connection's task: hyper's, which is told to close when that is asked for.
-async fn serve<S: Stack>(
-    http: http1::Connection<TokioIo<Stream>, Connection<S>>,
-    activity: Arc<Activity>,
-    _entry: Entry,
-) {
-    let mut http = pin!(http);
-    let mut is_told = false;
-    // What went wrong on a connection is its client's affair.
-    let _ = poll_fn(|cx| {
-        activity.waken_by(cx.waker());
-        if activity.is_retiring() && !std::mem::replace(&mut is_told, true) {
-            http.as_mut().graceful_shutdown();
-        }
-        http.as_mut().poll(cx)
-    })
-    .await;
 }
 
 #[cfg(test)]

@@ -1,16 +1,18 @@
 //! One connection: what it knows of its client, and what becomes of each of its requests.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 
 use http::{Request, Response, request::Parts};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
-use towergate_core::{Body, Client, Context, Matched, Scheme, Timing};
+use towergate_core::{Body, Client, Context, Matched, Timing};
 
 use crate::{
     activity::Activity,
     answer::{Answer, Facts, ResponseBody, Serving},
-    hop, real_ip,
+    hop,
+    origin::Origin,
+    real_ip,
     request_body::{Note, RequestBody},
     request_check,
     routing::{self, Found},
@@ -23,46 +25,31 @@ pub(crate) struct Connection<S> {
     worker: Arc<Worker>,
     stack: S,
     activity: Arc<Activity>,
-    peer: SocketAddr,
-    local: Option<SocketAddr>,
-    // The same as clients see it, by `port_maps`.
-    shown: Option<SocketAddr>,
+    origin: Origin,
     is_trusted: bool,
-    number: u64,
 }
 
 impl<S> Connection<S> {
-    /// The connection with this serial number.
-    pub(crate) fn new(
-        worker: Arc<Worker>,
-        stack: S,
-        activity: Arc<Activity>,
-        number: u64,
-        peer: SocketAddr,
-        local: Option<SocketAddr>,
-    ) -> Self {
-        let peer = canonical(peer);
-        let is_trusted = worker.trusted.contains(peer.ip());
-        let local = local.map(canonical);
-        let port = |port| worker.config.port_maps.get(&port).copied().unwrap_or(port);
-        let shown = local.map(|local| SocketAddr::new(local.ip(), port(local.port())));
-        Self { worker, stack, activity, peer, local, shown, is_trusted, number }
+    /// A connection from there.
+    pub(crate) fn new(worker: Arc<Worker>, stack: S, activity: Arc<Activity>, origin: Origin) -> Self {
+        let is_trusted = worker.trusted.contains(origin.peer.ip());
+        Self { worker, stack, activity, origin, is_trusted }
     }
 
     /// The client of a request, which a trusted peer may tell us about.
     fn client(&self, head: &Parts, connection_requests: u64) -> Client {
         let told = || real_ip::told(&head.headers, &self.worker.config.real_ip, &self.worker.trusted);
         let told = if self.is_trusted { told() } else { None };
-        let (address, port) = told.unwrap_or((self.peer.ip(), Some(self.peer.port())));
+        let (address, port) = told.unwrap_or((self.origin.peer.ip(), Some(self.origin.peer.port())));
         Client {
-            peer: Some(self.peer),
-            local: self.shown,
+            peer: Some(self.origin.peer),
+            local: self.origin.shown,
             address: Some(address),
             port,
             trusted: self.is_trusted,
-            scheme: Scheme::Http,
-            server_name: None,
-            connection: self.number,
+            scheme: self.origin.scheme,
+            server_name: self.origin.server_name.clone(),
+            connection: self.origin.number,
             connection_requests,
         }
     }
@@ -75,7 +62,7 @@ impl<S> Connection<S> {
         let checked = request_check::check(head, limits);
         let ends = checked.as_ref().is_err_and(|refusal| refusal.ends_connection());
         let found = self.worker.table.with(|table| match &checked {
-            Ok(asked) => routing::find(table, head, &client, self.local, asked),
+            Ok(asked) => routing::find(table, head, &client, self.origin.local, asked),
             Err(refusal) => Found::refused(table, refusal.reply()),
         });
         let mut cx = Context::new(client, head, timing, Some(found.plan));
@@ -102,11 +89,6 @@ impl<S> Connection<S> {
         let body = RequestBody::new(incoming, config.limits.body, config.timeouts.body, note.clone());
         (Body::Boxed(Box::pin(body)), Some(note))
     }
-}
-
-/// IPv4 in IPv6 clothes is IPv4.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 impl<S: Stack> hyper::service::Service<Request<Incoming>> for Connection<S> {

@@ -105,6 +105,7 @@ mod framing;
 mod hop;
 mod listener;
 mod networks;
+mod origin;
 mod protocol_check;
 mod real_ip;
 mod request_body;
@@ -113,6 +114,7 @@ mod routing;
 mod stamp;
 mod stats;
 mod stream;
+mod transport;
 mod worker;
 
 pub use config::{Limits, RealIp, ServerConfig, Timeouts, Tokens};

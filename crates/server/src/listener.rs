@@ -17,12 +17,19 @@ pub struct Listen {
     pub backlog: i32,
     /// Whether an IPv6 address takes IPv6 connections only (nginx's `ipv6only`, on by default).
     pub ipv6_only: bool,
+    /// Whether connections begin with a PROXY protocol header (`proxy_protocol`).
+    pub proxy_protocol: bool,
+    /// Whether connections are TLS (`ssl`).
+    pub tls: bool,
+    /// Whether HTTP/2 is spoken beside HTTP/1 (`http2`): by negotiation with TLS, by prior
+    /// knowledge without.
+    pub http2: bool,
 }
 
 impl Listen {
-    /// This address, with nginx's defaults: a backlog of 511, IPv6 only.
+    /// This address, with nginx's defaults: a backlog of 511, IPv6 only, HTTP/1 in cleartext.
     pub fn on(address: SocketAddr) -> Self {
-        Self { address, backlog: 511, ipv6_only: true }
+        Self { address, backlog: 511, ipv6_only: true, proxy_protocol: false, tls: false, http2: false }
     }
 }
 
@@ -30,6 +37,7 @@ impl Listen {
 #[derive(Debug)]
 pub struct Listeners {
     addresses: Vec<SocketAddr>,
+    listens: Vec<Listen>,
     workers: Vec<Vec<TcpListener>>,
 }
 
@@ -43,7 +51,7 @@ impl Listeners {
     /// # Errors
     /// The first address that cannot be had, and why.
     pub fn bind(listens: &[Listen], workers: usize) -> Result<Self, ListenError> {
-        let mut bound = Self { addresses: Vec::new(), workers: Vec::new() };
+        let mut bound = Self { addresses: Vec::new(), listens: Vec::new(), workers: Vec::new() };
         bound.workers.resize_with(workers.max(1), Vec::new);
         for listen in listens {
             bound.add(*listen).map_err(|source| ListenError { address: listen.address, source })?;
@@ -65,6 +73,7 @@ impl Listeners {
             sockets.push(listener);
         }
         self.addresses.push(listen.address);
+        self.listens.push(listen);
         Ok(())
     }
 
@@ -81,6 +90,12 @@ impl Listeners {
     /// The sockets, for each worker one per address.
     pub fn into_workers(self) -> Vec<Vec<TcpListener>> {
         self.workers
+    }
+
+    /// The same, each socket with how it listens.
+    pub(crate) fn into_doors(self) -> Vec<Vec<(TcpListener, Listen)>> {
+        let doors = |sockets: Vec<TcpListener>| sockets.into_iter().zip(self.listens.iter().copied()).collect();
+        self.workers.into_iter().map(doors).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The socket of a connection, telling the connection's [`Activity`] what comes and goes.
+//! What carries a connection, telling the connection's [`Activity`] what comes and goes.
 
 use std::{
     io::{self, IoSlice},
@@ -7,23 +7,20 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::activity::Activity;
+use crate::{activity::Activity, transport::Transport};
 
-/// A socket that tells what comes and goes.
+/// A transport that tells what comes and goes.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    socket: TcpStream,
+    transport: Transport,
     activity: Arc<Activity>,
 }
 
 impl Stream {
-    pub(crate) fn new(socket: TcpStream, activity: Arc<Activity>) -> Self {
-        Self { socket, activity }
+    pub(crate) fn new(transport: Transport, activity: Arc<Activity>) -> Self {
+        Self { transport, activity }
     }
 
     fn tell<T>(&self, result: Poll<T>) -> Poll<T> {
@@ -35,7 +32,7 @@ impl Stream {
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
+        ready!(Pin::new(&mut self.transport).poll_read(cx, buffer))?;
         if buffer.filled().len() > before {
             self.activity.received();
         }
@@ -45,7 +42,7 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        let result = Pin::new(&mut self.transport).poll_write(cx, bytes);
         self.tell(result)
     }
 
@@ -54,19 +51,19 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
+        let result = Pin::new(&mut self.transport).poll_write_vectored(cx, slices);
         self.tell(result)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
+        self.transport.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        Pin::new(&mut self.transport).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        Pin::new(&mut self.transport).poll_shutdown(cx)
     }
 }

@@ -25,7 +25,7 @@ use towergate_runtime::{Table, Watched};
 use crate::{
     accept::{Acceptor, accept},
     config::{ServerConfig, Timeouts},
-    listener::Listeners,
+    listener::{Listen, Listeners},
     networks::Networks,
     stamp::Stamp,
     stats::{Counters, Stats},
@@ -92,7 +92,7 @@ impl Workers {
         watched: Vec<Watched<Table>>,
         make_stack: impl Fn(usize) -> S + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let sockets = listeners.into_workers();
+        let sockets = listeners.into_doors();
         if sockets.len() != watched.len() {
             let text = format!("sockets for {} workers, tables for {}", sockets.len(), watched.len());
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
@@ -150,7 +150,7 @@ impl Worker {
 fn run<S: Stack>(
     runtime: &Runtime,
     worker: Worker,
-    sockets: Vec<TcpListener>,
+    doors: Vec<(TcpListener, Listen)>,
     mut draining: watch::Receiver<Option<Instant>>,
     make_stack: impl FnOnce() -> S,
 ) -> usize {
@@ -159,8 +159,8 @@ fn run<S: Stack>(
         let counters = worker.counters.clone();
         let acceptor = Acceptor::new(worker.clone(), make_stack());
         let mut accepting = JoinSet::new();
-        for socket in sockets {
-            accepting.spawn(accept(socket, acceptor.clone()));
+        for (socket, listen) in doors {
+            accepting.spawn(accept(socket, listen, acceptor.clone()));
         }
         drop(acceptor);
         let end = tend(&worker, &mut draining).await;

@@ -72,7 +72,7 @@ impl Answer {
     }
 
     fn break_off(&mut self, error: Error) -> Error {
-        let address = self.lease.take().map(|lease| lease.address);
+        let address = self.lease.take().map(|lease| lease.key.address);
         self.broken = true;
         let side = error.side().as_str();
         tracing::error!(upstream = ?address, side, cause = %error, "Response broken off");

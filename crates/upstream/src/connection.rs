@@ -1,6 +1,6 @@
 //! One HTTP/1.1 connection to an upstream: the only module that knows which HTTP client drives it.
 
-use std::{fmt, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{fmt, future::Future, io, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use http::{Request, Response};
 use hyper::{
@@ -9,7 +9,6 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
-    net::TcpStream,
     task::AbortHandle,
     time::{sleep_until, timeout},
 };
@@ -18,6 +17,7 @@ use crate::{
     activity::Activity,
     error::{Error, Kind, NoAnswer, WriteStalled},
     request_body::Feed,
+    transport::{Key, Transport},
     wire::Wire,
 };
 
@@ -40,16 +40,11 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Connects within the time given.
-    pub(crate) async fn open(address: SocketAddr, limit: Duration) -> Result<Self, Error> {
-        let stream = match timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(cause)) => return Err(Error::new(Kind::Connect(address)).because(cause)),
-            Err(_) => return Err(Error::new(Kind::ConnectTimeout(address, limit))),
-        };
-        // A socket that cannot be told so still works.
-        let _ = stream.set_nodelay(true);
+    pub(crate) async fn open(key: &Key, limit: Duration) -> Result<Self, Error> {
+        let transport = Transport::dial(key, limit).await?;
+        let address = key.address;
         let activity = Arc::new(Activity::new());
-        let wire = TokioIo::new(Wire::new(stream, activity.clone()));
+        let wire = TokioIo::new(Wire::new(transport, activity.clone()));
         // Names go out as the client wrote them (the server keeps that with the request), others
         // like `X-Forwarded-For`; names of the response come back as the upstream wrote them.
         let mut builder = http1::Builder::new();

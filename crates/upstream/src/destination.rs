@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::{
     error::{Error, Kind},
     resolve::Resolver,
+    transport::Key,
 };
 
 /// Makes the destinations of one configuration.
@@ -146,6 +147,13 @@ pub(crate) struct Tried {
     targets: Vec<usize>,
     addresses: Vec<SocketAddr>,
     latest: Option<usize>,
+}
+
+impl Peer<'_> {
+    /// What a connection to it must be made to.
+    pub(crate) fn key(&self) -> Key {
+        Key { address: self.address }
+    }
 }
 
 impl Tried {

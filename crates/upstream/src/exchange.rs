@@ -15,6 +15,7 @@ use crate::{
     pool::Lease,
     proxy::Worker,
     request_body::{Feed, RequestBody},
+    transport::Key,
     tries::{Tries, Try, TryState},
 };
 
@@ -104,8 +105,9 @@ impl<'a> Exchange<'a> {
     /// One attempt, on a kept connection if there is one. That the upstream has closed such a
     /// connection in the meantime says nothing about the upstream: then a new one is made.
     async fn attempt(&mut self, peer: Peer<'_>) -> Result<(Response<Received>, Lease), Error> {
-        if let Some(connection) = self.worker.pool.take(peer.address).await {
-            let lease = self.lease(&peer, connection);
+        let key = peer.key();
+        if let Some(connection) = self.worker.pool.take(&key).await {
+            let lease = self.lease(&key, connection);
             let activity = lease.connection.activity().clone();
             match self.send(&peer, lease).await {
                 Err(error) if error.is_closed() && !activity.is_heard() && self.may_repeat(&error) => {
@@ -114,13 +116,13 @@ impl<'a> Exchange<'a> {
                 result => return result,
             }
         }
-        let connection = Connection::open(peer.address, self.service.connect_timeout).await?;
-        let lease = self.lease(&peer, connection);
+        let connection = Connection::open(&key, self.service.connect_timeout).await?;
+        let lease = self.lease(&key, connection);
         self.send(&peer, lease).await
     }
 
-    fn lease(&self, peer: &Peer<'_>, connection: Connection) -> Lease {
-        Lease { connection, address: peer.address, pool: self.worker.pool.clone() }
+    fn lease(&self, key: &Key, connection: Connection) -> Lease {
+        Lease { connection, key: key.clone(), pool: self.worker.pool.clone() }
     }
 
     async fn send(&mut self, peer: &Peer<'_>, mut lease: Lease) -> Result<(Response<Received>, Lease), Error> {

@@ -88,6 +88,7 @@ mod proxy;
 mod request_body;
 mod resolve;
 mod settings;
+mod transport;
 mod tries;
 mod wire;
 

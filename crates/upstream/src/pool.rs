@@ -1,17 +1,16 @@
-//! Idle connections, kept for the next request to the same address.
+//! Idle connections, kept for the next request to the same place.
 
 use std::{
     collections::{HashMap, VecDeque},
-    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::{connection::Connection, settings::ProxySettings};
+use crate::{connection::Connection, settings::ProxySettings, transport::Key};
 
-/// The idle connections of one worker, by address. The one used last is used next, so that those
+/// The idle connections of one worker, by what they are made to. The one used last is used next, so that those
 /// not needed any more get old and are closed.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -24,7 +23,7 @@ pub(crate) struct Pool {
 #[derive(Debug, Default)]
 struct Shelves {
     /// Oldest first.
-    by_address: HashMap<SocketAddr, VecDeque<Idle>>,
+    by_key: HashMap<Key, VecDeque<Idle>>,
     /// Whether a task closes what gets too old.
     swept: bool,
 }
@@ -45,18 +44,18 @@ impl Pool {
         }
     }
 
-    /// An idle connection to this address that is still open.
-    pub(crate) async fn take(&self, address: SocketAddr) -> Option<Connection> {
+    /// An idle connection of this kind that is still open.
+    pub(crate) async fn take(&self, key: &Key) -> Option<Connection> {
         loop {
-            let Idle { mut connection, since } = self.pop(address)?;
+            let Idle { mut connection, since } = self.pop(key)?;
             if !self.is_too_old(since) && connection.is_usable().await {
                 return Some(connection);
             }
         }
     }
 
-    fn pop(&self, address: SocketAddr) -> Option<Idle> {
-        self.lock().by_address.get_mut(&address)?.pop_back()
+    fn pop(&self, key: &Key) -> Option<Idle> {
+        self.lock().by_key.get_mut(key)?.pop_back()
     }
 
     fn is_too_old(&self, since: Instant) -> bool {
@@ -64,12 +63,12 @@ impl Pool {
     }
 
     /// Keeps a connection whose last response was read to its end.
-    fn keep(self: &Arc<Self>, address: SocketAddr, connection: Connection) {
+    fn keep(self: &Arc<Self>, key: Key, connection: Connection) {
         if self.size == 0 || (self.max_requests > 0 && connection.served() >= self.max_requests) {
             return;
         }
         let mut shelves = self.lock();
-        let shelf = shelves.by_address.entry(address).or_default();
+        let shelf = shelves.by_key.entry(key).or_default();
         // What is closed is dropped after the lock.
         let _oldest = if shelf.len() >= self.size { shelf.pop_front() } else { None };
         shelf.push_back(Idle { connection, since: Instant::now() });
@@ -82,13 +81,13 @@ impl Pool {
     /// Closes what is too old; when to look again, if anything is left.
     fn close_old(&self) -> Option<Instant> {
         let mut shelves = self.lock();
-        for shelf in shelves.by_address.values_mut() {
+        for shelf in shelves.by_key.values_mut() {
             while shelf.front().is_some_and(|idle| self.is_too_old(idle.since)) {
                 shelf.pop_front();
             }
         }
-        shelves.by_address.retain(|_, shelf| !shelf.is_empty());
-        let oldest = shelves.by_address.values().filter_map(|shelf| shelf.front()).map(|idle| idle.since).min();
+        shelves.by_key.retain(|_, shelf| !shelf.is_empty());
+        let oldest = shelves.by_key.values().filter_map(|shelf| shelf.front()).map(|idle| idle.since).min();
         shelves.swept = oldest.is_some();
         oldest.map(|since| since + self.idle_timeout)
     }
@@ -115,7 +114,7 @@ async fn sweep(pool: Weak<Pool>, mut next: Instant) {
 #[derive(Debug)]
 pub(crate) struct Lease {
     pub(crate) connection: Connection,
-    pub(crate) address: SocketAddr,
+    pub(crate) key: Key,
     pub(crate) pool: Arc<Pool>,
 }
 
@@ -124,7 +123,7 @@ impl Lease {
     pub(crate) fn finish(self) {
         // A response may come before the request is over; what is left of that cannot be taken back.
         if self.connection.activity().is_request_sent() {
-            self.pool.keep(self.address, self.connection);
+            self.pool.keep(self.key, self.connection);
         }
     }
 }
