@@ -10,6 +10,7 @@
 mod answer;
 mod binary;
 mod black_hole;
+mod bulk;
 mod case;
 mod client;
 mod document;
@@ -30,6 +31,7 @@ mod wait;
 pub use answer::{Answer, Broken};
 pub use binary::binary;
 pub use black_hole::BlackHole;
+pub use bulk::{Bulk, Frames, Pipe, Progress, Transferred};
 pub use case::{Allowed, BOTH, Case, FIRST, NONE, PERHAPS_BOTH, PERHAPS_FIRST, PERHAPS_TAIL, TAIL, hold};
 pub use client::Connection;
 pub use document::{proxying, proxying_to};
