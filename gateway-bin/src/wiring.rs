@@ -61,6 +61,7 @@ pub(crate) fn server(settings: &Settings) -> ServerConfig {
         },
         limits: Limits {
             keep_alive_requests: settings.keepalive_requests,
+            connections: settings.worker_connections.get(),
             body: settings.client_max_body_size,
             ..Limits::default()
         },

@@ -70,6 +70,8 @@ pub struct Settings {
     pub keepalive: Keepalive,
     /// Worker threads. Default one for each core.
     pub workers: NonZeroUsize,
+    /// Client connections of one worker at the same time. Default 16384.
+    pub worker_connections: NonZeroUsize,
     /// Most bytes of a request body; `None` is no limit, the default.
     pub client_max_body_size: Option<u64>,
     /// Most bytes of a request body to the Admin API; `None` is no limit. Default 10 MiB.

@@ -80,6 +80,7 @@ fn values_are_typed() {
         ("KONG_STATUS_LISTEN", "off"),
         ("KONG_TRUSTED_IPS", "10.0.0.0/8, 127.0.0.1, ::1, unix:"),
         ("KONG_NGINX_WORKER_PROCESSES", "3"),
+        ("KONG_NGINX_EVENTS_WORKER_CONNECTIONS", "100"),
         ("KONG_CLIENT_MAX_BODY_SIZE", "10m"),
         ("KONG_PORT_MAPS", "80:8000, 443:8443"),
         ("KONG_HEADERS", "off"),
@@ -100,7 +101,7 @@ fn values_are_typed() {
     assert!(settings.status_listen.is_empty());
     assert_eq!(settings.trusted_ips.len(), 3);
     assert!(settings.trusts_unix_sockets);
-    assert_eq!(settings.workers.get(), 3);
+    assert_eq!((settings.workers.get(), settings.worker_connections.get()), (3, 100));
     assert_eq!(settings.client_max_body_size, Some(10 << 20));
     assert_eq!(settings.port_maps, [(8000, 80), (8443, 443)]);
     assert_eq!((settings.headers, settings.headers_upstream), Default::default());
@@ -167,6 +168,11 @@ fn what_cannot_be_right_is_refused_with_its_place_and_what_would_be() {
             "KONG_NGINX_WORKER_PROCESSES",
             "0",
             "nginx_worker_processes has an invalid value: '0' (auto, or a number from 1)",
+        ),
+        (
+            "KONG_NGINX_EVENTS_WORKER_CONNECTIONS",
+            "many",
+            "nginx_events_worker_connections has an invalid value: 'many' (auto, or a number from 1)",
         ),
         ("KONG_NODE_ID", "me", "node_id: 'me' is not a valid UUID"),
         (

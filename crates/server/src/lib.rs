@@ -99,6 +99,7 @@
 mod accept;
 mod activity;
 mod answer;
+mod capacity;
 mod config;
 mod connection;
 mod framing;

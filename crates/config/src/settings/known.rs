@@ -120,6 +120,7 @@ pub(super) const KNOWN: &[Known] = &[
     // nginx directives that mean something here; all others are accepted and ignored.
     known("nginx_worker_processes", "auto", Text),
     known("nginx_main_worker_processes", "", Text),
+    known("nginx_events_worker_connections", "auto", Text),
     known("nginx_http_client_max_body_size", "0", Size),
     known("nginx_proxy_client_max_body_size", "", Size),
     known("nginx_admin_client_max_body_size", "10m", Size),

@@ -43,6 +43,7 @@ pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Setti
         error_templates: from.error_templates(),
         keepalive: from.keepalive(),
         workers: from.workers(),
+        worker_connections: from.worker_connections(),
         client_max_body_size: from.body_limit(from.first_given(
             &["client_max_body_size", "nginx_proxy_client_max_body_size"],
             "nginx_http_client_max_body_size",
@@ -212,6 +213,19 @@ impl Resolver<'_> {
             self.report(name, format!("{name} has an invalid value: '{text}' (auto, or a number from 1)"));
         }
         std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    }
+
+    fn worker_connections(&mut self) -> NonZeroUsize {
+        const AUTO: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
+        let name = "nginx_events_worker_connections";
+        let text = self.text(name);
+        if text == "auto" {
+            return AUTO;
+        }
+        text.parse().unwrap_or_else(|_| {
+            self.report(name, format!("{name} has an invalid value: '{text}' (auto, or a number from 1)"));
+            AUTO
+        })
     }
 
     fn router_flavor(&self) -> RouterFlavor {
