@@ -2,11 +2,12 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use tower::Layer;
 use towergate_config::{
     Settings,
     settings::{Listener, Log, LogLevel, Origin},
 };
-use towergate_runtime::{Control, LoadError};
+use towergate_runtime::{Control, LoadError, Table, Watched};
 use towergate_server::{Listeners, Workers};
 use towergate_upstream::{Destinations, Proxy};
 
@@ -98,10 +99,7 @@ impl Gateway {
         let (control, watched) = Control::start(registry, pages, reach, handle, first.config, workers)
             .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);
-        let proxying = wiring::proxy(&settings);
-        let make_stack = move |_| plugins.stack(Proxy::new(&proxying));
-        let workers = Workers::start(wiring::server(&settings), proxy, watched, make_stack)
-            .map_err(|error| format!("cannot start the workers: {error}"))?;
+        let workers = start_workers(plugins, &settings, proxy, watched)?;
         admin_api::serve(admin, control.clone(), settings, workers.stats())?;
         let (_pid_file, _background) = (pid_file, background);
         Ok(Self { sources, asks, waiting, control, workers, proxy_address, admin_address, _pid_file, _background })
@@ -142,6 +140,22 @@ fn wait_for_asks(sources: &Sources) -> Result<(tokio::runtime::Runtime, Asks), S
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
     let asks = runtime.block_on(async { Asks::new(&sources.files) }).map_err(cannot)?;
     Ok((runtime, asks))
+}
+
+/// Starts the workers, each with a stack of its own. Without compression the stack knows nothing of it.
+fn start_workers<P: PluginSet>(
+    plugins: P,
+    settings: &Settings,
+    listeners: Listeners,
+    watched: Vec<Watched<Table>>,
+) -> Result<Workers, String> {
+    let (config, proxying) = (wiring::server(settings), wiring::proxy(settings));
+    let stack = move || plugins.stack(Proxy::new(&proxying));
+    let started = match wiring::compression(settings)? {
+        None => Workers::start(config, listeners, watched, move |_| stack()),
+        Some(compression) => Workers::start(config, listeners, watched, move |_| compression.layer(stack())),
+    };
+    started.map_err(|error| format!("cannot start the workers: {error}"))
 }
 
 /// Opens the ports of the proxy and of the Admin API.

@@ -386,7 +386,7 @@ fn answer(pipe: &mut Pipe, head: &Head, shared: &Shared) -> Result<bool, String>
         write(pipe, "Content-Length: 0\r\n".into())?;
         return Ok(true);
     }
-    write(pipe, shared.frames.line(shared.bytes))?;
+    write(pipe, format!("Content-Type: text/plain\r\n{}", shared.frames.line(shared.bytes)))?;
     pipe.send(shared.bytes, shared.frames, &shared.sent).map_err(|error| error.to_string())?;
     Ok(shared.frames != Frames::UntilClose)
 }

@@ -139,6 +139,23 @@ impl Connection {
         }
     }
 
+    /// Reads the chunked body of an answer whose head was read by [`Connection::head`], until what has come is enough.
+    ///
+    /// # Panics
+    /// When the body or the connection ends before.
+    #[track_caller]
+    pub fn chunks_until(&mut self, mut is_enough: impl FnMut(&[u8]) -> bool) {
+        let (mut body, mut framing) = (Vec::new(), Framing::Chunked { left: 0 });
+        loop {
+            let is_whole = framing.take(&mut self.buffer, &mut body).expect("chunks");
+            if is_enough(&body) {
+                return;
+            }
+            assert!(!is_whole, "the body has ended after {} bytes", body.len());
+            self.more().expect("more of the answer");
+        }
+    }
+
     /// Waits for the end of the connection; the bytes that came before it.
     ///
     /// # Panics

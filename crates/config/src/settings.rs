@@ -4,6 +4,7 @@
 //! something here become the typed fields of [`Settings`]; all are kept as text in
 //! [`Settings::value`]. Keys nobody knows are accepted and ignored.
 
+mod compression;
 mod file;
 mod gather;
 mod headers;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use uuid::Uuid;
 
+pub use compression::{Coding, Compression, Level};
 pub use headers::{ResponseHeaders, UpstreamHeaders};
 pub use listen::{Listener, Protocol, parse as parse_listeners};
 pub use problem::{Origin, Problem, Problems};
@@ -86,6 +88,8 @@ pub struct Settings {
     pub client_body_timeout: Duration,
     /// Longest pause between two writes of a response. Default 60 s.
     pub send_timeout: Duration,
+    /// Compression of responses; `None` is off, the default.
+    pub compression: Option<Compression>,
     /// Which rules order routes. Default traditional compatible.
     pub router_flavor: RouterFlavor,
     /// From the port listened on to the port clients see.

@@ -130,6 +130,10 @@ pub(super) const KNOWN: &[Known] = &[
     known("nginx_http_client_header_timeout", "60", Time),
     known("nginx_http_client_body_timeout", "60", Time),
     known("nginx_http_send_timeout", "60", Time),
+    known("nginx_proxy_gzip", "off", Switch),
+    known("nginx_proxy_gzip_types", "text/html", Text),
+    known("nginx_proxy_gzip_min_length", "20", Size),
+    known("nginx_proxy_gzip_comp_level", "1", Number),
     known("nginx_proxy_real_ip_header", "", Text),
     known("nginx_proxy_real_ip_recursive", "", Switch),
     // Database and cache.
@@ -238,5 +242,9 @@ pub(super) const KNOWN: &[Known] = &[
     known("admin_gui_access_log", "logs/admin_gui_access.log", Text),
     known("admin_gui_error_log", "logs/admin_gui_error.log", Text),
     // Ours.
+    known("compression", "off", List),
+    known("compression_level", "balanced", Text),
+    known("compression_min_length", "1024", Size),
+    known("compression_types", "", List),
     known("server_token", concat!("towergate/", env!("CARGO_PKG_VERSION")), Text),
 ];
