@@ -1,5 +1,13 @@
 //! HTTP/1.1 over any stream, driven by the task that uses it: a server connection and a client
 //! connection.
 
+mod chunked;
 pub mod client;
+mod fields;
+mod head;
 pub mod server;
+mod spelling;
+mod upgrade;
+
+pub use spelling::Spelling;
+pub use upgrade::{Upgrade, Upgraded};

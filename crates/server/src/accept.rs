@@ -9,9 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use towergate_http1::server as http1;
 
 use crate::{
     activity::Activity,
@@ -30,17 +29,14 @@ use crate::{
 pub(crate) struct Acceptor<S> {
     worker: Arc<Worker>,
     stack: S,
-    http: http1::Builder,
+    http: http1::Config,
 }
 
 impl<S: Stack> Acceptor<S> {
     pub(crate) fn new(worker: Arc<Worker>, stack: S) -> Self {
         let limits = &worker.config.limits;
-        let mut http = http1::Builder::new();
-        // Time is kept by the worker's look at all connections (see `activity`), not by a timer each.
-        http.header_read_timeout(None).max_header_size(limits.head).max_headers(limits.header_lines);
-        // Names of headers keep their letters on both sides, as in nginx.
-        http.preserve_header_case(true);
+        let (line, head, header_lines) = (limits.line, limits.head, limits.header_lines);
+        let http = http1::Config { line, head, header_lines, ..http1::Config::default() };
         Self { worker, stack, http }
     }
 
@@ -63,21 +59,22 @@ impl<S: Stack> Acceptor<S> {
         self.serve_http1(stream, origin, activity, entry).await;
     }
 
-    /// HTTP/1 over a stream, to the end of the connection.
+    /// HTTP/1 over a stream, to the end of the connection. Time is kept by the worker's look at all
+    /// connections (see `activity`).
     async fn serve_http1(self, stream: Stream, origin: Origin, activity: Arc<Activity>, _entry: Entry) {
         let service = Connection::new(self.worker.clone(), self.stack, activity.clone(), origin);
-        let http = self.http.serve_connection(TokioIo::new(stream), service);
-        let mut http = pin!(http);
+        let mut http = pin!(http1::Connection::new(stream, service, self.http));
         let mut is_told = false;
-        // What went wrong on a connection is its client's affair.
-        let _ = poll_fn(|cx| {
+        let end = poll_fn(|cx| {
             activity.waken_by(cx.waker());
             if activity.is_retiring() && !std::mem::replace(&mut is_told, true) {
-                http.as_mut().graceful_shutdown();
+                http.as_mut().shut_down();
             }
             http.as_mut().poll(cx)
-        })
-        .await;
+        });
+        if end.await.is_err_and(|broken| broken.looks_whole()) {
+            http.with_stream(|stream| stream.reset());
+        }
     }
 }
 

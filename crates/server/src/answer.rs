@@ -70,21 +70,21 @@ where
     S: Service<Request<Body>, Response = Response<RB>, Error = Infallible>,
     RB: HttpBody<Data = Bytes>,
 {
-    type Output = Result<Response<ResponseBody<RB>>, Infallible>;
+    type Output = Response<ResponseBody<RB>>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if let StateProjection::Waiting { stack, request } = this.state.as_mut().project() {
-            ready!(stack.poll_ready(task))?;
+            let Ok(()) = ready!(stack.poll_ready(task));
             // Polled again after it was done; a future may then do anything but panic.
             let Some(request) = request.take() else { return Poll::Pending };
             let future = stack.call(request);
             this.state.set(State::Called { future });
         }
         let StateProjection::Called { future } = this.state.project() else { return Poll::Pending };
-        let response = ready!(future.poll(task))?;
+        let Ok(response) = ready!(future.poll(task));
         let Some(facts) = this.facts.take() else { return Poll::Pending };
-        Poll::Ready(Ok(facts.finish(response)))
+        Poll::Ready(facts.finish(response))
     }
 }
 

@@ -136,7 +136,7 @@ pub struct Limits {
     /// answered with 414, a longer header line with 400.
     pub line: usize,
     /// Bytes of a request's whole head. Default 40 KiB, which is nginx's 1 + 4 buffers of 8 KiB;
-    /// more is answered with 431.
+    /// more is answered with 400.
     pub head: usize,
     /// How many header lines a request may have. Default 200; more is answered with 431.
     pub header_lines: usize,

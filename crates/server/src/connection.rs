@@ -1,11 +1,12 @@
 //! One connection: what it knows of its client, and what becomes of each of its requests.
 
-use std::{convert::Infallible, sync::Arc};
+use std::sync::Arc;
 
-use http::{Request, Response, request::Parts};
+use bytes::Bytes;
+use http::{Request, request::Parts};
 use http_body::Body as HttpBody;
-use hyper::body::Incoming;
 use towergate_core::{Body, Client, Context, Matched, Timing};
+use towergate_http1::server::{self as http1, Malformed};
 
 use crate::{
     activity::Activity,
@@ -14,13 +15,13 @@ use crate::{
     origin::Origin,
     real_ip,
     request_body::{Note, RequestBody},
-    request_check,
+    request_check::{self, Refusal},
     routing::{self, Found},
     stats::Counters,
     worker::{Stack, Worker},
 };
 
-/// hyper's service of one connection.
+/// The service of one connection.
 pub(crate) struct Connection<S> {
     worker: Arc<Worker>,
     stack: S,
@@ -55,11 +56,12 @@ impl<S> Connection<S> {
     }
 
     /// Finds out what is to be done with a request, and whether it must be the connection's last.
-    fn admit(&self, head: &mut Parts, number: u64) -> (Arc<Context>, bool) {
+    /// What came instead of a request is refused, and otherwise treated like one.
+    fn admit(&self, head: &mut Parts, fault: Option<Refusal>, number: u64) -> (Arc<Context>, bool) {
         let timing = Timing::start();
         let client = self.client(head, number);
         let limits = &self.worker.config.limits;
-        let checked = request_check::check(head, limits);
+        let checked = fault.map_or_else(|| request_check::check(head, limits), Err);
         let ends = checked.as_ref().is_err_and(|refusal| refusal.ends_connection());
         let found = self.worker.table.with(|table| match &checked {
             Ok(asked) => routing::find(table, head, &client, self.origin.local, asked),
@@ -80,7 +82,10 @@ impl<S> Connection<S> {
     }
 
     /// The body as the stack is to read it, and where it tells what goes wrong with it.
-    fn body(&self, incoming: Incoming) -> (Body, Option<Note>) {
+    fn body<B>(&self, incoming: B) -> (Body, Option<Note>)
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    {
         if incoming.is_end_stream() {
             return (Body::Empty, None);
         }
@@ -91,18 +96,19 @@ impl<S> Connection<S> {
     }
 }
 
-impl<S: Stack> hyper::service::Service<Request<Incoming>> for Connection<S> {
-    type Response = Response<ResponseBody<S::Body>>;
-    type Error = Infallible;
-    type Future = Answer<S, S::Future>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+impl<S: Stack> Connection<S> {
+    /// Gives a request to the stack, or what is refused before it; its response is finished on the
+    /// way back.
+    fn answer(
+        &self,
+        mut head: Parts,
+        (body, note): (Body, Option<Note>),
+        fault: Option<Refusal>,
+    ) -> Answer<S, S::Future> {
         let number = self.activity.begin();
         Counters::count(&self.worker.counters.requests);
         let serving = Serving(self.activity.clone());
-        let (mut head, incoming) = request.into_parts();
-        let (cx, is_last) = self.admit(&mut head, number);
-        let (body, note) = self.body(incoming);
+        let (cx, is_last) = self.admit(&mut head, fault, number);
         let facts = Facts {
             worker: self.worker.clone(),
             cx,
@@ -113,5 +119,25 @@ impl<S: Stack> hyper::service::Service<Request<Incoming>> for Connection<S> {
             serving,
         };
         Answer::new(self.stack.clone(), Request::from_parts(head, body), facts)
+    }
+}
+
+impl<S: Stack> http1::Service for Connection<S> {
+    type Body = ResponseBody<S::Body>;
+    type Future = Answer<S, S::Future>;
+
+    fn call(&mut self, request: Result<Request<http1::Body>, Malformed>) -> Self::Future {
+        match request {
+            Ok(request) => {
+                let (head, body) = request.into_parts();
+                // Nothing can go wrong any more with a body that is there.
+                let body = body.into_whole().map_or_else(|body| self.body(body), |whole| (whole.into(), None));
+                self.answer(head, body, None)
+            }
+            Err(malformed) => {
+                let fault = malformed.fault().into();
+                self.answer(malformed.into_head(), (Body::Empty, None), Some(fault))
+            }
+        }
     }
 }

@@ -10,9 +10,9 @@
 //!                 │
 //!   accept ───────┤  a task per connection, a worker per thread
 //!                 ▼
-//!   hyper         reads a head: no HTTP at all ─────────────────────────► 400, 431, closed
-//!                 │
-//!   request_check │  host, path, framing, sizes: refused ───┐
+//!   http1         reads a head: no HTTP at all, too large ──┐
+//!                 │                                          │ 400, 414, 431, 501, 505
+//!   request_check │  host, path, framing, sizes: refused ───┤
 //!                 │                                          │
 //!   real_ip       │  who the client is                       │
 //!                 │                                          │
@@ -28,7 +28,7 @@
 //!   stamp            Server, Via, X-Kong-…, Kong-Route-…
 //!                                    │
 //!                                    ▼
-//!   hyper            writes; the connection waits for its next request
+//!   http1            writes; the connection waits for its next request
 //! ```
 //!
 //! # Workers
@@ -42,22 +42,24 @@
 //!
 //! # What is refused, and by whom
 //!
-//! | status | what | answered by | then |
+//! | status | what | found by | then |
 //! | --- | --- | --- | --- |
-//! | 400 | no HTTP/1, bad header names, differing `Content-Length`, a list of codings without `chunked` at its end | hyper, empty body | closed |
-//! | 431 | more than 200 header lines or 40 KiB of head, the request line included ([`Limits`]) | hyper, empty body | closed |
+//! | 400 | no HTTP/1, bad header lines, several `Content-Length` or one beside a transfer coding, a coding in HTTP/1.0 | `towergate-http1` | closed |
+//! | 400 | a header line beyond 8 KiB, a head beyond 40 KiB (`Request header or cookie too large`, [`Limits`]) | `towergate-http1` | closed |
+//! | 414 | a request line beyond 8 KiB | `towergate-http1` | closed |
+//! | 431 | more than 200 header lines | `towergate-http1` | closed |
+//! | 501 | a transfer coding other than `chunked`, HTML page | `towergate-http1` | closed |
+//! | 505 | a version of HTTP that is not 1, HTML page | `towergate-http1` | closed |
 //! | 400 | no or several `Host`, a bad host, several `Authorization`, `..` above the root, `%00`, bad escapes, `CONNECT` to a host | `request_check` | closed |
-//! | 400 | a header line beyond 8 KiB (`Request header or cookie too large`) | `request_check` | closed |
 //! | 405 | `TRACE`, `CONNECT` to a path | `request_check` | kept |
 //! | 413 | a body longer than `client_max_body_size` | `request_check`, or while it is read | closed |
-//! | 414 | a request line beyond 8 KiB | `request_check` | closed |
-//! | 501 | a transfer coding other than `chunked` | `request_check`, HTML page | closed |
 //! | 408 | nothing of a body for 60 s | while it is read | closed |
 //! | – | a head that takes longer than 60 s, an idle connection after 75 s | the worker's look | closed |
 //!
-//! Where this differs from Kong: what hyper refuses has no body and is seen by no plugin; a path may
-//! not contain `<`, `>` or a backquote; of two equal `Content-Length` lines hyper keeps one; hosts
-//! are compared without regard to case; what `Connection` lists never takes framing or `Host` away.
+//! All of them are answered in the same words as Kong's, and global plugins see them. Where this
+//! differs from Kong: header lines that are none are refused, where nginx drops some of them; HTTP/0.9
+//! is not spoken; a path may not contain `<`, `>` or a backquote; hosts are compared without regard to
+//! case; what `Connection` lists never takes framing or `Host` away.
 //!
 //! HTTP/1.0 and HTTP/1.1 without TLS are served here.
 //!

@@ -13,7 +13,6 @@ use std::{
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 use towergate_core::BoxError;
 
@@ -65,9 +64,9 @@ impl Error for ClientBodyError {}
 /// Where a body leaves a note when it goes wrong, for whoever answers the request.
 pub(crate) type Note = Arc<OnceLock<ClientBodyError>>;
 
-/// What hyper receives, within limits.
-pub(crate) struct RequestBody {
-    incoming: Incoming,
+/// What the client sends, within limits.
+pub(crate) struct RequestBody<B> {
+    incoming: B,
     // How many bytes may still come; `None` for any number.
     left: Option<u64>,
     patience: Duration,
@@ -78,8 +77,8 @@ pub(crate) struct RequestBody {
     note: Note,
 }
 
-impl RequestBody {
-    pub(crate) fn new(incoming: Incoming, limit: Option<u64>, patience: Duration, note: Note) -> Self {
+impl<B> RequestBody<B> {
+    pub(crate) fn new(incoming: B, limit: Option<u64>, patience: Duration, note: Note) -> Self {
         Self { incoming, left: limit, patience, timer: None, is_waiting: false, note }
     }
 
@@ -116,7 +115,7 @@ impl RequestBody {
     }
 }
 
-impl Body for RequestBody {
+impl<B: Body<Data = Bytes> + Unpin> Body for RequestBody<B> {
     type Data = Bytes;
     type Error = BoxError;
 

@@ -1,10 +1,12 @@
 //! What is refused before anything else looks at a request, in one place.
 //!
-//! hyper has read the head by then and has answered what is no HTTP at all (see the crate page).
-//! What it lets through and an upstream might read differently than we do ends here.
+//! The head has been read by then; what is no HTTP at all is refused in the same words as what is
+//! refused here. What is well formed, and yet an upstream might read it differently than we do, ends
+//! here.
 
 use http::{HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts, uri::PathAndQuery};
 use towergate_core::Reply;
+use towergate_http1::server::Fault;
 use towergate_router::{path, split_host};
 
 use crate::config::Limits;
@@ -33,8 +35,12 @@ pub(crate) enum Refusal {
     LineTooLong,
     /// A header line that is too long: nginx's own 494, which clients see as 400.
     HeaderTooLong,
+    /// More header lines than a request may have: 431.
+    TooManyHeaders,
     /// A transfer coding other than `chunked`: 501.
     Coding,
+    /// A version of HTTP that is not spoken: 505.
+    Version,
 }
 
 impl Refusal {
@@ -46,7 +52,9 @@ impl Refusal {
             Self::BodyTooLong => Reply::fault(StatusCode::PAYLOAD_TOO_LARGE),
             Self::LineTooLong => Reply::fault(StatusCode::URI_TOO_LONG),
             Self::HeaderTooLong => Reply::fault(header_too_long()),
+            Self::TooManyHeaders => Reply::fault(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
             Self::Coding => Reply::page(StatusCode::NOT_IMPLEMENTED),
+            Self::Version => Reply::page(StatusCode::HTTP_VERSION_NOT_SUPPORTED),
         }
     }
 
@@ -54,6 +62,20 @@ impl Refusal {
     /// request it could not make sense of.
     pub(crate) fn ends_connection(self) -> bool {
         self != Self::Method
+    }
+}
+
+impl From<Fault> for Refusal {
+    /// What Kong answers to a head that is none.
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::RequestLine | Fault::Header | Fault::Framing => Self::Bad,
+            Fault::RequestLineTooLong => Self::LineTooLong,
+            Fault::HeadTooLarge => Self::HeaderTooLong,
+            Fault::TooManyHeaders => Self::TooManyHeaders,
+            Fault::Version => Self::Version,
+            Fault::TransferCoding => Self::Coding,
+        }
     }
 }
 
@@ -119,7 +141,7 @@ fn check_headers(head: &Parts, limits: &Limits) -> Result<(), Refusal> {
     if is_host_missing || hosts > 1 || lengths > 1 || authorizations > 1 { Err(Refusal::Bad) } else { Ok(()) }
 }
 
-/// hyper takes any list of transfer codings that ends with `chunked`; nginx only `chunked` itself.
+/// Of the transfer codings only `chunked` is taken, as in nginx, whatever reads the request.
 fn check_body(head: &Parts, limits: &Limits) -> Result<(), Refusal> {
     let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next() {

@@ -23,6 +23,11 @@ impl Stream {
         Self { transport, activity }
     }
 
+    /// Lets the connection end in a way that nobody takes for a peaceful one.
+    pub(crate) fn reset(&self) {
+        self.transport.reset();
+    }
+
     fn tell<T>(&self, result: Poll<T>) -> Poll<T> {
         self.activity.sent(result.is_pending());
         result

@@ -1,98 +1,124 @@
 //! The upstream's response body on its way to the client.
 
 use std::{
-    future::{Future, poll_fn},
+    future::poll_fn,
     pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::{task::AbortHandle, time::Instant};
 use towergate_core::{Body, BoxError};
 
 use crate::{
-    connection::Received,
-    error::{Error, Kind},
-    pool::Lease,
+    connection::{Connection, Received},
+    error::Error,
+    pool::Berth,
 };
 
 /// Makes a response's body; one that is at hand already is passed on as it is, and its connection
-/// is free again. `reusable` says whether the upstream will take more requests on it.
-pub(crate) async fn body(incoming: Received, lease: Lease, read_timeout: Duration, reusable: bool) -> Body {
-    let mut answer = Answer {
-        incoming,
-        read: None,
-        lease: Some(lease),
-        reusable,
-        read_timeout,
-        stall: None,
-        waiting: false,
-        broken: false,
+/// is free again as of `now`.
+pub(crate) async fn body(received: Received, berth: Berth, now: Instant) -> Body {
+    let received = match received.complete() {
+        Ok((bytes, connection)) => {
+            if let Some(connection) = connection {
+                berth.keep(Connection::reclaimed(connection), now);
+            }
+            return Body::from(bytes);
+        }
+        Err(received) => received,
     };
-    if answer.incoming.is_end_stream() {
-        answer.finish();
-        return Body::Empty;
-    }
-    // One look without waiting: small bodies usually arrive together with the head.
+    let mut answer = Answer { source: Source::new(received), read: None, berth: Some(berth) };
+    // One look without waiting: the beginning usually arrives together with the head.
     let first = poll_fn(|cx| Poll::Ready(answer.poll_data(cx))).await;
     match first {
-        Poll::Ready(Some(Ok(bytes))) if answer.lease.is_none() => Body::from(bytes),
+        Poll::Ready(Some(Ok(bytes))) if answer.berth.is_none() => Body::from(bytes),
         Poll::Ready(Some(Ok(bytes))) => {
             answer.read = Some(bytes);
-            Body::boxed(answer)
+            Body::Boxed(Box::pin(answer))
         }
         Poll::Ready(None) => Body::Empty,
         Poll::Ready(Some(Err(error))) => Body::boxed(Broken(Some(error))),
-        Poll::Pending => Body::boxed(answer),
+        Poll::Pending => Body::Boxed(Box::pin(answer)),
     }
 }
 
-/// A response body that frees its connection at the end and gives up when nothing comes for too
-/// long. A break is passed on as an error, so that the client never takes it for the end.
+/// A response body that frees its connection at the end. A break is passed on as an error, so that
+/// the client never takes it for the end.
 struct Answer {
-    incoming: Received,
+    source: Source,
     /// Read before the client asked.
     read: Option<Bytes>,
-    lease: Option<Lease>,
-    reusable: bool,
-    read_timeout: Duration,
-    stall: Option<Pin<Box<Sleep>>>,
-    /// Whether `stall` runs.
-    waiting: bool,
-    broken: bool,
+    /// `None` when the connection is free, or closed.
+    berth: Option<Berth>,
+}
+
+/// Where a response's body is read from.
+#[allow(clippy::large_enum_variant, reason = "boxed with its answer, and the small one is rare")]
+enum Source {
+    Own(Received),
+    /// The response came before its request was over, the rest of which a task sends: it must not
+    /// wait until the client reads, which may be only after it has sent everything.
+    Shared(Arc<Mutex<Received>>, AbortHandle),
+}
+
+impl Source {
+    fn new(received: Received) -> Self {
+        if !received.is_sending() {
+            return Self::Own(received);
+        }
+        let received = Arc::new(Mutex::new(received));
+        let shared = received.clone();
+        let sending = tokio::spawn(poll_fn(move |cx| lock(&shared).poll_request(cx)));
+        Self::Shared(received, sending.abort_handle())
+    }
+
+    fn with<A>(&mut self, use_it: impl FnOnce(&mut Received) -> A) -> A {
+        match self {
+            Self::Own(received) => use_it(received),
+            Self::Shared(received, _) => use_it(&mut lock(received)),
+        }
+    }
+
+    fn ask<A>(&self, question: impl FnOnce(&Received) -> A) -> A {
+        match self {
+            Self::Own(received) => question(received),
+            Self::Shared(received, _) => question(&lock(received)),
+        }
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        if let Self::Shared(_, sending) = self {
+            sending.abort();
+        }
+    }
+}
+
+fn lock(received: &Mutex<Received>) -> MutexGuard<'_, Received> {
+    received.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Answer {
     fn finish(&mut self) {
-        if let Some(lease) = self.lease.take().filter(|_| self.reusable) {
-            lease.finish();
+        if let (Some(berth), Some(connection)) = (self.berth.take(), self.source.with(Received::reclaim)) {
+            berth.keep(Connection::reclaimed(connection), Instant::now());
         }
     }
 
     fn break_off(&mut self, error: Error) -> Error {
-        let address = self.lease.take().map(|lease| lease.key.address);
-        self.broken = true;
+        let address = self.berth.take().map(|berth| berth.key.address);
         let side = error.side().as_str();
         tracing::error!(upstream = ?address, side, cause = %error, "Response broken off");
         error
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        if self.broken {
-            return Poll::Ready(None);
-        }
         loop {
-            let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
-                Poll::Ready(frame) => frame,
-                Poll::Pending => {
-                    ready!(self.poll_stall(cx));
-                    let error = Error::new(Kind::ReadTimeout(self.read_timeout));
-                    return Poll::Ready(Some(Err(self.break_off(error))));
-                }
-            };
-            self.waiting = false;
+            let frame = ready!(self.source.with(|received| Pin::new(received).poll_frame(cx)));
             match frame.map(|frame| frame.map(Frame::into_data)) {
                 None => {
                     self.finish();
@@ -100,7 +126,7 @@ impl Answer {
                 }
                 Some(Err(cause)) => return Poll::Ready(Some(Err(self.break_off(cause.into())))),
                 Some(Ok(Ok(bytes))) => {
-                    if self.incoming.is_end_stream() {
+                    if self.source.ask(HttpBody::is_end_stream) {
                         self.finish();
                     }
                     return Poll::Ready(Some(Ok(bytes)));
@@ -109,16 +135,6 @@ impl Answer {
                 Some(Ok(Err(_trailers))) => {}
             }
         }
-    }
-
-    /// Ready when nothing has come for too long.
-    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let limit = self.read_timeout;
-        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(limit)));
-        if !std::mem::replace(&mut self.waiting, true) {
-            stall.as_mut().reset(Instant::now() + limit);
-        }
-        stall.as_mut().poll(cx)
     }
 }
 
@@ -135,12 +151,12 @@ impl HttpBody for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.read.is_none() && self.incoming.is_end_stream()
+        self.read.is_none() && self.source.ask(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
         let read = self.read.as_ref().map_or(0, |bytes| bytes.len() as u64);
-        let rest = self.incoming.size_hint();
+        let rest = self.source.ask(HttpBody::size_hint);
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower().saturating_add(read));
         if let Some(upper) = rest.upper() {

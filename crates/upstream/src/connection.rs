@@ -1,143 +1,122 @@
 //! One HTTP/1.1 connection to an upstream: the only module that knows which HTTP client drives it.
 
-use std::{fmt, future::Future, io, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::{
-    body::Incoming,
-    client::conn::{TrySendError, http1},
-};
-use hyper_util::rt::TokioIo;
-use tokio::{
-    task::AbortHandle,
-    time::{sleep_until, timeout},
+use http::{HeaderName, HeaderValue, Method, Response, header};
+use towergate_http1::{
+    Spelling,
+    client::{self, Buffers, ErrorKind, Length, Timeouts},
 };
 
 use crate::{
-    activity::Activity,
-    error::{Error, Kind, NoAnswer, WriteStalled},
+    error::{Error, Kind},
+    forward::Sink,
     request_body::Feed,
     transport::{Key, Transport},
-    wire::Wire,
 };
 
 /// The body of a response as it is received.
-pub(crate) type Received = Incoming;
-
-/// How many header lines a response may have: as many as a request by default.
-const HEADER_LINES: usize = 200;
-
-/// How long a connection that has just been given back may take to become ready again.
-const SETTLING: Duration = Duration::from_millis(50);
+pub(crate) type Received = client::Body<Transport, Feed>;
 
 /// A connection to an upstream; closed when dropped, whatever is under way on it.
-pub(crate) struct Connection {
-    sender: http1::SendRequest<Feed>,
-    driver: AbortHandle,
-    activity: Arc<Activity>,
-    served: u64,
+#[derive(Debug)]
+pub(crate) struct Connection(client::Connection<Transport>);
+
+/// A request that is being written.
+pub(crate) struct Outgoing<'a> {
+    request: client::Request<Transport>,
+    spelling: Option<&'a Spelling>,
 }
 
 impl Connection {
     /// Connects within the time given.
     pub(crate) async fn open(key: &Key, limit: Duration) -> Result<Self, Error> {
-        let transport = Transport::dial(key, limit).await?;
-        let address = key.address;
-        let activity = Arc::new(Activity::new());
-        let wire = TokioIo::new(Wire::new(transport, activity.clone()));
-        // Names go out as the client wrote them (the server keeps that with the request), others
-        // like `X-Forwarded-For`; names of the response come back as the upstream wrote them.
-        let mut builder = http1::Builder::new();
-        builder.preserve_header_case(true).title_case_headers(true).max_headers(HEADER_LINES);
-        let (sender, connection) = builder.handshake(wire).await?;
-        let driver = tokio::spawn(async move {
-            if let Err(cause) = connection.await {
-                tracing::trace!(%address, %cause, "Upstream connection ended");
-            }
-        });
-        Ok(Self { sender, driver: driver.abort_handle(), activity, served: 0 })
+        Ok(Self(client::Connection::new(Transport::dial(key, limit).await?)))
     }
 
-    /// What happens on it.
-    pub(crate) fn activity(&self) -> &Arc<Activity> {
-        &self.activity
+    /// A connection on which a response was read to its end.
+    pub(crate) fn reclaimed(connection: client::Connection<Transport>) -> Self {
+        Self(connection)
+    }
+
+    /// Whether nothing has happened on it while it was idle.
+    pub(crate) fn is_open(&mut self) -> bool {
+        self.0.is_open()
     }
 
     /// How many requests were sent on it.
     pub(crate) fn served(&self) -> u64 {
-        self.served
+        self.0.served()
     }
 
-    /// Whether it has been used before and can be again.
-    pub(crate) async fn is_usable(&mut self) -> bool {
-        if self.sender.is_closed() {
-            return false;
-        }
-        self.sender.is_ready() || matches!(timeout(SETTLING, self.sender.ready()).await, Ok(Ok(())))
+    /// Takes its memory from an idle connection.
+    pub(crate) fn take_buffers(&mut self) -> Buffers {
+        self.0.take_buffers()
     }
 
-    /// Sends a request and waits for the head of its response.
+    /// Gives it memory to work with.
+    pub(crate) fn give_buffers(&mut self, buffers: Buffers) {
+        self.0.give_buffers(buffers);
+    }
+
+    /// Begins a request to this host. Names of headers go out as `spelling` has them, others (like
+    /// our own `X-Forwarded-For`) as usual.
+    pub(crate) fn request<'a>(
+        self,
+        method: &Method,
+        target: &[&str],
+        host: &HeaderValue,
+        spelling: Option<&'a Spelling>,
+    ) -> Outgoing<'a> {
+        let mut request = self.0.request(method, target);
+        request.header(&header::HOST, host);
+        request.header(&header::CONNECTION, &HeaderValue::from_static("keep-alive"));
+        Outgoing { request, spelling }
+    }
+}
+
+impl Outgoing<'_> {
+    /// Sends the request and waits for the head of its response.
     pub(crate) async fn send(
-        &mut self,
-        request: Request<Feed>,
-        read_timeout: Duration,
+        self,
+        length: Length,
+        body: Feed,
+        timeouts: Timeouts,
     ) -> Result<Response<Received>, Error> {
-        self.served += 1;
-        let activity = &self.activity;
-        let mut response = pin!(self.sender.try_send_request(request));
-        let mut alarm = pin!(sleep_until(activity.last() + read_timeout));
-        std::future::poll_fn(|cx| {
-            if let Poll::Ready(response) = response.as_mut().poll(cx) {
-                activity.answered();
-                return Poll::Ready(response.map_err(failure));
-            }
-            while alarm.as_mut().poll(cx).is_ready() {
-                let now = tokio::time::Instant::now();
-                // While the request is still on its way, the upstream owes nothing.
-                let since = if activity.is_request_sent() { activity.last() } else { now };
-                let deadline = since + read_timeout;
-                if deadline <= now {
-                    return Poll::Ready(Err(Error::new(Kind::ReadTimeout(read_timeout))));
-                }
-                alarm.as_mut().reset(deadline);
-            }
-            Poll::Pending
-        })
-        .await
+        Ok(self.request.send(length, body, timeouts).await?)
     }
 }
 
-fn failure(error: TrySendError<Request<Feed>>) -> Error {
-    let unsent = error.message().is_some();
-    let error = Error::from(error.into_error());
-    if unsent { error.unsent() } else { error }
+impl Sink for Outgoing<'_> {
+    fn copy(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.request.header_spelled(name, value, self.spelling);
+    }
+
+    fn put(&mut self, name: &HeaderName, parts: &[&[u8]]) {
+        self.request.header_of(name, parts);
+    }
 }
 
-impl From<hyper::Error> for Error {
-    fn from(error: hyper::Error) -> Self {
-        let io = std::iter::successors(std::error::Error::source(&error), |cause| cause.source())
-            .find_map(|cause| cause.downcast_ref::<io::Error>());
-        let inner = io.and_then(|io| io.get_ref());
-        let stalled = inner.and_then(|inner| inner.downcast_ref::<WriteStalled>());
-        let kind = match stalled {
-            Some(WriteStalled(limit)) => Kind::WriteTimeout(*limit),
-            None if inner.is_some_and(|inner| inner.is::<NoAnswer>()) => Kind::BadResponse,
-            None if error.is_parse() => Kind::BadResponse,
-            None if error.is_user() => Kind::BadRequest,
-            None => Kind::Closed,
+impl From<client::Error> for Error {
+    fn from(error: client::Error) -> Self {
+        let (unsent, unheard) = (error.is_unsent(), !error.is_heard());
+        let kind = match error.kind() {
+            ErrorKind::ReadTimeout(limit) => Kind::ReadTimeout(limit),
+            ErrorKind::WriteTimeout(limit) => Kind::WriteTimeout(limit),
+            ErrorKind::BadResponse | ErrorKind::NoAnswer => Kind::BadResponse,
+            ErrorKind::RequestBody => {
+                let cause = error.into_source().map(|cause| cause.to_string());
+                return Self::new(Kind::ClientBody(cause.unwrap_or_default()));
+            }
+            _ => Kind::Closed,
         };
-        Self::new(kind).because(error)
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("served", &self.served).finish_non_exhaustive()
+        let no_answer = error.kind() == ErrorKind::NoAnswer;
+        let mut told = Self::new(kind).told(unsent, unheard);
+        if no_answer {
+            told = told.because("interim responses without end");
+        } else if let Some(cause) = error.into_source() {
+            told = told.because(cause);
+        }
+        told
     }
 }

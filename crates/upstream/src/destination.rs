@@ -139,6 +139,8 @@ pub(crate) struct Peer<'a> {
     pub(crate) address: SocketAddr,
     /// The `Host` to send.
     pub(crate) host: &'a HeaderValue,
+    /// Whether it took time to find out, or may have.
+    pub(crate) was_asked_for: bool,
 }
 
 /// What the earlier attempts of a request went to, so that the next goes elsewhere if it can.
@@ -242,11 +244,11 @@ impl Endpoint {
     }
 
     async fn peer<'a>(&'a self, resolver: &Resolver, tried: &[SocketAddr]) -> Result<Peer<'a>, Error> {
-        let address = match &self.place {
-            Place::Address(address) => SocketAddr::new(*address, self.port),
-            Place::Name(name) => resolver.resolve(name, self.port, tried).await?,
+        let (address, was_asked_for) = match &self.place {
+            Place::Address(address) => (SocketAddr::new(*address, self.port), false),
+            Place::Name(name) => (resolver.resolve(name, self.port, tried).await?, true),
         };
-        Ok(Peer { address, host: &self.host })
+        Ok(Peer { address, host: &self.host, was_asked_for })
     }
 }
 

@@ -5,8 +5,6 @@ use std::{fmt, net::SocketAddr, time::Duration};
 use http::{Method, StatusCode};
 use towergate_core::{BoxError, Protocol, Reply};
 
-use crate::activity::BEFORE_ANSWER;
-
 /// Whose side a failure was on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -37,6 +35,7 @@ impl Side {
 pub struct Error {
     kind: Kind,
     unsent: bool,
+    unheard: bool,
     source: Option<BoxError>,
 }
 
@@ -72,7 +71,7 @@ pub(crate) enum Kind {
 
 impl Error {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self { kind, unsent: false, source: None }
+        Self { kind, unsent: false, unheard: false, source: None }
     }
 
     #[must_use]
@@ -81,10 +80,11 @@ impl Error {
         self
     }
 
-    /// Notes that not a byte of the request can have reached the upstream.
+    /// Notes whether not a byte of the request can have reached the upstream, and whether not a byte
+    /// of a response has come.
     #[must_use]
-    pub(crate) fn unsent(mut self) -> Self {
-        self.unsent = true;
+    pub(crate) fn told(mut self, unsent: bool, unheard: bool) -> Self {
+        (self.unsent, self.unheard) = (unsent, unheard);
         self
     }
 
@@ -114,9 +114,9 @@ impl Error {
         matches!(self.kind, Kind::Connect(_) | Kind::ConnectTimeout(..))
     }
 
-    /// Whether the connection ended.
-    pub(crate) fn is_closed(&self) -> bool {
-        matches!(self.kind, Kind::Closed)
+    /// Whether the connection ended before a byte of a response had come.
+    pub(crate) fn is_unheard_close(&self) -> bool {
+        self.unheard && matches!(self.kind, Kind::Closed)
     }
 
     /// Whether another attempt makes sense for a request of this method: always if nothing of it
@@ -191,30 +191,6 @@ impl std::error::Error for Error {
     }
 }
 
-/// The I/O error a connection ends with when the peer takes no bytes for too long.
-#[derive(Debug)]
-pub(crate) struct WriteStalled(pub(crate) Duration);
-
-impl fmt::Display for WriteStalled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "nothing could be written for {:?}", self.0)
-    }
-}
-
-impl std::error::Error for WriteStalled {}
-
-/// The I/O error a connection ends with when the peer sends and sends but never answers.
-#[derive(Debug)]
-pub(crate) struct NoAnswer;
-
-impl fmt::Display for NoAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{BEFORE_ANSWER} bytes came, but no response")
-    }
-}
-
-impl std::error::Error for NoAnswer {}
-
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
@@ -272,7 +248,7 @@ mod tests {
             (lock, false),
         ] {
             assert!(Error::new(Kind::Connect(address())).is_retryable(&method));
-            assert!(Error::new(Kind::Closed).unsent().is_retryable(&method));
+            assert!(Error::new(Kind::Closed).told(true, true).is_retryable(&method));
             assert_eq!(Error::new(Kind::Closed).is_retryable(&method), repeatable, "{method}");
             assert_eq!(Error::new(Kind::ReadTimeout(Duration::ZERO)).is_retryable(&method), repeatable);
             assert!(!Error::new(Kind::BadResponse).is_retryable(&method));

@@ -1,11 +1,12 @@
 //! The head of a request as it goes upstream.
 
-use std::net::IpAddr;
+use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header, request::Parts, uri::PathAndQuery};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, request::Parts};
 use towergate_core::Context;
+use towergate_http1::client::Length as Announced;
 
-use crate::{hop, request_body::Length, settings::ProxySettings};
+use crate::{hop, request_body::Length, settings::ProxySettings, text::Text};
 
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -16,12 +17,49 @@ const X_FORWARDED_PATH: HeaderName = HeaderName::from_static("x-forwarded-path")
 const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const X_KONG_REQUEST_ID: HeaderName = HeaderName::from_static("x-kong-request-id");
 
+/// What headers are written to, one after the other: a request of HTTP/1.1 as it goes out, or a map.
+pub(crate) trait Sink {
+    /// A header as it is.
+    fn copy(&mut self, name: &HeaderName, value: &HeaderValue);
+
+    /// A header whose value is made of parts.
+    fn put(&mut self, name: &HeaderName, parts: &[&[u8]]);
+}
+
+impl Sink for HeaderMap {
+    fn copy(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.append(name.clone(), value.clone());
+    }
+
+    fn put(&mut self, name: &HeaderName, parts: &[&[u8]]) {
+        if let Ok(value) = HeaderValue::from_bytes(&parts.concat()) {
+            self.append(name.clone(), value);
+        }
+    }
+}
+
 /// Writes the heads of requests as they go upstream.
 #[derive(Debug, Clone)]
 pub(crate) struct Forwarding {
     /// The `Via` entries for requests received over HTTP/1.0, 1.1 and 2; `None` adds nothing.
     via: Option<[HeaderValue; 3]>,
     request_id: bool,
+}
+
+/// What the client said that is not passed on as it is, but continued or said anew.
+#[derive(Debug, Default)]
+pub(crate) struct Said<'a> {
+    forwarded_for: Lines<'a>,
+    via: Lines<'a>,
+    /// Whether it announced a body, be it an empty one.
+    pub(crate) framed: bool,
+}
+
+/// The lines of one header.
+#[derive(Debug, Default)]
+struct Lines<'a> {
+    first: Option<&'a HeaderValue>,
+    more: bool,
 }
 
 impl Forwarding {
@@ -34,30 +72,9 @@ impl Forwarding {
         Self { via, request_id: settings.headers_upstream_request_id }
     }
 
-    /// The headers to send. `Host` comes first; without the client's own (`preserve_host`) it is
-    /// a placeholder for each attempt to fill in.
-    ///
-    /// The client's headers keep their order; what the gateway says itself comes after them.
-    pub(crate) fn headers(&self, cx: &Context, head: &Parts, length: Length) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(head.headers.len() + 12);
-        let host = cx.route().filter(|route| route.preserve_host).and_then(|_| client_host(head));
-        headers.insert(header::HOST, host.unwrap_or(HeaderValue::from_static("")));
-        headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
-        self.copy_client_headers(head, &mut headers);
-        if hop::wants_trailers(&head.headers) {
-            headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        }
-        frame(head, length, &mut headers);
-        forwarded(cx, head, &mut headers);
-        self.append_via(head, &mut headers);
-        if self.request_id {
-            headers.insert(X_KONG_REQUEST_ID, cx.request_id.to_value());
-        }
-        headers
-    }
-
-    /// Copies what is the client's to say.
-    fn copy_client_headers(&self, head: &Parts, headers: &mut HeaderMap) {
+    /// Passes on what is the client's to say, in its order. Without what is about the connection:
+    /// that, `Host` and the length of the body are the sender's to write.
+    pub(crate) fn pass<'a>(&self, head: &'a Parts, trailers: bool, sink: &mut impl Sink) -> Said<'a> {
         // In the gateway the server has done this before the guards, and taken the list away; a proxy
         // used on its own does it here.
         let listed = if head.headers.contains_key(header::CONNECTION) {
@@ -66,15 +83,33 @@ impl Forwarding {
             Vec::new()
         };
         let crumbs = head.version >= Version::HTTP_2;
+        let mut said = Said::default();
         for (name, value) in &head.headers {
-            let dropped = self.is_ours(name) || (listed.contains(name) && !hop::is_protected(name));
+            if self.is_ours(name) {
+                said.note(name, value);
+                continue;
+            }
+            let dropped = !listed.is_empty() && listed.contains(name) && !hop::is_protected(name);
             if !(dropped || crumbs && *name == header::COOKIE) {
-                headers.append(name.clone(), value.clone());
+                sink.copy(name, value);
             }
         }
         // HTTP/2 allows a cookie header in pieces, HTTP/1.1 does not.
         if crumbs && let Some(cookie) = joined(&head.headers, &header::COOKIE, b"; ") {
-            headers.insert(header::COOKIE, cookie);
+            sink.put(&header::COOKIE, &[&cookie]);
+        }
+        if trailers {
+            sink.copy(&header::TE, &HeaderValue::from_static("trailers"));
+        }
+        said
+    }
+
+    /// Adds what the gateway says itself.
+    pub(crate) fn add(&self, cx: &Context, head: &Parts, said: &Said<'_>, sink: &mut impl Sink) {
+        forwarded(cx, head, said, sink);
+        self.add_via(head, said, sink);
+        if self.request_id {
+            sink.put(&X_KONG_REQUEST_ID, &[cx.request_id.as_str().as_bytes()]);
         }
     }
 
@@ -86,34 +121,56 @@ impl Forwarding {
         is_ours(name.as_str()) || (name.as_str().contains('_') && is_ours(&name.as_str().replace('_', "-")))
     }
 
-    fn append_via(&self, head: &Parts, headers: &mut HeaderMap) {
+    fn add_via(&self, head: &Parts, said: &Said<'_>, sink: &mut impl Sink) {
         let entry = self.via.as_ref().map(|[v10, v11, v2]| match head.version {
             Version::HTTP_09 | Version::HTTP_10 => v10,
             Version::HTTP_2 | Version::HTTP_3 => v2,
             _ => v11,
         });
-        let via = match (joined(&head.headers, &header::VIA, b", "), entry) {
-            (Some(via), Some(entry)) => concatenated(&via, entry.as_bytes()),
-            (via, entry) => via.or_else(|| entry.cloned()),
-        };
-        if let Some(via) = via {
-            headers.insert(header::VIA, via);
+        match (said.via.joined(&head.headers, &header::VIA), entry) {
+            (Some(via), Some(entry)) => sink.put(&header::VIA, &[&via, b", ", entry.as_bytes()]),
+            (Some(via), None) => sink.put(&header::VIA, &[&via]),
+            (None, Some(entry)) => sink.copy(&header::VIA, entry),
+            (None, None) => {}
         }
     }
 }
 
-/// Where the request goes on the upstream: the path the router worked out and the client's query
-/// as it is, an empty one included. `None` if that is not a request target.
-pub(crate) fn target(cx: &Context, head: &Parts) -> Option<Uri> {
+impl<'a> Said<'a> {
+    fn note(&mut self, name: &HeaderName, value: &'a HeaderValue) {
+        match *name {
+            header::CONTENT_LENGTH | header::TRANSFER_ENCODING => self.framed = true,
+            header::VIA => self.via.note(value),
+            _ if *name == X_FORWARDED_FOR => self.forwarded_for.note(value),
+            _ => {}
+        }
+    }
+}
+
+impl<'a> Lines<'a> {
+    fn note(&mut self, line: &'a HeaderValue) {
+        self.more = self.first.is_some();
+        self.first = self.first.or(Some(line));
+    }
+
+    /// All lines as one; `headers` and `name` are where they come from.
+    fn joined(&self, headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, [u8]>> {
+        if self.more { joined(headers, name, b", ") } else { Some(Cow::Borrowed(self.first?.as_bytes())) }
+    }
+}
+
+/// Where the request goes on the upstream, in parts: the path the router worked out and the client's
+/// query as it is, an empty one included. `None` if that is not a request target.
+pub(crate) fn target<'a>(cx: &'a Context, head: &'a Parts) -> Option<[&'a str; 3]> {
     let path = match cx.matched.upstream_path.as_str() {
         "" => head.uri.path(),
         path => path,
     };
-    let target = match head.uri.query() {
-        Some(query) => PathAndQuery::try_from(format!("{path}?{query}")),
-        None => PathAndQuery::try_from(path),
-    };
-    target.ok().map(Uri::from)
+    let is_target = |text: &str| text.bytes().all(|byte| !matches!(byte, 0..=b' ' | b'#' | 0x7f));
+    let begins = path.starts_with('/') || path == "*";
+    let query = head.uri.query();
+    let whole = begins && is_target(path) && query.is_none_or(is_target);
+    whole.then_some([path, if query.is_some() { "?" } else { "" }, query.unwrap_or_default()])
 }
 
 /// Whether a header is not for the client to decide: it is about the client's connection, or the
@@ -151,100 +208,106 @@ pub(crate) fn client_host(head: &Parts) -> Option<HeaderValue> {
     }
 }
 
-/// Says how long the body is, from what it really is and not from what the client announced.
-fn frame(head: &Parts, length: Length, headers: &mut HeaderMap) {
+/// How the body is announced: by what it really is, not by what the client announced. An empty one is
+/// worth a word where the client gave one (`framed`) or the method usually has one.
+pub(crate) fn announced(method: &Method, length: Length, framed: bool) -> Announced {
     match length {
-        Length::Unknown => {
-            headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        Length::Unknown => Announced::Unknown { trailers: false },
+        Length::Known(0) if !framed && !matches!(*method, Method::POST | Method::PUT | Method::PATCH) => {
+            Announced::None
         }
-        Length::Known(0) => {
-            // An empty body is worth a word where the client gave one or the method usually has one.
-            let framed = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
-            let usual = matches!(head.method, Method::POST | Method::PUT | Method::PATCH);
-            if usual || framed.iter().any(|name| head.headers.contains_key(name)) {
-                headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
-            }
-        }
-        Length::Known(bytes) => {
-            headers.insert(header::CONTENT_LENGTH, bytes.into());
-        }
+        Length::Known(bytes) => Announced::Known(bytes),
     }
 }
 
 /// Tells the upstream about the client's side: `X-Real-IP` and `X-Forwarded-*`. What the client
 /// says about them counts only if it is trusted; `X-Forwarded-For` is always continued.
-fn forwarded(cx: &Context, head: &Parts, headers: &mut HeaderMap) {
+fn forwarded(cx: &Context, head: &Parts, said: &Said<'_>, sink: &mut impl Sink) {
     let client = &cx.client;
     let peer = client.peer.map(|peer| peer.ip());
-    let address = client.address.or(peer).map(address_value);
-    set(headers, X_REAL_IP, address.clone());
-    let hops = match (joined(&head.headers, &X_FORWARDED_FOR, b", "), peer.or(client.address)) {
-        (Some(hops), Some(peer)) => concatenated(&hops, peer.to_string().as_bytes()),
-        (Some(hops), None) => Some(hops),
-        (None, _) => address,
-    };
-    set(headers, X_FORWARDED_FOR, hops);
-    // What a trusted peer says is kept as it is.
-    let mut say = |name: HeaderName, own: &dyn Fn() -> Option<HeaderValue>| {
-        let mut said = head.headers.get_all(&name).into_iter().filter(|_| client.trusted).peekable();
-        if said.peek().is_none() {
-            set(headers, name, own());
-        } else {
-            said.for_each(|value| {
-                headers.append(&name, value.clone());
-            });
+    let address = client.address.or(peer).map(Text::address);
+    let hops = said.forwarded_for.joined(&head.headers, &X_FORWARDED_FOR);
+    if let Some(address) = &address {
+        sink.put(&X_REAL_IP, &[address.as_bytes()]);
+    }
+    match (hops, peer.or(client.address), address) {
+        (Some(hops), Some(peer), _) => sink.put(&X_FORWARDED_FOR, &[&hops, b", ", Text::address(peer).as_bytes()]),
+        (Some(hops), None, _) => sink.put(&X_FORWARDED_FOR, &[&hops]),
+        (None, _, Some(address)) => sink.put(&X_FORWARDED_FOR, &[address.as_bytes()]),
+        (None, _, None) => {}
+    }
+    let mut tell = Telling { cx, head, sink };
+    tell.say(&X_FORWARDED_PROTO, |_| Some(client.scheme.as_str().into()));
+    tell.say(&X_FORWARDED_HOST, |tell| tell.host_without_port());
+    if !tell.repeat(&X_FORWARDED_PORT)
+        && let Some(local) = client.local
+    {
+        tell.sink.put(&X_FORWARDED_PORT, &[Text::number(local.port().into()).as_bytes()]);
+    }
+    tell.say(&X_FORWARDED_PATH, |tell| Some(tell.head.uri.path().into()));
+    tell.say(&X_FORWARDED_PREFIX, |tell| tell.stripped_prefix().map(Cow::Borrowed));
+}
+
+/// What is told about the client's side of a request.
+struct Telling<'a, S> {
+    cx: &'a Context,
+    head: &'a Parts,
+    sink: &'a mut S,
+}
+
+impl<'a, S: Sink> Telling<'a, S> {
+    /// Says something of our own, unless a trusted peer has said it.
+    fn say(&mut self, name: &HeaderName, own: impl FnOnce(&Self) -> Option<Cow<'a, str>>) {
+        if !self.repeat(name)
+            && let Some(value) = own(self)
+        {
+            self.sink.put(name, &[value.as_bytes()]);
         }
-    };
-    say(X_FORWARDED_PROTO, &|| Some(HeaderValue::from_static(client.scheme.as_str())));
-    say(X_FORWARDED_HOST, &|| host_without_port(cx, head));
-    say(X_FORWARDED_PORT, &|| client.local.map(|local| local.port().into()));
-    say(X_FORWARDED_PATH, &|| HeaderValue::from_str(head.uri.path()).ok());
-    say(X_FORWARDED_PREFIX, &|| stripped_prefix(cx));
-}
-
-fn host_without_port(cx: &Context, head: &Parts) -> Option<HeaderValue> {
-    if !cx.host.is_empty() {
-        return HeaderValue::from_str(&cx.host).ok();
     }
-    let host = client_host(head)?;
-    let authority: http::uri::Authority = host.to_str().ok()?.parse().ok()?;
-    HeaderValue::from_str(&authority.host().to_ascii_lowercase()).ok()
-}
 
-/// The part of the path that was taken off, unless it is just `/`.
-fn stripped_prefix(cx: &Context) -> Option<HeaderValue> {
-    cx.route().filter(|route| route.strip_path)?;
-    let prefix = cx.matched.path.get(..cx.matched.prefix?)?;
-    if matches!(prefix, "" | "/") { None } else { HeaderValue::from_bytes(prefix.as_bytes()).ok() }
-}
-
-fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
-    if let Some(value) = value {
-        headers.insert(name, value);
+    /// Repeats what a trusted peer says, as it is. Whether there was anything.
+    fn repeat(&mut self, name: &HeaderName) -> bool {
+        if !self.cx.client.trusted {
+            return false;
+        }
+        let mut any = false;
+        for value in self.head.headers.get_all(name) {
+            self.sink.copy(name, value);
+            any = true;
+        }
+        any
     }
-}
 
-fn address_value(address: IpAddr) -> HeaderValue {
-    HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static(""))
+    fn host_without_port(&self) -> Option<Cow<'a, str>> {
+        if !self.cx.host.is_empty() {
+            return Some(Cow::Borrowed(&self.cx.host));
+        }
+        let host = client_host(self.head)?;
+        let authority: http::uri::Authority = host.to_str().ok()?.parse().ok()?;
+        Some(authority.host().to_ascii_lowercase().into())
+    }
+
+    /// The part of the path that was taken off, unless it is just `/`.
+    fn stripped_prefix(&self) -> Option<&'a str> {
+        self.cx.route().filter(|route| route.strip_path)?;
+        let prefix = self.cx.matched.path.get(..self.cx.matched.prefix?)?;
+        if matches!(prefix, "" | "/") { None } else { Some(prefix) }
+    }
 }
 
 /// All lines of a header as one.
-fn joined(headers: &HeaderMap, name: &HeaderName, separator: &[u8]) -> Option<HeaderValue> {
+fn joined<'a>(headers: &'a HeaderMap, name: &HeaderName, separator: &[u8]) -> Option<Cow<'a, [u8]>> {
     let mut lines = headers.get_all(name).into_iter();
     let first = lines.next()?;
     if lines.size_hint().1 == Some(0) {
-        return Some(first.clone());
+        return Some(Cow::Borrowed(first.as_bytes()));
     }
     let mut all = first.as_bytes().to_vec();
     for line in lines {
         all.extend_from_slice(separator);
         all.extend_from_slice(line.as_bytes());
     }
-    HeaderValue::from_bytes(&all).ok()
-}
-
-fn concatenated(list: &HeaderValue, entry: &[u8]) -> Option<HeaderValue> {
-    HeaderValue::from_bytes(&[list.as_bytes(), b", ", entry].concat()).ok()
+    Some(Cow::Owned(all))
 }
 
 #[cfg(test)]
@@ -309,7 +372,20 @@ mod tests {
             let mut cx = Context::new(client, &head, Timing::start(), Some(Arc::new(plan)));
             cx.host = "shop.test".into();
             cx.matched = Matched { path: "/api/v1/a b".into(), prefix: Some(4), ..Matched::default() };
-            Forwarding::new(&self.settings).headers(&cx, &head, self.length)
+            let forwarding = Forwarding::new(&self.settings);
+            let mut sent = HeaderMap::new();
+            sent.insert(header::HOST, HeaderValue::from_static(""));
+            sent.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
+            let said = forwarding.pass(&head, hop::wants_trailers(&head.headers), &mut sent);
+            match announced(&head.method, self.length, said.framed) {
+                Announced::None => {}
+                Announced::Known(bytes) => drop(sent.insert(header::CONTENT_LENGTH, bytes.into())),
+                Announced::Unknown { .. } => {
+                    drop(sent.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked")));
+                }
+            }
+            forwarding.add(&cx, &head, &said, &mut sent);
+            sent
         }
 
         /// The same, of one header: its lines joined by `|`.

@@ -16,38 +16,43 @@ pub(crate) fn strip_response(
     framed: Option<u64>,
     trailers: bool,
 ) {
-    if headers.contains_key(header::CONNECTION) {
+    if headers.keys().any(|name| is_of_connection(name, trailers)) {
         for name in listed(headers, header::CONNECTION) {
             if !is_protected(&name) {
                 headers.remove(name);
             }
         }
-        headers.remove(header::CONNECTION);
-    }
-    for name in [header::TRANSFER_ENCODING, header::UPGRADE, header::TE] {
-        headers.remove(name);
-    }
-    for name in ["keep-alive", "proxy-connection"] {
-        headers.remove(name);
-    }
-    if !trailers {
-        headers.remove(header::TRAILER);
+        let gone: Vec<_> = headers.keys().filter(|name| is_of_connection(name, trailers)).cloned().collect();
+        for name in gone {
+            headers.remove(name);
+        }
     }
     strip_length(headers, method, status, framed);
 }
 
+/// Whether a response's header is about the connection it came on. `Trailer` is kept for who takes
+/// trailers.
+fn is_of_connection(name: &HeaderName, trailers: bool) -> bool {
+    match *name {
+        header::CONNECTION | header::TRANSFER_ENCODING | header::UPGRADE | header::TE => true,
+        header::TRAILER => !trailers,
+        _ => matches!(name.as_str(), "keep-alive" | "proxy-connection"),
+    }
+}
+
 fn strip_length(headers: &mut HeaderMap, method: &Method, status: StatusCode, framed: Option<u64>) {
-    let Some(value) = headers.get(header::CONTENT_LENGTH) else { return };
-    let length = value.to_str().ok().and_then(|text| text.trim().parse::<u64>().ok());
+    let mut lines = headers.get_all(header::CONTENT_LENGTH).into_iter();
+    let Some(value) = lines.next() else { return };
+    let length = value.to_str().ok().and_then(|text| text.parse::<u64>().ok());
     let bodiless = *method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
     match length {
-        // Several equal ones are allowed; one is enough.
         Some(length) if bodiless || framed == Some(length) && status != StatusCode::NO_CONTENT => {
-            headers.insert(header::CONTENT_LENGTH, length.into());
+            // Several equal ones are allowed; one is enough.
+            if lines.next().is_some() {
+                headers.insert(header::CONTENT_LENGTH, length.into());
+            }
         }
-        _ => {
-            headers.remove(header::CONTENT_LENGTH);
-        }
+        _ => drop(headers.remove(header::CONTENT_LENGTH)),
     }
 }
 
@@ -57,11 +62,6 @@ pub(crate) fn is_coded(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(header::TRANSFER_ENCODING).into_iter();
     let coded = |line: &HeaderValue| !line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
     lines.next().is_some_and(coded) || lines.next().is_some()
-}
-
-/// Whether the upstream takes no more requests on this connection.
-pub(crate) fn closes(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::CONNECTION) && listed(headers, header::CONNECTION).iter().any(|name| name == "close")
 }
 
 /// The header names (or other tokens) in the comma-separated lines of this header.

@@ -75,7 +75,6 @@
 //! # }
 //! ```
 
-mod activity;
 mod answer;
 mod connection;
 mod destination;
@@ -88,9 +87,9 @@ mod proxy;
 mod request_body;
 mod resolve;
 mod settings;
+mod text;
 mod transport;
 mod tries;
-mod wire;
 
 pub use destination::Destinations;
 pub use error::{Error, Side};

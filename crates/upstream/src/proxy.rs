@@ -138,9 +138,8 @@ impl Worker {
     {
         let (service, destination) = self.way(cx)?;
         let buffering = cx.route().is_none_or(|route| route.request_buffering);
-        let mut body = RequestBody::new(body, buffering);
-        body.gather().await?;
-        Exchange::new(self, cx, service, head, &body)?.run(destination).await
+        let body = RequestBody::read(body, buffering).await?;
+        Exchange::new(self, cx, service, head, &body).run(destination).await
     }
 
     /// The service of this request and the way there.

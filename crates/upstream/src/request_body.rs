@@ -12,10 +12,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use towergate_core::BoxError;
 
-use crate::{
-    activity::Activity,
-    error::{Error, Kind},
-};
+use crate::error::{self, Error};
 
 /// How many bytes of a body are kept, so that another attempt can send them again.
 ///
@@ -41,20 +38,28 @@ pub(crate) enum Length {
 
 /// The client's body, from which every attempt gets a [`Feed`].
 pub(crate) struct RequestBody {
-    source: Option<Arc<Mutex<Source>>>,
+    kind: Kind,
     length: Length,
 }
 
+enum Kind {
+    Empty,
+    /// All of it was at hand, and is kept.
+    Whole(Bytes),
+    Stream(Arc<Mutex<Source>>),
+}
+
 impl RequestBody {
-    /// Takes the client's body. `buffering` keeps its first [`KEPT`] bytes for another attempt.
-    pub(crate) fn new<B>(body: B, buffering: bool) -> Self
+    /// Takes the client's body. `buffering` keeps its first [`KEPT`] bytes for another attempt: then
+    /// one of unknown length is read as far as it is kept, so that a shorter one has a length.
+    pub(crate) async fn read<B>(body: B, buffering: bool) -> Result<Self, Error>
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let length = body.size_hint().exact().map_or(Length::Unknown, Length::Known);
         if body.is_end_stream() || length == Length::Known(0) {
-            return Self { source: None, length: Length::Known(0) };
+            return Ok(Self { kind: Kind::Empty, length: Length::Known(0) });
         }
         let room = match length {
             Length::Known(bytes) if bytes > KEPT => 0,
@@ -63,21 +68,24 @@ impl RequestBody {
         };
         let body = Box::pin(http_body_util::BodyExt::map_err(body, Into::into));
         let source = Source { body, kept: Vec::new(), room, lost: false, ended: false, failure: None, attempt: 0 };
-        Self { source: Some(Arc::new(Mutex::new(source))), length }
+        Self { kind: Kind::Empty, length }.gather(source).await
     }
 
-    /// Reads a body of unknown length as far as it is kept; a shorter one has a length then.
-    pub(crate) async fn gather(&mut self) -> Result<(), Error> {
-        let (Length::Unknown, Some(source)) = (self.length, &self.source) else { return Ok(()) };
-        if lock(source).room == 0 {
-            return Ok(());
+    /// Reads as much as is needed to know what to announce, and what else is at hand.
+    async fn gather(mut self, mut source: Source) -> Result<Self, Error> {
+        let whole = match self.length {
+            _ if source.room == 0 => Ok(None),
+            Length::Unknown => poll_fn(|cx| source.poll_gather(cx)).await,
+            Length::Known(bytes) => poll_fn(|cx| Poll::Ready(source.look(cx, bytes))).await,
+        };
+        match whole.map_err(|cause| Error::new(error::Kind::ClientBody(cause.to_string())))? {
+            Some(bytes) => {
+                self.length = Length::Known(bytes);
+                self.kind = source.into_whole();
+            }
+            None => self.kind = Kind::Stream(Arc::new(Mutex::new(source))),
         }
-        let gathered = poll_fn(|cx| lock(source).poll_gather(cx)).await;
-        let whole = gathered.map_err(|cause| Error::new(Kind::ClientBody(cause.to_string())))?;
-        if let Some(bytes) = whole {
-            self.length = Length::Known(bytes);
-        }
-        Ok(())
+        Ok(self)
     }
 
     pub(crate) fn length(&self) -> Length {
@@ -85,32 +93,29 @@ impl RequestBody {
     }
 
     /// The body for a new attempt; feeds of earlier ones give nothing any more.
-    pub(crate) fn feed(&self, activity: &Arc<Activity>) -> Feed {
-        let Some(source) = &self.source else {
-            activity.request_given();
-            return Feed { stream: None };
-        };
-        let mut locked = lock(source);
-        locked.attempt = locked.attempt.wrapping_add(1);
-        let attempt = locked.attempt;
-        drop(locked);
-        Feed { stream: Some(Stream { source: source.clone(), attempt, next: 0, activity: activity.clone() }) }
+    pub(crate) fn feed(&self) -> Feed {
+        match &self.kind {
+            Kind::Empty => Feed::Bytes(None),
+            Kind::Whole(bytes) => Feed::Bytes(Some(bytes.clone())),
+            Kind::Stream(source) => {
+                let mut locked = lock(source);
+                locked.attempt = locked.attempt.wrapping_add(1);
+                Feed::Stream { source: source.clone(), attempt: locked.attempt, next: 0 }
+            }
+        }
     }
 
     /// Whether another attempt could send the whole body.
     pub(crate) fn can_replay(&self) -> bool {
-        self.source.as_ref().is_none_or(|source| !lock(source).lost)
-    }
-
-    /// What the client's side ended the body with, if it was an error.
-    pub(crate) fn failure(&self) -> Option<Error> {
-        let failure = lock(self.source.as_ref()?).failure.clone()?;
-        Some(Error::new(Kind::ClientBody(failure)))
+        match &self.kind {
+            Kind::Empty | Kind::Whole(_) => true,
+            Kind::Stream(source) => !lock(source).lost,
+        }
     }
 }
 
 /// The client's body and what has been kept of it.
-struct Source {
+pub(crate) struct Source {
     body: Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>,
     kept: Vec<Bytes>,
     /// How many more bytes may be kept.
@@ -187,6 +192,35 @@ impl Source {
         Poll::Ready(Ok(None))
     }
 
+    /// Takes what is at hand of a body of this length; with the length if that was all of it.
+    fn look(&mut self, cx: &mut Context<'_>, length: u64) -> Result<Option<u64>, BoxError> {
+        let mut taken = 0_u64;
+        while taken < length {
+            match self.poll_fresh(cx) {
+                Poll::Ready(Some(chunk)) => {
+                    let chunk = chunk?;
+                    taken = taken.saturating_add(chunk.len() as u64);
+                    self.keep(&chunk);
+                }
+                Poll::Ready(None) | Poll::Pending => return Ok(None),
+            }
+        }
+        Ok((taken == length && !self.lost).then_some(length))
+    }
+
+    /// A body that was read to its end: in one piece, if that is what it came in.
+    fn into_whole(mut self) -> Kind {
+        match (self.kept.pop(), self.kept.is_empty()) {
+            (None, _) => Kind::Empty,
+            (Some(bytes), true) => Kind::Whole(bytes),
+            (Some(last), false) => {
+                self.kept.push(last);
+                self.ended = true;
+                Kind::Stream(Arc::new(Mutex::new(self)))
+            }
+        }
+    }
+
     fn is_done(&self, next: usize) -> bool {
         let rest = || self.body.is_end_stream() || self.body.size_hint().exact() == Some(0);
         next >= self.kept.len() && self.failure.is_none() && (self.ended || rest())
@@ -198,15 +232,9 @@ fn lock(source: &Mutex<Source>) -> MutexGuard<'_, Source> {
 }
 
 /// The body of one attempt.
-pub(crate) struct Feed {
-    stream: Option<Stream>,
-}
-
-struct Stream {
-    source: Arc<Mutex<Source>>,
-    attempt: u32,
-    next: usize,
-    activity: Arc<Activity>,
+pub(crate) enum Feed {
+    Bytes(Option<Bytes>),
+    Stream { source: Arc<Mutex<Source>>, attempt: u32, next: usize },
 }
 
 impl HttpBody for Feed {
@@ -214,25 +242,30 @@ impl HttpBody for Feed {
     type Error = BoxError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let Some(stream) = &mut self.get_mut().stream else { return Poll::Ready(None) };
-        let mut source = lock(&stream.source);
-        if source.attempt != stream.attempt {
-            return Poll::Ready(Some(Err("a later attempt has taken over".into())));
+        match self.get_mut() {
+            Self::Bytes(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream { source, attempt, next } => {
+                let mut source = lock(source);
+                if source.attempt != *attempt {
+                    return Poll::Ready(Some(Err("a later attempt has taken over".into())));
+                }
+                source.poll_next(cx, next).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
+            }
         }
-        let chunk = ready!(source.poll_next(cx, &mut stream.next));
-        if source.is_done(stream.next) {
-            stream.activity.request_given();
-        }
-        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.stream.as_ref().is_none_or(|stream| lock(&stream.source).is_done(stream.next))
+        match self {
+            Self::Bytes(bytes) => bytes.is_none(),
+            Self::Stream { source, next, .. } => lock(source).is_done(*next),
+        }
     }
 
-    // The length is announced by header; the body itself is handed on as it comes.
     fn size_hint(&self) -> SizeHint {
-        if self.stream.is_none() { SizeHint::with_exact(0) } else { SizeHint::default() }
+        match self {
+            Self::Bytes(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Stream { .. } => SizeHint::default(),
+        }
     }
 }
 
@@ -248,8 +281,44 @@ mod tests {
 
     use super::*;
 
-    fn body(size: usize, buffering: bool) -> RequestBody {
-        RequestBody::new(Full::new(Bytes::from(vec![b'x'; size])), buffering)
+    /// A body of so many bytes, in one piece or in two.
+    async fn body(size: usize, pieces: usize, buffering: bool) -> RequestBody {
+        let bytes = Bytes::from(vec![b'x'; size]);
+        let body = match pieces {
+            1 => Full::new(bytes).boxed(),
+            _ => Pieces(Some(bytes.slice(..size / 2)), Some(bytes.slice(size / 2..))).boxed(),
+        };
+        RequestBody::read(body, buffering).await.unwrap()
+    }
+
+    /// Two pieces, of which the second must be waited for.
+    struct Pieces(Option<Bytes>, Option<Bytes>);
+
+    impl HttpBody for Pieces {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            match (self.0.take(), self.1.take()) {
+                (Some(first), second) => {
+                    self.1 = second;
+                    Poll::Ready(Some(Ok(Frame::data(first))))
+                }
+                (None, Some(second)) => {
+                    (self.0, self.1) = (Some(second), None);
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                (None, None) => Poll::Ready(None),
+            }
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact([&self.0, &self.1].into_iter().flatten().map(|piece| piece.len() as u64).sum())
+        }
     }
 
     async fn read(feed: Feed) -> usize {
@@ -265,15 +334,16 @@ mod tests {
             (64 * 1024 + 1, true, false),
             (1, false, false),
         ] {
-            let body = body(size, buffering);
-            let activity = Arc::new(Activity::new());
-            let unused = body.feed(&activity);
-            assert!(body.can_replay(), "nothing was sent yet");
-            drop(unused);
-            assert_eq!(read(body.feed(&activity)).await, size);
-            assert_eq!(body.can_replay(), again, "{size} bytes, buffering {buffering}");
-            if again {
-                assert_eq!(read(body.feed(&activity)).await, size);
+            for pieces in [1, 2] {
+                let body = body(size, pieces, buffering).await;
+                let unused = body.feed();
+                assert!(body.can_replay(), "nothing was sent yet");
+                drop(unused);
+                assert_eq!(read(body.feed()).await, size);
+                assert_eq!(body.can_replay(), again, "{size} bytes in {pieces}, buffering {buffering}");
+                if again {
+                    assert_eq!(read(body.feed()).await, size);
+                }
             }
         }
     }
@@ -295,34 +365,32 @@ mod tests {
     #[tokio::test]
     async fn a_body_of_countless_chunks_is_not_kept() {
         for (chunks, whole) in [(1000, true), (5000, false)] {
-            let mut body = RequestBody::new(Drops(chunks), true);
-            body.gather().await.unwrap();
+            let body = RequestBody::read(Drops(chunks), true).await.unwrap();
             assert_eq!(body.length(), if whole { Length::Known(chunks) } else { Length::Unknown });
-            assert_eq!(read(body.feed(&Arc::new(Activity::new()))).await as u64, chunks, "it streams all the same");
+            assert_eq!(read(body.feed()).await as u64, chunks, "it streams all the same");
             assert_eq!(body.can_replay(), whole);
         }
     }
 
     #[tokio::test]
     async fn an_earlier_attempt_takes_nothing_from_a_later_one() {
-        let body = body(5, true);
-        let activity = Arc::new(Activity::new());
-        let earlier = body.feed(&activity);
-        let later = body.feed(&activity);
+        let body = body(6, 2, true).await;
+        let earlier = body.feed();
+        let later = body.feed();
         assert!(earlier.collect().await.is_err());
-        assert!(body.failure().is_none(), "that is not the client's fault");
-        assert_eq!(read(later).await, 5);
+        assert_eq!(read(later).await, 6);
     }
 
     #[tokio::test]
     async fn the_connection_learns_when_it_was_given_everything() {
-        for size in [0, 5] {
-            let activity = Arc::new(Activity::new());
-            let body = body(size, true);
-            let mut feed = body.feed(&activity);
-            assert_eq!(activity.is_request_sent(), size == 0);
-            feed.frame().await;
-            assert!(activity.is_request_sent() && feed.is_end_stream());
+        for (size, pieces) in [(0, 1), (5, 1), (5, 2)] {
+            let body = body(size, pieces, true).await;
+            let mut feed = body.feed();
+            for piece in 0..pieces {
+                assert_eq!(feed.is_end_stream(), size == 0, "{size} {piece}");
+                feed.frame().await;
+            }
+            assert!(feed.is_end_stream());
         }
     }
 }

@@ -3,6 +3,7 @@
 use http::{Request, StatusCode};
 use tokio::io::AsyncWriteExt;
 use towergate_core::{Body, Matched, Protocol, Route, Service};
+use towergate_http1::Spelling;
 use towergate_upstream::ProxySettings;
 
 use crate::support::{self, Gateway, OK, Upstream, balanced, get, refusing, request, route, service, text};
@@ -18,7 +19,7 @@ async fn a_request_reaches_the_upstream_and_its_response_the_client() {
     assert_eq!(
         head,
         format!(
-            "GET /a/b?x=%41&&y HTTP/1.1\r\nHost: {}\r\nConnection: keep-alive\r\nX-Real-Ip: 192.0.2.7\r\n\
+            "GET /a/b?x=%41&&y HTTP/1.1\r\nHost: {}\r\nConnection: keep-alive\r\nX-Real-IP: 192.0.2.7\r\n\
              X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: client.test\r\n\
              X-Forwarded-Port: 8000\r\nX-Forwarded-Path: /a/b\r\nVia: 1.1 kong/3.9.1\r\nX-Kong-Request-Id: {}\r\n\r\n",
             upstream.address, cx.request_id
@@ -109,6 +110,29 @@ async fn a_response_keeps_its_headers_but_those_of_the_connection() {
 }
 
 #[tokio::test]
+async fn names_are_spelled_as_they_came_in_both_directions() {
+    let upstream = Upstream::bind().await;
+    let gateway = Gateway::to(service(upstream.address));
+    let mut asking = get("/");
+    let mut spelling = Spelling::new();
+    for written in ["user-AGENT", "ACCEPT"] {
+        let name = http::HeaderName::try_from(written).unwrap();
+        asking.headers_mut().insert(&name, "1".parse().unwrap());
+        spelling.remember(&name, written.into());
+    }
+    asking.headers_mut().insert("x-usual", "1".parse().unwrap());
+    asking.extensions_mut().insert(spelling);
+    let call = gateway.spawn(asking);
+    let mut peer = upstream.accept().await;
+    let head = peer.answer("HTTP/1.1 204 No Content\r\nX-Usual: 1\r\nSERVER: old\r\n\r\n").await;
+    assert!(head.contains("\r\nuser-AGENT: 1\r\nACCEPT: 1\r\nX-Usual: 1\r\n"), "{head}");
+    let (_, response) = call.await.unwrap();
+    let spelling = response.extensions().get::<Spelling>().unwrap();
+    assert_eq!(spelling.of(&http::header::SERVER), Some(&b"SERVER"[..]));
+    assert_eq!(spelling.of(&"x-usual".parse().unwrap()), None);
+}
+
+#[tokio::test]
 async fn interim_responses_are_passed_over_and_an_unasked_change_of_protocol_is_refused() {
     let upstream = Upstream::bind().await;
     let gateway = Gateway::to(Service { retries: 0, ..service(upstream.address) });
@@ -169,6 +193,7 @@ async fn an_answer_that_is_not_http_is_a_bad_gateway_and_not_asked_for_again() {
         "SSH-2.0-OpenSSH_9.6\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         "HTTP/1.1 200 OK\r\nBad Name: 1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ] {

@@ -1,0 +1,332 @@
+//! Heads of responses, and what they say about the body and the connection.
+
+use std::{fmt, mem::MaybeUninit};
+
+use bytes::{Buf, BytesMut};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+
+use crate::{
+    fields::{self, FieldError, Span},
+    spelling::Spelling,
+};
+
+/// How many header lines a response may have: as many as a request has by default.
+const LINES: usize = 200;
+
+/// How many bytes the head of a response may have.
+const BYTES: usize = 400 * 1024;
+
+/// The head of a response.
+#[derive(Debug)]
+pub(crate) struct ResponseHead {
+    pub(crate) status: StatusCode,
+    pub(crate) version: Version,
+    pub(crate) headers: HeaderMap,
+    pub(crate) spelling: Spelling,
+}
+
+/// What is wrong with the head of a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeadError {
+    /// It is no status line and header lines.
+    Syntax,
+    /// It has more lines or bytes than any head should.
+    TooLarge,
+    /// Its `Content-Length` is no number, or there are several different ones.
+    Length,
+    /// Its `Transfer-Encoding` is not just `chunked`, or HTTP/1.0 knows none.
+    Coding,
+    /// It has both, so that the end of the body is a matter of opinion.
+    LengthAndCoding,
+}
+
+/// Reads the head of one response after the other from the beginning of a buffer.
+#[derive(Debug, Default)]
+pub(crate) struct HeadReader {
+    spans: Vec<Span>,
+    /// How much of the buffer was looked at in vain.
+    seen: usize,
+}
+
+impl HeadReader {
+    /// Takes the next head out of the buffer; `None` while it is not complete.
+    pub(crate) fn take_response(&mut self, buffer: &mut BytesMut) -> Result<Option<ResponseHead>, HeadError> {
+        if self.seen == 0 {
+            skip_empty_lines(buffer);
+        }
+        // Looked at once for each line that comes, not for each byte.
+        let fresh = buffer.get(self.seen..).unwrap_or_default();
+        if self.seen > 0 && memchr::memchr(b'\n', fresh).is_none() {
+            return self.wait(buffer);
+        }
+        self.parse_response(buffer)
+    }
+
+    /// After the end of the connection: what is wrong with a head that is not complete, if anything is.
+    pub(crate) fn check_rest(&mut self, buffer: &mut BytesMut) -> Result<(), HeadError> {
+        if buffer.is_empty() { Ok(()) } else { self.parse_response(buffer).map(drop) }
+    }
+
+    fn parse_response(&mut self, buffer: &mut BytesMut) -> Result<Option<ResponseHead>, HeadError> {
+        let mut lines = [const { MaybeUninit::uninit() }; LINES];
+        let mut response = httparse::Response::new(&mut []);
+        let parser = httparse::ParserConfig::default();
+        let end = match parser.parse_response_with_uninit_headers(&mut response, buffer, &mut lines) {
+            Ok(httparse::Status::Complete(end)) => end,
+            Ok(httparse::Status::Partial) => return self.wait(buffer),
+            Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooLarge),
+            Err(_) => return Err(HeadError::Syntax),
+        };
+        let version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
+        let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(HeadError::Syntax)?;
+        fields::note_spans(buffer, response.headers, &mut self.spans);
+        self.seen = 0;
+        let head = buffer.split_to(end).freeze();
+        let mut spelling = Spelling::new();
+        let headers = fields::to_map(&head, &self.spans, &mut spelling)?;
+        Ok(Some(ResponseHead { status, version, headers, spelling }))
+    }
+
+    fn wait(&mut self, buffer: &BytesMut) -> Result<Option<ResponseHead>, HeadError> {
+        self.seen = buffer.len();
+        if self.seen > BYTES { Err(HeadError::TooLarge) } else { Ok(None) }
+    }
+}
+
+/// Takes empty lines away, which may stand before a message (RFC 9112, section 2.2).
+fn skip_empty_lines(buffer: &mut BytesMut) {
+    let count = |buffer: &[u8]| match buffer {
+        [b'\r', b'\n', ..] => 2,
+        [b'\n', ..] => 1,
+        _ => 0,
+    };
+    loop {
+        match count(buffer) {
+            0 => return,
+            skipped => buffer.advance(skipped),
+        }
+    }
+}
+
+/// Where the body of a message ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// There is none.
+    Empty,
+    /// After so many bytes.
+    Length(u64),
+    /// After its last chunk.
+    Chunked,
+    /// With the connection.
+    Close,
+}
+
+/// Where the body of a response ends (RFC 9112, section 6.3), in the cases of doubt an error: a
+/// mistake would make the rest of one response the beginning of the next.
+pub(crate) fn framing(method: &Method, head: &ResponseHead) -> Result<Framing, HeadError> {
+    let status = head.status;
+    let bodiless = *method == Method::HEAD
+        || status.is_informational()
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || (*method == Method::CONNECT && status.is_success());
+    if bodiless {
+        return Ok(Framing::Empty);
+    }
+    let coded = is_chunked(head)?;
+    let length = content_length(&head.headers)?;
+    match (coded, length) {
+        (true, Some(_)) => Err(HeadError::LengthAndCoding),
+        (true, None) => Ok(Framing::Chunked),
+        (false, Some(0)) => Ok(Framing::Empty),
+        (false, Some(length)) => Ok(Framing::Length(length)),
+        (false, None) => Ok(Framing::Close),
+    }
+}
+
+fn is_chunked(head: &ResponseHead) -> Result<bool, HeadError> {
+    let mut lines = head.headers.get_all(header::TRANSFER_ENCODING).into_iter();
+    let Some(coding) = lines.next() else { return Ok(false) };
+    let only = lines.next().is_none() && coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if only && head.version == Version::HTTP_11 { Ok(true) } else { Err(HeadError::Coding) }
+}
+
+/// What `Content-Length` says; several lines or a list must say the same.
+pub(crate) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, HeadError> {
+    let lines = headers.get_all(header::CONTENT_LENGTH).into_iter();
+    let mut said = None;
+    for number in lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')) {
+        let number = decimal(number.trim_ascii()).ok_or(HeadError::Length)?;
+        if *said.get_or_insert(number) != number {
+            return Err(HeadError::Length);
+        }
+    }
+    Ok(said)
+}
+
+/// A number of decimal digits and nothing else.
+fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |number, digit| {
+        let digit = char::from(*digit).to_digit(10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
+}
+
+/// Whether the other end takes another message on the connection after this one.
+pub(crate) fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(header::CONNECTION).into_iter().peekable();
+    if lines.peek().is_none() {
+        return version == Version::HTTP_11;
+    }
+    let says = |token: &[u8]| headers.get_all(header::CONNECTION).iter().any(|line| lists(line, token));
+    !says(b"close") && (version == Version::HTTP_11 || says(b"keep-alive"))
+}
+
+/// Whether a token is in a comma-separated line.
+fn lists(line: &HeaderValue, token: &[u8]) -> bool {
+    line.as_bytes().split(|byte| *byte == b',').any(|listed| listed.trim_ascii().eq_ignore_ascii_case(token))
+}
+
+impl From<FieldError> for HeadError {
+    fn from(error: FieldError) -> Self {
+        match error {
+            FieldError::Line => Self::Syntax,
+            FieldError::TooLarge => Self::TooLarge,
+        }
+    }
+}
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Syntax => "no status line with header lines",
+            Self::TooLarge => "more than 200 header lines or 400 KiB of them",
+            Self::Length => "`Content-Length` is no number, or several that differ",
+            Self::Coding => "`Transfer-Encoding` that is not just `chunked`",
+            Self::LengthAndCoding => "both `Content-Length` and `Transfer-Encoding`",
+        })
+    }
+}
+
+impl std::error::Error for HeadError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(text: &str) -> Result<Option<ResponseHead>, HeadError> {
+        HeadReader::default().take_response(&mut BytesMut::from(text))
+    }
+
+    fn head(lines: &str) -> ResponseHead {
+        take(&format!("HTTP/1.1 200 OK\r\n{lines}\r\n")).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_head_is_taken_when_it_is_complete() {
+        let text = "HTTP/1.1 404 Gone Fishing\r\nServer: a b \r\nX-EMPTY:\r\nset-cookie: a\r\nSet-Cookie: b\r\n\r\n";
+        let (mut reader, mut buffer) = (HeadReader::default(), BytesMut::new());
+        for byte in text.bytes() {
+            assert!(reader.take_response(&mut buffer).unwrap().is_none());
+            buffer.extend_from_slice(&[byte]);
+        }
+        buffer.extend_from_slice(b"body");
+        let head = reader.take_response(&mut buffer).unwrap().unwrap();
+        assert_eq!((head.status.as_u16(), head.version, &buffer[..]), (404, Version::HTTP_11, &b"body"[..]));
+        assert_eq!(head.headers["server"], "a b");
+        assert_eq!(head.headers["x-empty"], "");
+        assert_eq!(head.headers.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(head.spelling.of(&"x-empty".parse().unwrap()), Some(&b"X-EMPTY"[..]));
+        assert_eq!(head.spelling.of(&header::SET_COOKIE), Some(&b"set-cookie"[..]));
+        assert_eq!(head.spelling.of(&header::SERVER), None);
+    }
+
+    #[test]
+    fn what_is_no_head_is_refused() {
+        for text in [
+            "SSH-2.0-OpenSSH_9.6\r\n\r\n",
+            "HTTP/2 200 OK\r\n\r\n",
+            "HTTP/1.1 99 No\r\n\r\n",
+            "HTTP/1.1 2000 No\r\n\r\n",
+            "HTTP/1.1 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nBad Name: 1\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA : 1\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: 1\r\n folded\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: \0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n: 1\r\n\r\n",
+        ] {
+            assert_eq!(take(text).unwrap_err(), HeadError::Syntax, "{text:?}");
+        }
+        for text in [
+            format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: 1\r\n".repeat(LINES + 1)),
+            format!("HTTP/1.1 200 OK\r\nA: {}", "x".repeat(BYTES)),
+        ] {
+            assert_eq!(take(&text).unwrap_err(), HeadError::TooLarge);
+        }
+        assert_eq!(head(&"A: 1\r\n".repeat(LINES)).headers.len(), LINES);
+    }
+
+    #[test]
+    fn where_a_body_ends() {
+        for (method, start, lines, end) in [
+            ("GET", "1.1 200", "Content-Length: 5\r\n", Ok(Framing::Length(5))),
+            ("GET", "1.1 200", "Content-Length: 5\r\nContent-Length: 5\r\n", Ok(Framing::Length(5))),
+            ("GET", "1.1 200", "Content-Length: 5, 5\r\n", Ok(Framing::Length(5))),
+            ("GET", "1.1 200", "Content-Length: 007\r\n", Ok(Framing::Length(7))),
+            ("GET", "1.1 200", "Content-Length: 18446744073709551615\r\n", Ok(Framing::Length(u64::MAX))),
+            ("GET", "1.1 200", "Content-Length: 0\r\n", Ok(Framing::Empty)),
+            ("GET", "1.1 200", "Content-Length: 18446744073709551616\r\n", Err(HeadError::Length)),
+            ("GET", "1.1 200", "Content-Length: 5\r\nContent-Length: 6\r\n", Err(HeadError::Length)),
+            ("GET", "1.1 200", "Content-Length: 5, 6\r\n", Err(HeadError::Length)),
+            ("GET", "1.1 200", "Content-Length: 5,\r\n", Err(HeadError::Length)),
+            ("GET", "1.1 200", "Content-Length: +5\r\n", Err(HeadError::Length)),
+            ("GET", "1.1 200", "Content-Length: -5\r\n", Err(HeadError::Length)),
+            ("GET", "1.1 200", "Content-Length: 0x5\r\n", Err(HeadError::Length)),
+            ("GET", "1.1 200", "Content-Length: 5 5\r\n", Err(HeadError::Length)),
+            ("GET", "1.1 200", "Content-Length:\r\n", Err(HeadError::Length)),
+            ("GET", "1.1 200", "Transfer-Encoding: chunked\r\n", Ok(Framing::Chunked)),
+            ("GET", "1.1 200", "transfer-encoding: CHUNKED\r\n", Ok(Framing::Chunked)),
+            ("GET", "1.1 200", "Transfer-Encoding: gzip, chunked\r\n", Err(HeadError::Coding)),
+            ("GET", "1.1 200", "Transfer-Encoding: gzip\r\n", Err(HeadError::Coding)),
+            ("GET", "1.1 200", "Transfer-Encoding: chunked,\r\n", Err(HeadError::Coding)),
+            ("GET", "1.1 200", "Transfer-Encoding: chunked;a\r\n", Err(HeadError::Coding)),
+            ("GET", "1.1 200", "Transfer-Encoding: identity\r\n", Err(HeadError::Coding)),
+            ("GET", "1.1 200", "Transfer-Encoding:\r\n", Err(HeadError::Coding)),
+            ("GET", "1.1 200", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Err(HeadError::Coding)),
+            ("GET", "1.0 200", "Transfer-Encoding: chunked\r\n", Err(HeadError::Coding)),
+            ("GET", "1.1 200", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", Err(HeadError::LengthAndCoding)),
+            ("GET", "1.1 200", "", Ok(Framing::Close)),
+            ("GET", "1.0 200", "Content-Length: 5\r\n", Ok(Framing::Length(5))),
+            ("HEAD", "1.1 200", "Content-Length: 5\r\n", Ok(Framing::Empty)),
+            ("HEAD", "1.1 200", "Transfer-Encoding: chunked\r\n", Ok(Framing::Empty)),
+            ("GET", "1.1 100", "Content-Length: 5\r\n", Ok(Framing::Empty)),
+            ("GET", "1.1 204", "Content-Length: 5\r\n", Ok(Framing::Empty)),
+            ("GET", "1.1 304", "Content-Length: 5\r\n", Ok(Framing::Empty)),
+            ("GET", "1.1 205", "", Ok(Framing::Close)),
+            ("CONNECT", "1.1 200", "Content-Length: 5\r\n", Ok(Framing::Empty)),
+            ("CONNECT", "1.1 403", "Content-Length: 5\r\n", Ok(Framing::Length(5))),
+        ] {
+            let head = take(&format!("HTTP/{start} X\r\n{lines}\r\n")).unwrap().unwrap();
+            assert_eq!(framing(&method.parse().unwrap(), &head), end, "{method} {start} {lines}");
+        }
+    }
+
+    #[test]
+    fn whether_a_connection_goes_on() {
+        for (version, lines, alive) in [
+            (Version::HTTP_11, "", true),
+            (Version::HTTP_11, "Connection: close\r\n", false),
+            (Version::HTTP_11, "Connection: x, Close\r\n", false),
+            (Version::HTTP_11, "Connection: x\r\nConnection: close\r\n", false),
+            (Version::HTTP_11, "Connection: closed\r\n", true),
+            (Version::HTTP_10, "", false),
+            (Version::HTTP_10, "Connection: Keep-Alive\r\n", true),
+            (Version::HTTP_10, "Connection: keep-alive, close\r\n", false),
+        ] {
+            assert_eq!(keeps_alive(version, &head(lines).headers), alive, "{version:?} {lines}");
+        }
+    }
+}
