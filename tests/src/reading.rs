@@ -42,7 +42,7 @@ impl Reading {
         Self::of(bytes, false)
     }
 
-    /// A line may end with LF alone, empty lines may come before a request, chunks may have extensions, the same length
+    /// A line may end with LF alone, CR and LF may come before a request (nginx skips both), any minor version means 1.1, chunks may have extensions, the same length
     /// may be there twice. Chunks count more than a length, and nothing counts after a request with both.
     pub fn tolerant(bytes: &[u8]) -> Self {
         Self::of(bytes, true)
@@ -101,10 +101,11 @@ enum End {
 
 impl<'a> Cursor<'a> {
     fn request(&mut self) -> Result<Exact, Stop> {
-        let mut line = self.line()?;
-        while line.is_empty() && self.tolerant {
-            line = self.line()?;
+        if self.tolerant {
+            let blanks = self.left.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            self.left = &self.left[blanks..];
         }
+        let line = self.line()?;
         let [method, target, version] = words(line)?;
         if method.is_empty() || !method.iter().all(|byte| is_token(*byte)) {
             return wrong("not a method", method);
@@ -112,9 +113,15 @@ impl<'a> Cursor<'a> {
         if target.is_empty() || !target.iter().all(|byte| matches!(byte, 0x21..=0x7e | 0x80..)) {
             return wrong("not a target", target);
         }
-        if !matches!(version, b"HTTP/1.1" | b"HTTP/1.0") {
-            return wrong("not a version", version);
-        }
+        let version = match version {
+            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9', rest @ ..]
+                if self.tolerant && rest.iter().all(u8::is_ascii_digit) =>
+            {
+                b"HTTP/1.1"
+            }
+            b"HTTP/1.1" | b"HTTP/1.0" => version,
+            _ => return wrong("not a version", version),
+        };
         let headers = self.fields()?;
         let hosts = headers.iter().filter(|(name, _)| name == "host").count();
         if hosts > 1 || (hosts == 0 && version == b"HTTP/1.1") {
