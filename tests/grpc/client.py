@@ -34,8 +34,8 @@ class Client:
     def count(self, request, timeout=LIMIT):
         return self.channel.unary_stream(SERVICE + "Count")(request, timeout=timeout)
 
-    def chat(self, requests, timeout=LIMIT, metadata=None):
-        return self.channel.stream_stream(SERVICE + "Chat")(requests, timeout=timeout, metadata=metadata)
+    def chat(self, requests, timeout=LIMIT, metadata=None, method="Chat"):
+        return self.channel.stream_stream(SERVICE + method)(requests, timeout=timeout, metadata=metadata)
 
     def refused(self, method, request=b"", **more):
         """The error a call ends with."""
@@ -124,7 +124,7 @@ def cancellation(client):
         yield next(requests)
         never.wait(LIMIT)
 
-    chat = client.chat(endless())
+    chat = client.chat(endless(), method="Linger")
     equal(next(chat), b"re: a")
     chat.cancel()
     until(lambda: client.unary("Cancellations")[0] == b"2")

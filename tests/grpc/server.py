@@ -53,12 +53,20 @@ class Shop:
 
     def chat(self, requests, context):
         context.send_initial_metadata((("x-initial", "one"),))
+        for request in requests:
+            yield b"re: " + request
+
+    def linger(self, requests, context):
+        """The same, but ends only when the client is gone, not when it has said everything."""
+        gone = threading.Event()
+        context.add_callback(gone.set)
         try:
-            for request in requests:
-                yield b"re: " + request
+            yield from self.chat(requests, context)
         except grpc.RpcError:
+            # grpcio tells of the end in this way or as if there were no more requests.
+            pass
+        if gone.wait(20):
             self.note_cancellation()
-            raise
 
     def sleep(self, request, context):
         """Ends when the client is gone."""
@@ -104,6 +112,7 @@ def handlers(shop):
         "Count": grpc.unary_stream_rpc_method_handler(shop.count),
         "Collect": grpc.stream_unary_rpc_method_handler(shop.collect),
         "Chat": grpc.stream_stream_rpc_method_handler(shop.chat),
+        "Linger": grpc.stream_stream_rpc_method_handler(shop.linger),
     }
     return grpc.method_handlers_generic_handler("shop.Shop", methods)
 
