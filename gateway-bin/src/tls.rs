@@ -13,8 +13,8 @@ use towergate_tls::{
 };
 use towergate_upstream::TlsSettings;
 
-/// nginx counts 4000 sessions to a megabyte.
-const SESSION_BYTES: u64 = 256;
+/// What a session takes in memory, about.
+const SESSION_BYTES: u64 = 1024;
 
 /// What clients are offered, if there is a listener with TLS.
 ///

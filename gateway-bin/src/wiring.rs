@@ -10,13 +10,14 @@ use std::{
 };
 
 use http::HeaderName;
+use towergate_compression::{Coding, CompressionLayer, Level, MediaRange};
 use towergate_config::{
     Config, Settings,
-    settings::{self, Listener, ResponseHeaders},
+    settings::{self, Listener, ResponseHeaders, SoKeepalive},
 };
 use towergate_core::{Form, Pages, Policy, Service};
 use towergate_runtime::{Base, CompileProblem, LoadError, Registry, compile};
-use towergate_server::{Http2, Limits, Listen, RealIp, ServerConfig, Timeouts, Tokens};
+use towergate_server::{Http2, Keepalive, Limits, Listen, RealIp, RealIpSource, ServerConfig, Timeouts, Tokens};
 use towergate_tls::Server;
 use towergate_upstream::{Destinations, ProxySettings, TlsSettings};
 
@@ -64,7 +65,7 @@ pub(crate) fn try_compile(config: Config, registry: &Registry) -> Result<(), Loa
 
 /// What the server takes, with what it offers over TLS.
 pub(crate) fn server(settings: &Settings, tls: Option<Server>) -> ServerConfig {
-    let real_ip = RealIp { header: real_ip_header(&settings.real_ip_header), recursive: settings.real_ip_recursive };
+    let real_ip = RealIp { source: real_ip_source(&settings.real_ip_header), recursive: settings.real_ip_recursive };
     ServerConfig {
         trusted_ips: settings.trusted_ips.clone(),
         real_ip,
@@ -80,6 +81,7 @@ pub(crate) fn server(settings: &Settings, tls: Option<Server>) -> ServerConfig {
         },
         limits: Limits {
             keep_alive_requests: settings.keepalive_requests,
+            connections: settings.worker_connections.get(),
             body: settings.client_max_body_size,
             http2: http2(&settings.http2),
             ..Limits::default()
@@ -103,10 +105,11 @@ fn http2(settings: &settings::Http2) -> Http2 {
     }
 }
 
-/// Without the PROXY protocol, which comes later and is told so, Kong's default is read instead.
-fn real_ip_header(name: &str) -> HeaderName {
-    let named = if name == "proxy_protocol" { None } else { name.parse().ok() };
-    named.unwrap_or(HeaderName::from_static("x-real-ip"))
+fn real_ip_source(name: &str) -> RealIpSource {
+    match name {
+        "proxy_protocol" => RealIpSource::ProxyProtocol,
+        _ => RealIpSource::Header(name.parse().unwrap_or(HeaderName::from_static("x-real-ip"))),
+    }
 }
 
 fn tokens(headers: &ResponseHeaders) -> Tokens {
@@ -119,6 +122,31 @@ fn tokens(headers: &ResponseHeaders) -> Tokens {
         upstream_status: headers.upstream_status,
         request_id: headers.request_id,
     }
+}
+
+/// What compresses responses, if anything does.
+///
+/// # Errors
+/// A media type that is none.
+pub(crate) fn compression(settings: &Settings) -> Result<Option<CompressionLayer>, String> {
+    let Some(compression) = &settings.compression else { return Ok(None) };
+    let codings = compression.codings.iter().map(|coding| match coding {
+        settings::Coding::Gzip => Coding::Gzip,
+        settings::Coding::Brotli => Coding::Brotli,
+        settings::Coding::Zstd => Coding::Zstd,
+    });
+    let level = match compression.level {
+        settings::Level::Fastest => Level::Fastest,
+        settings::Level::Balanced => Level::Balanced,
+        settings::Level::Best => Level::Best,
+        settings::Level::Exact(level) => Level::Exact(level),
+    };
+    let layer = CompressionLayer::new(codings).level(level).min_length(compression.min_length);
+    if compression.types.is_empty() {
+        return Ok(Some(layer));
+    }
+    let types: Result<Vec<MediaRange>, _> = compression.types.iter().map(|text| text.parse()).collect();
+    types.map(|types| Some(layer.types(types))).map_err(|error| error.to_string())
 }
 
 /// What the proxying service takes.
@@ -179,8 +207,18 @@ fn listen(listener: &Listener) -> Result<Listen, String> {
         .ok_or_else(|| format!("cannot listen on {}: the name means no address of this machine", listener.address()))?;
     let mut listen = Listen::on(address);
     listen.backlog = listener.backlog.and_then(|backlog| backlog.try_into().ok()).unwrap_or(listen.backlog);
+    listen.proxy_protocol = listener.proxy_protocol;
+    listen.keepalive = listener.so_keepalive.map(keepalive);
+    listen.transparent = listener.transparent;
     listen.ipv6_only = listener.ipv6only.unwrap_or(listen.ipv6_only);
     listen.tls = listener.ssl;
     listen.http2 = listener.http2;
     Ok(listen)
+}
+
+fn keepalive(written: SoKeepalive) -> Keepalive {
+    match written {
+        SoKeepalive::Off => Keepalive::Off,
+        SoKeepalive::On { idle, interval, count } => Keepalive::On { idle, interval, count },
+    }
 }

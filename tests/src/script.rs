@@ -27,8 +27,10 @@ pub(crate) enum Step {
     Echo,
     Wait(Duration),
     Pass(Gate),
+    Open(Gate),
     Hang,
     Tunnel,
+    TunnelOnce(Vec<u8>),
     Close,
     Reset,
 }
@@ -97,6 +99,11 @@ impl Script {
         self.then(Step::Pass(gate.clone()))
     }
 
+    /// Then opens the gate, as a sign for whoever waits for it.
+    pub fn then_open(self, gate: &Gate) -> Self {
+        self.then(Step::Open(gate.clone()))
+    }
+
     /// Then stays silent until the other side closes.
     pub fn then_hang(self) -> Self {
         self.then(Step::Hang)
@@ -105,6 +112,11 @@ impl Script {
     /// Then sends back every byte that comes.
     pub fn then_tunnel(self) -> Self {
         self.then(Step::Tunnel)
+    }
+
+    /// Then sends back every byte that comes until the other side has finished, then these, and closes.
+    pub fn then_tunnel_once(self, goodbye: &str) -> Self {
+        self.then(Step::TunnelOnce(goodbye.into())).then_close()
     }
 
     /// Then closes the connection.
@@ -198,6 +210,11 @@ impl Gate {
     /// Lets all through, now and later.
     pub fn open(&self) {
         self.0.close();
+    }
+
+    /// Whether it has been opened.
+    pub fn is_open(&self) -> bool {
+        self.0.is_closed()
     }
 
     /// Waits until the gate is open.

@@ -7,5 +7,7 @@ mod fields;
 mod head;
 pub mod server;
 mod spelling;
+mod upgrade;
 
 pub use spelling::Spelling;
+pub use upgrade::{Upgrade, Upgraded};

@@ -6,19 +6,20 @@ use std::{
     net::SocketAddr,
     pin::pin,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use towergate_http1::server as http1;
 
 use crate::{
     activity::Activity,
+    capacity::Capacity,
     connection::Connection,
     http2::{self, Spoken},
     listener::Listen,
     origin::Origin,
+    proxy_protocol,
     stats::Counters,
     stream::Stream,
     tls::{Accepted, Tls},
@@ -31,18 +32,15 @@ use crate::{
 pub(crate) struct Acceptor<S> {
     worker: Arc<Worker>,
     stack: S,
-    http: http1::Builder,
+    http: http1::Config,
     tls: Option<Tls>,
 }
 
 impl<S: Stack> Acceptor<S> {
     pub(crate) fn new(worker: Arc<Worker>, stack: S) -> Self {
         let limits = &worker.config.limits;
-        let mut http = http1::Builder::new();
-        // Time is kept by the worker's look at all connections (see `activity`), not by a timer each.
-        http.header_read_timeout(None).max_header_size(limits.head).max_headers(limits.header_lines);
-        // Names of headers keep their letters on both sides, as in nginx.
-        http.preserve_header_case(true);
+        let (line, head, header_lines) = (limits.line, limits.head, limits.header_lines);
+        let http = http1::Config { line, head, header_lines, ..http1::Config::default() };
         let tls = Tls::new(&worker);
         Self { worker, stack, http, tls }
     }
@@ -61,7 +59,23 @@ impl<S: Stack> Acceptor<S> {
     }
 
     /// A connection's task: what comes before HTTP, then HTTP.
-    async fn connect(self, socket: TcpStream, origin: Origin, listen: Listen, activity: Arc<Activity>, entry: Entry) {
+    async fn connect(
+        self,
+        mut socket: TcpStream,
+        mut origin: Origin,
+        listen: Listen,
+        activity: Arc<Activity>,
+        entry: Entry,
+    ) {
+        if listen.proxy_protocol {
+            // Read like a head, and within the time for one.
+            activity.received();
+            match proxy_protocol::read(&mut socket).await {
+                Ok(told) => origin.told = told,
+                Err(broken) => return origin.close(&broken),
+            }
+            activity.end();
+        }
         let (mut stream, origin) = if listen.tls {
             match secure(self.tls.as_ref(), listen.http2, socket, origin, &activity).await {
                 Some(secured) => secured,
@@ -88,21 +102,22 @@ impl<S: Stack> Acceptor<S> {
         http2::serve(stream, connection, activity, &self.worker.config).await;
     }
 
-    /// HTTP/1 over a stream, to the end of the connection.
+    /// HTTP/1 over a stream, to the end of the connection. Time is kept by the worker's look at all
+    /// connections (see `activity`).
     async fn serve_http1(self, stream: Stream, origin: Origin, activity: Arc<Activity>, _entry: Entry) {
         let service = Connection::new(self.worker.clone(), self.stack, activity.clone(), origin);
-        let http = self.http.serve_connection(TokioIo::new(stream), service);
-        let mut http = pin!(http);
+        let mut http = pin!(http1::Connection::new(stream, service, self.http));
         let mut is_told = false;
-        // What went wrong on a connection is its client's affair.
-        let _ = poll_fn(|cx| {
+        let end = poll_fn(|cx| {
             activity.waken_by(cx.waker());
             if activity.is_retiring() && !std::mem::replace(&mut is_told, true) {
-                http.as_mut().graceful_shutdown();
+                http.as_mut().shut_down();
             }
             http.as_mut().poll(cx)
-        })
-        .await;
+        });
+        if end.await.is_err_and(|broken| broken.looks_whole()) {
+            http.with_stream(|stream| stream.reset());
+        }
     }
 }
 
@@ -127,20 +142,23 @@ pub(crate) async fn accept<S: Stack>(socket: std::net::TcpListener, listen: List
         Ok(listener) => listener,
         Err(error) => return tracing::error!(?address, %error, "Cannot watch a listening socket; it is closed"),
     };
-    let mut failures = 0u32;
+    let (mut failures, mut capacity) = (0u32, Capacity::default());
     loop {
         match listener.accept().await {
             Ok((socket, peer)) => {
                 failures = 0;
-                acceptor.serve(socket, peer, listen);
+                if capacity.admits(&acceptor.worker, address) {
+                    acceptor.serve(socket, peer, listen);
+                }
             }
             Err(error) if is_the_clients(&error) => {}
             Err(error) => {
-                // Out of file descriptors or memory. Others will end and give some back.
+                // Out of file descriptors or memory. Others will end and give some back; idle ones are asked to.
                 if failures == 0 {
                     tracing::error!(?address, %error, "Cannot accept connections for now; trying again");
                 }
                 failures = failures.saturating_add(1);
+                capacity.make_room(&acceptor.worker, Instant::now());
                 tokio::time::sleep(pause(failures)).await;
             }
         }

@@ -98,17 +98,23 @@ impl Activity {
 
     /// A request's head is complete; answers which request of the connection it is, from 1.
     pub(crate) fn begin(&self) -> u64 {
-        let in_flight = self.in_flight.load(Relaxed);
-        self.in_flight.store(in_flight.saturating_add(1), Relaxed);
-        if in_flight == 0 {
-            self.enter(2);
-        }
+        self.hold();
         let number = self.requests.load(Relaxed).saturating_add(1);
         self.requests.store(number, Relaxed);
         number
     }
 
-    /// A request is over: its response's body has ended, or nobody wants it any more.
+    /// Something is being served that goes on until [`Activity::end`]: a request, or what it has become.
+    pub(crate) fn hold(&self) {
+        let in_flight = self.in_flight.load(Relaxed);
+        self.in_flight.store(in_flight.saturating_add(1), Relaxed);
+        if in_flight == 0 {
+            self.enter(2);
+        }
+    }
+
+    /// A request is over: its response's body has ended, or nobody wants it any more; or what came
+    /// before the first request is.
     pub(crate) fn end(&self) {
         let in_flight = self.in_flight.load(Relaxed).saturating_sub(1);
         self.in_flight.store(in_flight, Relaxed);
@@ -190,6 +196,11 @@ impl Activity {
         }
     }
 
+    /// Whether the last request is answered and nothing of a next one has come.
+    fn is_idle(&self) -> bool {
+        self.phase() == Phase::Waiting && self.requests.load(Relaxed) > 0
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         phase(self.state.load(Relaxed))
     }
@@ -263,6 +274,13 @@ impl Register {
     /// Asks all connections to close when they can.
     pub(crate) fn retire_all(&self) {
         self.entries().values().for_each(|entry| entry.activity.retire());
+    }
+
+    /// Asks so many of the connections that are between two requests to close.
+    pub(crate) fn retire_idle(&self, most: usize) {
+        let entries = self.entries();
+        let idle = entries.values().filter(|entry| entry.activity.is_idle() && !entry.activity.is_retiring());
+        idle.take(most).for_each(|entry| entry.activity.retire());
     }
 
     /// Ends the connections that have waited for too long: an idle one in peace, one in the middle
@@ -388,6 +406,23 @@ mod tests {
         assert_eq!(activity.taken_back(), 2);
         activity.forgive();
         assert_eq!(activity.taken_back(), 0);
+    }
+
+    #[tokio::test]
+    async fn only_connections_between_two_requests_give_way() {
+        let watched = Watched::new();
+        watched.0.retire_idle(1);
+        assert!(!watched.1.is_retiring(), "its first request may be on its way");
+        watched.1.received();
+        watched.0.retire_idle(1);
+        watched.1.begin();
+        watched.0.retire_idle(1);
+        assert!(!watched.1.is_retiring());
+        watched.1.end();
+        watched.0.retire_idle(0);
+        assert!(!watched.1.is_retiring());
+        watched.0.retire_idle(1);
+        assert!(watched.1.is_retiring());
     }
 
     #[tokio::test]

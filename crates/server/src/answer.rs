@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, response::Parts};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -17,6 +17,7 @@ use towergate_core::{Body, Context};
 
 use crate::{
     activity::{Activity, Flow},
+    extended_connect::Handshake,
     framing,
     http2::Portions,
     request_body::Note,
@@ -52,6 +53,8 @@ pub(crate) struct Facts {
     pub(crate) is_debug: bool,
     /// Whether the connection is to be closed after this request.
     pub(crate) is_last: bool,
+    /// If the client opens a WebSocket in the way of HTTP/2: what has to be answered.
+    pub(crate) handshake: Option<Handshake>,
     /// Where the request's body tells what is wrong with it; `None` without a body.
     pub(crate) note: Option<Note>,
     pub(crate) serving: Serving,
@@ -88,21 +91,21 @@ where
     S: Service<Request<Body>, Response = Response<RB>, Error = Infallible>,
     RB: HttpBody<Data = Bytes>,
 {
-    type Output = Result<Response<ResponseBody<RB>>, Infallible>;
+    type Output = Response<ResponseBody<RB>>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if let StateProjection::Waiting { stack, request } = this.state.as_mut().project() {
-            ready!(stack.poll_ready(task))?;
+            let Ok(()) = ready!(stack.poll_ready(task));
             // Polled again after it was done; a future may then do anything but panic.
             let Some(request) = request.take() else { return Poll::Pending };
             let future = stack.call(request);
             this.state.set(State::Called { future });
         }
         let StateProjection::Called { future } = this.state.project() else { return Poll::Pending };
-        let response = ready!(future.poll(task))?;
+        let Ok(response) = ready!(future.poll(task));
         let Some(facts) = this.facts.take() else { return Poll::Pending };
-        Poll::Ready(Ok(facts.finish(response)))
+        Poll::Ready(facts.finish(response))
     }
 }
 
@@ -110,7 +113,7 @@ impl Facts {
     /// Gives a response what every response has: framing that holds, and our headers.
     fn finish<RB: HttpBody<Data = Bytes>>(mut self, response: Response<RB>) -> Response<ResponseBody<RB>> {
         let (mut head, body) = response.into_parts();
-        let kind = match self.fault_of_body(head.status) {
+        let kind = match self.fault_of_body(head.status).or_else(|| self.fault_of_switch(&mut head)) {
             Some(status) => Kind::Own { bytes: self.blame(status, &mut head.status, &mut head.headers) },
             None => Kind::Stack { body },
         };
@@ -122,7 +125,9 @@ impl Facts {
         framing::settle(&mut head.headers, head.status, &self.method, &body);
         self.worker.stamp.put(&mut head.headers, head.status, head.version, &self.cx, self.is_debug);
         // What comes after a body that went wrong is anybody's guess.
-        if self.is_last || self.note.is_some_and(|note| note.get().is_some()) {
+        let is_last = self.is_last || self.note.is_some_and(|note| note.get().is_some());
+        // After a switch of protocols there is no next request anyway.
+        if is_last && head.status != StatusCode::SWITCHING_PROTOCOLS {
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Response::from_parts(head, body)
@@ -134,6 +139,18 @@ impl Facts {
         let better = self.note.as_ref()?.get()?.status();
         let is_vague = status == StatusCode::BAD_REQUEST || status == StatusCode::BAD_GATEWAY;
         (is_vague && better != status && !self.cx.is_proxied()).then_some(better)
+    }
+
+    /// The status to answer with if this is no answer to the opening of a WebSocket.
+    fn fault_of_switch(&self, head: &mut Parts) -> Option<StatusCode> {
+        let status = head.status;
+        if self.handshake.as_ref()?.settle(head) {
+            return None;
+        }
+        let (side, request_id) = ("upstream", self.cx.request_id.as_str());
+        tracing::error!(side, request_id, %status, "No answer to the opening of a WebSocket");
+        head.headers.clear();
+        Some(StatusCode::BAD_GATEWAY)
     }
 
     /// Answers with this status instead; headers that plugins have set stay.

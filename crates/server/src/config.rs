@@ -49,9 +49,8 @@ impl Default for ServerConfig {
 /// Where a trusted peer says who the client is.
 #[derive(Debug, Clone)]
 pub struct RealIp {
-    /// The header (`real_ip_header`). Default `X-Real-IP`. The lines of `X-Forwarded-For` count as
-    /// one list; of any other header only the first line is read.
-    pub header: HeaderName,
+    /// In what (`real_ip_header`). Default: the header `X-Real-IP`.
+    pub source: RealIpSource,
     /// Whether trusted addresses at the end of the list are skipped (`real_ip_recursive`): the
     /// client is then the last address that is not trusted. Default: no, it is the last one.
     pub recursive: bool,
@@ -59,8 +58,18 @@ pub struct RealIp {
 
 impl Default for RealIp {
     fn default() -> Self {
-        Self { header: HeaderName::from_static("x-real-ip"), recursive: false }
+        Self { source: RealIpSource::Header(HeaderName::from_static("x-real-ip")), recursive: false }
     }
+}
+
+/// In what a trusted peer says who the client is: the setting `real_ip_header`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RealIpSource {
+    /// In this header of each request. The lines of `X-Forwarded-For` count as one list; of any
+    /// other header only the first line is read.
+    Header(HeaderName),
+    /// In the PROXY protocol header of the connection (`proxy_protocol`), on listeners that take one.
+    ProxyProtocol,
 }
 
 /// Which headers of our own a response gets: the setting `headers`.
@@ -130,13 +139,17 @@ impl Default for Timeouts {
 pub struct Limits {
     /// How many requests one connection may bring. Default 10 000, as nginx in Kong.
     pub keep_alive_requests: u64,
+    /// How many connections a worker serves at the same time (`nginx_events_worker_connections`), those to upstreams
+    /// not counted. Default 16 384. When little room is left, connections between two requests are closed; when none
+    /// is, new ones are closed without an answer, and the log says so once a second.
+    pub connections: usize,
     /// Bytes of a request's body (`client_max_body_size`); `None`, the default, is no limit.
     pub body: Option<u64>,
     /// Bytes of the request line and of each header line. Default 8 KiB: a longer request line is
     /// answered with 414, a longer header line with 400.
     pub line: usize,
     /// Bytes of a request's whole head. Default 40 KiB, which is nginx's 1 + 4 buffers of 8 KiB;
-    /// more is answered with 431.
+    /// more is answered with 400.
     pub head: usize,
     /// How many header lines a request may have. Default 200; more is answered with 431.
     pub header_lines: usize,
@@ -148,6 +161,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             keep_alive_requests: 10_000,
+            connections: 16_384,
             body: None,
             line: 8 << 10,
             head: 40 << 10,

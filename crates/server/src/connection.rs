@@ -1,17 +1,18 @@
 //! One connection: what it knows of its client, and what becomes of each of its requests.
 
-use std::{convert::Infallible, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, Version, request::Parts};
+use http::{Request, Version, request::Parts};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use towergate_core::{Body, Client, Context, Matched, Timing};
+use towergate_http1::server::{self as http1, Malformed};
 
 use crate::{
     activity::Activity,
     answer::{Answer, Facts, ResponseBody, Serving},
-    hop,
+    extended_connect, hop,
     origin::Origin,
     real_ip,
     request_body::{Note, RequestBody},
@@ -21,7 +22,7 @@ use crate::{
     worker::{Stack, Worker},
 };
 
-/// hyper's service of one connection.
+/// The service of one connection.
 pub(crate) struct Connection<S> {
     worker: Arc<Worker>,
     stack: S,
@@ -39,7 +40,7 @@ impl<S> Connection<S> {
 
     /// The client of a request, which a trusted peer may tell us about.
     fn client(&self, head: &Parts, connection_requests: u64) -> Client {
-        let told = || real_ip::told(&head.headers, &self.worker.config.real_ip, &self.worker.trusted);
+        let told = || real_ip::told(&head.headers, &self.origin, &self.worker.config.real_ip, &self.worker.trusted);
         let told = if self.is_trusted { told() } else { None };
         let (address, port) = told.unwrap_or((self.origin.peer.ip(), Some(self.origin.peer.port())));
         Client {
@@ -56,11 +57,12 @@ impl<S> Connection<S> {
     }
 
     /// Finds out what is to be done with a request, and whether it must be the connection's last.
-    fn admit(&self, head: &mut Parts, number: u64) -> (Arc<Context>, bool) {
+    /// What came instead of a request is refused, and otherwise treated like one.
+    fn admit(&self, head: &mut Parts, fault: Option<Refusal>, number: u64) -> (Arc<Context>, bool) {
         let timing = Timing::start();
         let client = self.client(head, number);
         let limits = &self.worker.config.limits;
-        let checked = if self.origin.lacks_tls { Err(Refusal::Cleartext) } else { request_check::check(head, limits) };
+        let checked = fault.map_or_else(|| request_check::check(head, limits), Err);
         let ends = checked.as_ref().is_err_and(|refusal| refusal.ends_connection());
         let found = self.worker.table.with(|table| match &checked {
             Ok(asked) => routing::find(table, head, &client, self.origin.local, asked),
@@ -109,17 +111,19 @@ impl<S> Connection<S> {
 }
 
 impl<S: Stack> Connection<S> {
-    /// Gives a request to the stack; its response is finished on the way back.
-    pub(crate) fn answer<B>(&self, request: Request<B>) -> Answer<S, S::Future>
-    where
-        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
-    {
+    /// Gives a request to the stack, or what is refused before it; its response is finished on the
+    /// way back.
+    fn answer(
+        &self,
+        mut head: Parts,
+        (body, note): (Body, Option<Note>),
+        fault: Option<Refusal>,
+    ) -> Answer<S, S::Future> {
         let number = self.activity.begin();
         let serving = Serving::new(self.activity.clone());
         Counters::count(&self.worker.counters.requests);
-        let (mut head, incoming) = request.into_parts();
-        let (cx, is_last) = self.admit(&mut head, number);
-        let (body, note) = self.body(incoming);
+        let handshake = extended_connect::take(&mut head, &self.activity);
+        let (cx, is_last) = self.admit(&mut head, fault, number);
         let facts = Facts {
             worker: self.worker.clone(),
             cx,
@@ -127,18 +131,36 @@ impl<S: Stack> Connection<S> {
             is_debug: self.worker.stamp.is_debug_asked(&head.headers),
             is_last,
             note,
+            handshake,
             serving,
         };
         Answer::new(self.stack.clone(), Request::from_parts(head, body), facts)
     }
+
+    /// Gives a request of HTTP/2 to the stack.
+    pub(crate) fn answer_http2(&self, request: Request<Incoming>) -> Answer<S, S::Future> {
+        let (head, incoming) = request.into_parts();
+        let body = self.body(incoming);
+        self.answer(head, body, None)
+    }
 }
 
-impl<S: Stack> hyper::service::Service<Request<Incoming>> for Connection<S> {
-    type Response = Response<ResponseBody<S::Body>>;
-    type Error = Infallible;
+impl<S: Stack> http1::Service for Connection<S> {
+    type Body = ResponseBody<S::Body>;
     type Future = Answer<S, S::Future>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.answer(request)
+    fn call(&mut self, request: Result<Request<http1::Body>, Malformed>) -> Self::Future {
+        match request {
+            Ok(request) => {
+                let (head, body) = request.into_parts();
+                // Nothing can go wrong any more with a body that is there.
+                let body = body.into_whole().map_or_else(|body| self.body(body), |whole| (whole.into(), None));
+                self.answer(head, body, None)
+            }
+            Err(malformed) => {
+                let fault = malformed.fault().into();
+                self.answer(malformed.into_head(), (Body::Empty, None), Some(fault))
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! How a response's body is framed is decided here and by hyper, never by headers that came along.
+//! How a response's body is framed is decided by the body, never by headers that came along.
 
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body::Body;
@@ -6,8 +6,8 @@ use http_body::Body;
 /// Leaves no header that contradicts the body, whoever made the response.
 ///
 /// An upstream's answer with both `Content-Length` and `Transfer-Encoding`, or with lengths that
-/// differ, would otherwise make hyper cancel the response: the client would see a bare close.
-/// What is left is a length that is true; without one hyper sends chunks.
+/// differ, would otherwise be cancelled on its way out, or read in two ways. What is left is a length
+/// that is true; without one the body leaves in chunks (HTTP/1) or in frames (HTTP/2).
 pub(crate) fn settle(headers: &mut HeaderMap, status: StatusCode, method: &Method, body: &impl Body) {
     headers.remove(header::TRANSFER_ENCODING);
     if headers.contains_key(header::CONTENT_LENGTH) && !is_length_true(headers, status, method, body) {

@@ -24,16 +24,18 @@ mod preface;
 mod streams;
 
 use std::{
+    convert::Infallible,
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http2::Builder};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use pin_project_lite::pin_project;
 
 pub(crate) use portions::Portions;
 pub(crate) use preface::Spoken;
@@ -108,6 +110,8 @@ fn builder(config: &ServerConfig, streams: Streams) -> Builder<Streams> {
         .initial_stream_window_size(stream_window.min(LARGEST))
         .initial_connection_window_size(connection_window.min(LARGEST))
         .max_send_buf_size(SEND_BUFFER);
+    // WebSockets (RFC 8441).
+    builder.enable_connect_protocol();
     if let Some(interval) = limits.ping_interval {
         builder.timer(TokioTimer::new()).keep_alive_interval(interval).keep_alive_timeout(config.timeouts.send);
     }
@@ -143,15 +147,31 @@ impl Behaviour {
     }
 }
 
+pin_project! {
+    /// The future of a response, as hyper wants it.
+    struct Certain<F> {
+        #[pin]
+        answer: F,
+    }
+}
+
+impl<F: Future> Future for Certain<F> {
+    type Output = Result<F::Output, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().answer.poll(cx).map(Ok)
+    }
+}
+
 /// hyper's service of an HTTP/2 connection.
 struct Service<S>(Connection<S>);
 
 impl<S: Stack> hyper::service::Service<Request<Incoming>> for Service<S> {
     type Response = Response<ResponseBody<S::Body>>;
-    type Error = std::convert::Infallible;
-    type Future = Answer<S, S::Future>;
+    type Error = Infallible;
+    type Future = Certain<Answer<S, S::Future>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.0.answer(request)
+        Certain { answer: self.0.answer_http2(request) }
     }
 }

@@ -9,11 +9,14 @@
 //!            one listening socket per worker and address (SO_REUSEPORT)
 //!                 │
 //!   accept ───────┤  a task per connection, a worker per thread
+//!                 │
+//!   proxy_protocol│  whose connection it is, on listeners flagged so ───► closed
+//!                 │
 //!   tls           │  on listeners with TLS: the handshake ► none in time, none at all ─► closed
 //!                 ▼
-//!   hyper         reads a head: no HTTP at all ─────────────────────────► 400, 431, closed
-//!                 │
-//!   request_check │  host, path, framing, sizes: refused ───┐
+//!   http1         reads a head: no HTTP at all, too large ──┐
+//!                 │                                          │ 400, 414, 431, 501, 505
+//!   request_check │  host, path, framing, sizes: refused ───┤
 //!                 │                                          │
 //!   real_ip       │  who the client is                       │
 //!                 │                                          │
@@ -29,7 +32,7 @@
 //!   stamp            Server, Via, X-Kong-…, Kong-Route-…
 //!                                    │
 //!                                    ▼
-//!   hyper            writes; the connection waits for its next request
+//!   http1            writes; the connection waits for its next request
 //! ```
 //!
 //! # Workers
@@ -43,23 +46,26 @@
 //!
 //! # What is refused, and by whom
 //!
-//! | status | what | answered by | then |
+//! | status | what | found by | then |
 //! | --- | --- | --- | --- |
-//! | 400 | no HTTP/1, bad header names, differing `Content-Length`, a list of codings without `chunked` at its end | hyper, empty body | closed |
-//! | 431 | more than 200 header lines or 40 KiB of head, the request line included ([`Limits`]) | hyper, empty body | closed |
+//! | 400 | no HTTP/1, bad header lines, several `Content-Length` or one beside a transfer coding, a coding in HTTP/1.0 | `towergate-http1` | closed |
+//! | 400 | a header line beyond 8 KiB, a head beyond 40 KiB (`Request header or cookie too large`, [`Limits`]) | `towergate-http1` | closed |
+//! | 414 | a request line beyond 8 KiB | `towergate-http1` | closed |
+//! | 431 | more than 200 header lines | `towergate-http1` | closed |
+//! | 501 | a transfer coding other than `chunked`, HTML page | `towergate-http1` | closed |
+//! | 505 | a version of HTTP that is not 1, HTML page | `towergate-http1` | closed |
 //! | 400 | no or several `Host`, a bad host, several `Authorization`, `..` above the root, `%00`, bad escapes, `CONNECT` to a host | `request_check` | closed |
-//! | 400 | a header line beyond 8 KiB (`Request header or cookie too large`) | `request_check` | closed |
-//! | 400 | HTTP in cleartext on a listener with TLS | `request_check`, HTML page | closed |
+//! | 400 | HTTP in cleartext on a listener with TLS, HTML page | `tls` | closed |
 //! | 405 | `TRACE`, `CONNECT` to a path | `request_check` | kept |
 //! | 413 | a body longer than `client_max_body_size` | `request_check`, or while it is read | closed |
-//! | 414 | a request line beyond 8 KiB | `request_check` | closed |
-//! | 501 | a transfer coding other than `chunked` | `request_check`, HTML page | closed |
 //! | 408 | nothing of a body for 60 s | while it is read | closed |
-//! | – | a handshake or a head that takes longer than 60 s, an idle connection after 75 s | the worker's look | closed |
+//! | – | no or a broken PROXY protocol header on a listener flagged so, logged | `proxy_protocol` | closed |
+//! | – | a PROXY protocol header, a handshake or a head that takes longer than 60 s, an idle connection after 75 s | the worker's look | closed |
 //!
-//! Where this differs from Kong: what hyper refuses has no body and is seen by no plugin; a path may
-//! not contain `<`, `>` or a backquote; of two equal `Content-Length` lines hyper keeps one; hosts
-//! are compared without regard to case; what `Connection` lists never takes framing or `Host` away.
+//! All of them are answered in the same words as Kong's, and global plugins see them. Where this
+//! differs from Kong: header lines that are none are refused, where nginx drops some of them; HTTP/0.9
+//! is not spoken; a path may not contain `<`, `>` or a backquote; hosts are compared without regard to
+//! case; what `Connection` lists never takes framing or `Host` away.
 //!
 //! HTTP/1.0 and HTTP/1.1 are served here, in cleartext and over TLS. Handshakes are done by the worker
 //! that accepted the connection, and take the certificates of its newest table.
@@ -103,8 +109,10 @@
 mod accept;
 mod activity;
 mod answer;
+mod capacity;
 mod config;
 mod connection;
+mod extended_connect;
 mod framing;
 mod hop;
 mod http2;
@@ -112,6 +120,7 @@ mod listener;
 mod networks;
 mod origin;
 mod protocol_check;
+mod proxy_protocol;
 mod real_ip;
 mod request_body;
 mod request_check;
@@ -123,8 +132,8 @@ mod tls;
 mod transport;
 mod worker;
 
-pub use config::{Http2, Limits, RealIp, ServerConfig, Timeouts, Tokens};
-pub use listener::{Listen, ListenError, Listeners};
+pub use config::{Http2, Limits, RealIp, RealIpSource, ServerConfig, Timeouts, Tokens};
+pub use listener::{Keepalive, Listen, ListenError, Listeners};
 pub use request_body::ClientBodyError;
 pub use stats::{Snapshot, Stats};
 pub use worker::{Drained, Stack, Workers};

@@ -1,10 +1,12 @@
 //! What is refused before anything else looks at a request, in one place.
 //!
-//! hyper has read the head by then and has answered what is no HTTP at all (see the crate page).
-//! What it lets through and an upstream might read differently than we do ends here.
+//! The head has been read by then; what is no HTTP at all is refused in the same words as what is
+//! refused here. What is well formed, and yet an upstream might read it differently than we do, ends
+//! here.
 
 use http::{HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts, uri::PathAndQuery};
 use towergate_core::Reply;
+use towergate_http1::server::Fault;
 use towergate_router::{path, split_host};
 
 use crate::config::Limits;
@@ -39,6 +41,8 @@ pub(crate) enum Refusal {
     Coding,
     /// HTTP in cleartext where TLS is spoken: nginx's own 497, which clients see as 400.
     Cleartext,
+    /// A version of HTTP that is not spoken: 505.
+    Version,
 }
 
 impl Refusal {
@@ -53,6 +57,7 @@ impl Refusal {
             Self::TooManyHeaders => Reply::fault(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
             Self::Coding => Reply::page(StatusCode::NOT_IMPLEMENTED),
             Self::Cleartext => Reply::raw(StatusCode::BAD_REQUEST, HeaderValue::from_static("text/html"), CLEARTEXT),
+            Self::Version => Reply::page(StatusCode::HTTP_VERSION_NOT_SUPPORTED),
         }
     }
 
@@ -72,6 +77,20 @@ const CLEARTEXT: &str = "<html>\r\n\
     <hr>\r\n\
     </body>\r\n\
     </html>\r\n";
+
+impl From<Fault> for Refusal {
+    /// What Kong answers to a head that is none.
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::RequestLine | Fault::Header | Fault::Framing => Self::Bad,
+            Fault::RequestLineTooLong => Self::LineTooLong,
+            Fault::HeadTooLarge => Self::HeaderTooLong,
+            Fault::TooManyHeaders => Self::TooManyHeaders,
+            Fault::Version => Self::Version,
+            Fault::TransferCoding => Self::Coding,
+        }
+    }
+}
 
 /// nginx's status for a header line that is too long.
 pub(crate) fn header_too_long() -> StatusCode {
@@ -151,7 +170,7 @@ fn is_padded(value: &HeaderValue) -> bool {
     is_blank(value.as_bytes().first()) || is_blank(value.as_bytes().last())
 }
 
-/// hyper takes any list of transfer codings that ends with `chunked`; nginx only `chunked` itself.
+/// Of the transfer codings only `chunked` is taken, as in nginx, whatever reads the request.
 fn check_body(head: &Parts, limits: &Limits) -> Result<(), Refusal> {
     let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next() {

@@ -32,6 +32,11 @@ impl Stream {
         self.first = Bytes::copy_from_slice(bytes);
     }
 
+    /// Lets the connection end in a way that nobody takes for a peaceful one.
+    pub(crate) fn reset(&self) {
+        self.transport.reset();
+    }
+
     fn tell<T>(&self, result: Poll<T>) -> Poll<T> {
         if matches!(self.transport, Transport::Tcp(_)) {
             self.activity.sent(result.is_pending());

@@ -23,6 +23,17 @@ pub(crate) enum Transport {
     Tls(Box<TlsStream<Stream>>),
 }
 
+impl Transport {
+    /// From now on the end of the connection is a reset.
+    pub(crate) fn reset(&self) {
+        match self {
+            // It ends anyhow.
+            Self::Tcp(socket) => drop(socket.set_zero_linger()),
+            Self::Tls(stream) => stream.get_ref().0.reset(),
+        }
+    }
+}
+
 impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {

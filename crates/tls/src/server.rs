@@ -25,8 +25,8 @@ pub struct ServerSettings {
     /// How long a session may be resumed (`ssl_session_timeout`). Default one day; tickets count for
     /// twelve hours at most, when their keys are forgotten.
     pub session_timeout: Duration,
-    /// How many sessions are kept here for clients that take no tickets (`ssl_session_cache_size`;
-    /// nginx counts 4000 to a megabyte). Default 40 000; 0 is none.
+    /// How many sessions are kept here for clients that take no tickets (`ssl_session_cache_size`),
+    /// each of about a kilobyte. Default 10 240; 0 is none.
     pub session_cache: usize,
 }
 
@@ -36,7 +36,7 @@ impl Default for ServerSettings {
             cipher_suite: CipherSuite::Intermediate,
             session_tickets: true,
             session_timeout: Duration::from_secs(24 * 60 * 60),
-            session_cache: 40_000,
+            session_cache: 10_240,
         }
     }
 }

@@ -6,7 +6,7 @@ use http::{HeaderValue, Request, Response, StatusCode, Version, header, request:
 use http_body::Body as _;
 use towergate_core::{Body, Context, Service};
 use towergate_http1::{
-    Spelling,
+    Spelling, Upgrade,
     client::{Length, Timeouts},
 };
 
@@ -20,6 +20,8 @@ use crate::{
     proxy::Worker,
     request_body::RequestBody,
     tries::{Tries, Try, TryState},
+    tunnel::{self, Patience},
+    websocket,
 };
 
 /// A request on its way upstream, ready to be sent more than once.
@@ -27,12 +29,14 @@ pub(crate) struct Exchange<'a> {
     worker: &'a Worker,
     cx: &'a Context,
     service: &'a Service,
-    head: Parts,
+    head: &'a Parts,
     body: &'a RequestBody,
     /// The client's `Host`, where that and not each target's is to be sent.
     host: Option<HeaderValue>,
     /// Whether the client takes trailers.
     trailers: bool,
+    /// The client's wish to go on with a WebSocket.
+    wish: Option<Upgrade>,
 }
 
 /// A response whose body is still to be read.
@@ -57,13 +61,14 @@ impl<'a> Exchange<'a> {
         worker: &'a Worker,
         cx: &'a Context,
         service: &'a Service,
-        head: Parts,
+        head: &'a Parts,
+        wish: Option<Upgrade>,
         body: &'a RequestBody,
     ) -> Self {
         let preserves = cx.route().is_some_and(|route| route.preserve_host);
-        let host = if preserves { forward::client_host(&head) } else { None };
+        let host = if preserves { forward::client_host(head) } else { None };
         let trailers = hop::wants_trailers(&head.headers);
-        Self { worker, cx, service, head, body, host, trailers }
+        Self { worker, cx, service, head, body, host, trailers, wish }
     }
 
     /// Tries until an upstream answers or nothing more may be tried.
@@ -82,7 +87,7 @@ impl<'a> Exchange<'a> {
     }
 
     async fn attempts(&self, destination: &Destination, tries: &mut Tries) -> Result<Answered, Error> {
-        let target = forward::target(self.cx, &self.head).ok_or(Error::new(Kind::BadRequest))?;
+        let target = forward::target(self.cx, self.head).ok_or(Error::new(Kind::BadRequest))?;
         let mut tried = Tried::default();
         let mut left = self.service.retries;
         loop {
@@ -189,27 +194,37 @@ impl<'a> Exchange<'a> {
     ) -> Result<Response<Received>, Error> {
         let spelling = self.head.extensions.get::<Spelling>();
         let host = self.host.as_ref().unwrap_or(peer.host);
-        let mut request = connection.request(&self.head.method, target, host, spelling);
+        let mut request = connection.request(&self.head.method, target, host, self.wish.is_some(), spelling);
         let forwarding = &self.worker.forwarding;
-        let said = forwarding.pass(&self.head, self.trailers, &mut request);
-        forwarding.add(self.cx, &self.head, &said, &mut request);
+        let said = forwarding.pass(self.head, self.trailers, &mut request);
+        forwarding.add(self.cx, self.head, &said, &mut request);
         let length = forward::announced(&self.head.method, self.body.length(), said.framed);
         let timeouts = Timeouts { read: self.service.read_timeout, write: self.service.write_timeout };
         let response = request.send(length, self.body.feed(), timeouts).await?;
-        // Nobody asked for another protocol, nor for codings of the transfer.
+        if self.is_answer(&response) { Ok(response) } else { Err(Error::new(Kind::BadResponse)) }
+    }
+
+    /// Whether this answers what was asked: no other protocol, and no coding of the transfer.
+    fn is_answer(&self, response: &Response<Received>) -> bool {
         let (headers, received) = (response.headers(), response.body());
-        if received.is_upgrade() || (received.is_end_stream() && hop::is_coded(headers)) {
-            return Err(Error::new(Kind::BadResponse));
+        match received.is_upgrade() {
+            true => self.wish.is_some() && websocket::is_granted(response.status(), headers),
+            false => !(received.is_end_stream() && hop::is_coded(headers)),
         }
-        Ok(response)
     }
 
     /// The upstream's response as the client gets it.
-    async fn pass_on(&self, response: Response<Received>, berth: Berth, now: Instant) -> Response<Body> {
+    async fn pass_on(self, response: Response<Received>, berth: Berth, now: Instant) -> Response<Body> {
         let (mut head, received) = response.into_parts();
+        head.version = Version::HTTP_11;
+        if let (true, Some(wish)) = (received.is_upgrade(), self.wish) {
+            websocket::pass_on(&mut head.headers, self.trailers);
+            let patience = Patience { idle: self.service.read_timeout, write: self.service.write_timeout };
+            tunnel::open(wish, received.upgrade(), patience, self.cx.request_id);
+            return Response::from_parts(head, Body::Empty);
+        }
         let framed = received.size_hint().exact();
         hop::strip_response(&mut head.headers, &self.head.method, head.status, framed, self.trailers);
-        head.version = Version::HTTP_11;
         let body = answer::body(received, berth, now.into()).await;
         Response::from_parts(head, body)
     }

@@ -43,6 +43,14 @@
 //! request's `Host` says. A connection is only used again under the same trust and for the same name.
 //! What is wrong with a certificate stands in the log; the client reads 502.
 //!
+//! # WebSockets
+//!
+//! A `GET` with `Upgrade: websocket` and an [`Upgrade`](towergate_http1::Upgrade) in its extensions,
+//! which is the client's side being able to switch, goes upstream with that wish. After a 101 that
+//! grants it, bytes pass both ways in a task of their own until either side is done, nothing passes
+//! for `read_timeout`, or the upstream takes nothing for `write_timeout`. Any other answer is passed
+//! on as one, and a 101 to anything else is no answer: 502.
+//!
 //! # How it differs
 //!
 //! Against a general HTTP client it knows about being in the middle: hop-by-hop headers, bodies
@@ -110,6 +118,8 @@ mod text;
 mod tls;
 mod transport;
 mod tries;
+mod tunnel;
+mod websocket;
 
 pub use destination::Destinations;
 pub use error::{Error, Side};

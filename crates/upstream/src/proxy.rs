@@ -25,6 +25,7 @@ use crate::{
     request_body::RequestBody,
     resolve::Resolver,
     settings::ProxySettings,
+    websocket,
 };
 
 /// Sends each request to the service of its plan and answers with what comes back.
@@ -91,7 +92,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> ProxyFuture {
         let worker = self.worker.clone();
-        ProxyFuture { answer: Box::pin(async move { worker.answer(request).await }) }
+        let (mut head, body) = request.into_parts();
+        let cx = Context::of(&mut head);
+        ProxyFuture { answer: Box::pin(async move { worker.answer(&cx, &mut head, body).await }) }
     }
 }
 
@@ -121,20 +124,18 @@ impl fmt::Debug for ProxyFuture {
 }
 
 impl Worker {
-    async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    async fn answer<B>(&self, cx: &Context, head: &mut Parts, body: B) -> Response<Body>
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let (mut head, body) = request.into_parts();
-        let cx = Context::of(&mut head);
-        match self.forward(&cx, head, body).await {
+        match self.forward(cx, head, body).await {
             Ok(response) => response,
-            Err(error) => explain(&cx, &error),
+            Err(error) => explain(cx, &error),
         }
     }
 
-    async fn forward<B>(&self, cx: &Context, head: Parts, body: B) -> Result<Response<Body>, Error>
+    async fn forward<B>(&self, cx: &Context, head: &mut Parts, body: B) -> Result<Response<Body>, Error>
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -146,7 +147,8 @@ impl Worker {
             // A call that streams waits for answers to what it has sent.
             true => RequestBody::streaming(body, buffering),
         };
-        Exchange::new(self, cx, service, head, &body).run(destination).await
+        let wish = websocket::wish(head, body.length());
+        Exchange::new(self, cx, service, head, wish, &body).run(destination).await
     }
 
     /// The service of this request and the way there.

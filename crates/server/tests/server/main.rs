@@ -157,22 +157,33 @@ fn a_client_that_asks_first_is_told_to_go_on() {
 }
 
 #[test]
-fn what_is_no_http_is_answered_by_hyper_and_ends_the_connection() {
+fn what_is_no_http_is_answered_like_anything_else_and_ends_the_connection() {
     let gateway = Gateway::simple();
+    let (bad, large) = ("Bad request", "Request header or cookie too large");
+    let (many, nginx) = ("Request header fields too large", "<html>");
     let table = [
-        ("GARBAGE\r\n\r\n".to_owned(), 400),
-        ("GET /a HTTP/1.1\r\nHost : a\r\n\r\n".to_owned(), 400),
-        ("GET /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".to_owned(), 400),
-        ("GET /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n".to_owned(), 400),
-        ("GET /a<b> HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400),
-        ("GET /a`b HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400),
-        (format!("GET /a HTTP/1.1\r\nHost: a\r\n{}\r\n", "x: y\r\n".repeat(201)), 431),
-        (format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(70 << 10)), 431),
-        (format!("GET /a HTTP/1.1\r\nHost: a\r\n{}\r\n", format!("x: {}\r\n", "y".repeat(8000)).repeat(6)), 431),
+        ("GARBAGE\r\n\r\n".to_owned(), 400, bad),
+        ("\x16\x03\x01".to_owned(), 400, bad),
+        ("GET /a HTTP/1.1\r\nHost : a\r\n\r\n".to_owned(), 400, bad),
+        ("GET /a HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n".to_owned(), 400, bad),
+        ("GET /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".to_owned(), 400, bad),
+        ("GET /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx".to_owned(), 400, bad),
+        ("GET /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(), 400, bad),
+        ("GET /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n".to_owned(), 501, nginx),
+        ("GET /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n".to_owned(), 501, nginx),
+        ("GET /a HTTP/2.0\r\nHost: a\r\n\r\n".to_owned(), 505, nginx),
+        ("GET /a<b> HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400, bad),
+        ("GET /a`b HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400, bad),
+        (format!("GET /a HTTP/1.1\r\nHost: a\r\n{}\r\n", "x: y\r\n".repeat(201)), 431, many),
+        (format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(70 << 10)), 414, "URI too long"),
+        (format!("GET /a HTTP/1.1\r\nHost: a\r\n{}\r\n", format!("x: {}\r\n", "y".repeat(8000)).repeat(6)), 400, large),
     ];
-    for (request, status) in table {
+    for (request, status, message) in table {
         let mut client = gateway.connect();
-        assert_eq!(client.send(&request).answer().status, status, "{request:.60}");
+        let answer = client.send(&request).answer();
+        assert_eq!((answer.status, answer.body.lines().next()), (status, Some(message)), "{request:.60}");
+        assert_eq!(answer.header("x-mark"), Some("seen"), "global plugins see it: {request:.60}");
+        assert_eq!(answer.header("connection"), Some("close"), "{request:.60}");
         assert!(client.is_closed(), "{request:.60}");
     }
     let many = format!("GET /a HTTP/1.1\r\nHost: a\r\n{}\r\n", "x: y\r\n".repeat(150));

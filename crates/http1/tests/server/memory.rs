@@ -1,0 +1,12 @@
+//! How much a connection takes.
+
+use tokio::net::TcpStream;
+use towergate_http1::server::Connection;
+
+use crate::harness::Closure;
+
+#[test]
+fn a_connection_is_small() {
+    let size = std::mem::size_of::<Connection<TcpStream, Closure>>();
+    assert!(size <= 384, "{size} bytes, apart from what the service's own future takes");
+}
