@@ -6,9 +6,9 @@ CARGO ?= cargo
 # A linker for Rust, kill(1) for the tests that signal the gateway, somebody else's TLS, and Python for the tools.
 PACKAGES := gcc libc6-dev procps openssl python3-venv
 
-# What tests ask for its judgement, from PyPI, in a place of its own.
+# What tests talk to and ask for its judgement, from PyPI, in a place of its own.
 TOOLS := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/tools
-PYTHON_TOOLS := sslyze==6.3.1
+PYTHON_TOOLS := grpcio==1.85.1 sslyze==6.3.1
 
 .PHONY: test packages tools fmt clippy doc check-features unit bench run
 

@@ -16,7 +16,9 @@ use tracing::{
     level_filters::LevelFilter,
 };
 use tracing_subscriber::{
+    filter::filter_fn,
     fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter, format::Writer},
+    layer::SubscriberExt,
     registry::LookupSpan,
 };
 
@@ -32,11 +34,17 @@ pub(crate) fn start(level: LogLevel, error_log: &Log) -> io::Result<()> {
         Log::File(_) | Log::Off => None,
     };
     let queue = ToQueue(Queue::start(file)?);
-    let subscriber =
-        tracing_subscriber::fmt().event_format(Lines).with_writer(queue).with_max_level(filter(level)).finish();
+    let lines = tracing_subscriber::fmt().event_format(Lines).with_writer(queue).with_max_level(filter(level)).finish();
+    let subscriber = lines.with(filter_fn(move |metadata| is_told(metadata.target(), level)));
     // Refused when a log was started before (two gateways in one process): the first one goes on.
     let _ = tracing::subscriber::set_global_default(subscriber);
     Ok(())
+}
+
+/// Whether what this part of the program says is told. The `h2` crate warns of what a client does
+/// wrong, frame by frame; whoever floods us with frames must not flood the log.
+fn is_told(target: &str, level: LogLevel) -> bool {
+    level == LogLevel::Debug || !(target == "h2" || target.starts_with("h2::"))
 }
 
 fn is_terminal_stream(path: &Path) -> bool {

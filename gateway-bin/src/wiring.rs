@@ -12,11 +12,11 @@ use std::{
 use http::HeaderName;
 use towergate_config::{
     Config, Settings,
-    settings::{Listener, ResponseHeaders},
+    settings::{self, Listener, ResponseHeaders, SoKeepalive},
 };
 use towergate_core::{Form, Pages, Policy, Service};
 use towergate_runtime::{Base, CompileProblem, LoadError, Registry, compile};
-use towergate_server::{Limits, Listen, RealIp, ServerConfig, Timeouts, Tokens};
+use towergate_server::{Http2, Keepalive, Limits, Listen, RealIp, RealIpSource, ServerConfig, Timeouts, Tokens};
 use towergate_tls::Server;
 use towergate_upstream::{Destinations, ProxySettings, TlsSettings};
 
@@ -64,7 +64,7 @@ pub(crate) fn try_compile(config: Config, registry: &Registry) -> Result<(), Loa
 
 /// What the server takes, with what it offers over TLS.
 pub(crate) fn server(settings: &Settings, tls: Option<Server>) -> ServerConfig {
-    let real_ip = RealIp { header: real_ip_header(&settings.real_ip_header), recursive: settings.real_ip_recursive };
+    let real_ip = RealIp { source: real_ip_source(&settings.real_ip_header), recursive: settings.real_ip_recursive };
     ServerConfig {
         trusted_ips: settings.trusted_ips.clone(),
         real_ip,
@@ -81,16 +81,33 @@ pub(crate) fn server(settings: &Settings, tls: Option<Server>) -> ServerConfig {
         limits: Limits {
             keep_alive_requests: settings.keepalive_requests,
             body: settings.client_max_body_size,
+            http2: http2(&settings.http2),
             ..Limits::default()
         },
         tls,
     }
 }
 
-/// Without the PROXY protocol, which comes later and is told so, Kong's default is read instead.
-fn real_ip_header(name: &str) -> HeaderName {
-    let named = if name == "proxy_protocol" { None } else { name.parse().ok() };
-    named.unwrap_or(HeaderName::from_static("x-real-ip"))
+fn http2(settings: &settings::Http2) -> Http2 {
+    let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    Http2 {
+        max_concurrent_streams: settings.max_concurrent_streams,
+        max_pending_resets: count(settings.max_pending_resets),
+        max_resets: settings.max_resets,
+        max_stream_errors: count(settings.max_stream_errors),
+        max_control_frames: settings.max_control_frames,
+        max_header_list: settings.max_header_list_size,
+        stream_window: settings.stream_window,
+        connection_window: settings.connection_window,
+        ping_interval: settings.ping_interval,
+    }
+}
+
+fn real_ip_source(name: &str) -> RealIpSource {
+    match name {
+        "proxy_protocol" => RealIpSource::ProxyProtocol,
+        _ => RealIpSource::Header(name.parse().unwrap_or(HeaderName::from_static("x-real-ip"))),
+    }
 }
 
 fn tokens(headers: &ResponseHeaders) -> Tokens {
@@ -163,7 +180,18 @@ fn listen(listener: &Listener) -> Result<Listen, String> {
         .ok_or_else(|| format!("cannot listen on {}: the name means no address of this machine", listener.address()))?;
     let mut listen = Listen::on(address);
     listen.backlog = listener.backlog.and_then(|backlog| backlog.try_into().ok()).unwrap_or(listen.backlog);
+    listen.proxy_protocol = listener.proxy_protocol;
+    listen.keepalive = listener.so_keepalive.map(keepalive);
+    listen.transparent = listener.transparent;
     listen.ipv6_only = listener.ipv6only.unwrap_or(listen.ipv6_only);
     listen.tls = listener.ssl;
+    listen.http2 = listener.http2;
     Ok(listen)
+}
+
+fn keepalive(written: SoKeepalive) -> Keepalive {
+    match written {
+        SoKeepalive::Off => Keepalive::Off,
+        SoKeepalive::On { idle, interval, count } => Keepalive::On { idle, interval, count },
+    }
 }

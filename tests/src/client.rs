@@ -111,6 +111,11 @@ impl Connection {
         status(&head)
     }
 
+    /// What was read and not used yet.
+    pub fn buffered(&self) -> &[u8] {
+        &self.buffer
+    }
+
     /// Reads raw bytes until `text` was among them, and returns all of them.
     ///
     /// # Panics

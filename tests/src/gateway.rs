@@ -196,6 +196,17 @@ impl Gateway {
         Exit { status, took: start.elapsed() }
     }
 
+    /// Most memory that was in use at a time so far, in KiB (`VmHWM`).
+    ///
+    /// # Panics
+    /// When the system does not say.
+    #[track_caller]
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the state of the process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+        line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
+    }
+
     /// What was said on standard error so far.
     pub fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.stderr.lock().expect("no panic inside")).into_owned()

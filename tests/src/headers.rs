@@ -13,6 +13,12 @@ impl Headers {
         Self(lines.map(parse_line).collect())
     }
 
+    /// The fields of an HTTP/2 message.
+    pub(crate) fn of(fields: &http::HeaderMap) -> Self {
+        let text = |value: &http::HeaderValue| value.as_bytes().iter().map(|byte| char::from(*byte)).collect();
+        Self(fields.iter().map(|(name, value)| (name.to_string(), text(value))).collect())
+    }
+
     /// All values of a header, one per line, in order.
     pub fn all(&self, name: &str) -> Vec<&str> {
         self.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()

@@ -1,7 +1,7 @@
 //! The harness of the whole-gateway tests.
 //!
 //! A test starts the real `towergate` binary ([`Gateway`]) in front of scripted upstreams ([`Upstream`]), speaks to it byte by
-//! byte ([`Connection`], [`Request`]) and compares what came back ([`Answer`]) and what arrived ([`Received`]) with what Kong
+//! byte ([`Connection`], [`Request`]), in HTTP/2 by the book ([`Http2`]) or frame by frame ([`Frames`]), and compares what came back ([`Answer`]) and what arrived ([`Received`]) with what Kong
 //! documents. Everything here panics with a message for a person when the unexpected happens; only a transfer that breaks is a
 //! value ([`Broken`]), because tests ask for it.
 //!
@@ -13,14 +13,18 @@ mod black_hole;
 mod client;
 mod document;
 mod exchange;
+mod frame;
+mod frames;
 mod framing;
 mod gateway;
 mod head;
 mod headers;
+mod http2;
 mod port;
 mod request;
 mod script;
 mod setup;
+pub mod sockets;
 mod tls;
 mod tools;
 mod upstream;
@@ -32,13 +36,17 @@ pub use black_hole::BlackHole;
 pub use client::Connection;
 pub use document::{proxying, proxying_to};
 pub use exchange::{answering, echoing, forwarded, returned};
+pub use frame::{Frame, code, flag, kind};
+pub use frames::Frames;
 pub use gateway::{Exit, Gateway};
 pub use headers::Headers;
+pub use http2::{Http2, Stream, get, post};
 pub use port::Port;
 pub use request::Request;
 pub use script::{Gate, LAST_CHUNK, Reply, Script, chunk};
 pub use setup::{Failure, Setup, run};
 pub use tls::{Authority, Call, Certificate, Handshake, TlsClient, TlsFront};
+pub use tokio_tungstenite::tungstenite;
 pub use tools::tool;
 pub use upstream::{Received, Upstream};
 pub use wait::{SOON, eventually, eventually_some};

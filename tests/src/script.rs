@@ -29,6 +29,7 @@ pub(crate) enum Step {
     Pass(Gate),
     Hang,
     Tunnel,
+    TunnelOnce(Vec<u8>),
     Close,
     Reset,
 }
@@ -105,6 +106,11 @@ impl Script {
     /// Then sends back every byte that comes.
     pub fn then_tunnel(self) -> Self {
         self.then(Step::Tunnel)
+    }
+
+    /// Then sends back every byte that comes until the other side has finished, then these, and closes.
+    pub fn then_tunnel_once(self, goodbye: &str) -> Self {
+        self.then(Step::TunnelOnce(goodbye.into())).then_close()
     }
 
     /// Then closes the connection.

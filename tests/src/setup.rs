@@ -64,10 +64,22 @@ impl Setup {
         self
     }
 
+    /// Writes these flags after the address the proxy listens on, such as `proxy_protocol`.
+    pub fn proxy_flags(self, flags: &str) -> Self {
+        let listen = format!("{} {flags}", self.proxy.address());
+        self.setting("proxy_listen", &listen)
+    }
+
     /// Uses the ports of another gateway, which must have ended.
     pub fn on_the_ports_of(mut self, other: &Gateway) -> Self {
         (self.proxy, self.admin) = other.ports();
         self
+    }
+
+    /// Lets the proxy speak HTTP/2 beside HTTP/1 (the flag `http2`).
+    pub fn with_http2(self) -> Self {
+        let listen = format!("{} http2", self.proxy.address());
+        self.setting("proxy_listen", &listen)
     }
 
     /// Lets the proxy listen there, too, written as in `proxy_listen`.

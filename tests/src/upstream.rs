@@ -275,6 +275,10 @@ impl Wire {
                 Step::Pass(gate) => gate.pass().await,
                 Step::Hang => while self.more().await.is_some() {},
                 Step::Tunnel => self.tunnel().await?,
+                Step::TunnelOnce(goodbye) => {
+                    let _ = self.tunnel().await;
+                    self.stream.write_all(&goodbye).await.ok()?;
+                }
                 Step::Close => return Some(Left::Done),
                 Step::Reset => {
                     let _ = self.stream.set_zero_linger();

@@ -77,18 +77,6 @@ fn te_is_reduced_to_trailers() {
     }
 }
 
-/// Tunnels come with the protocols; until then a wish to switch stays with the gateway, as a server may decide
-/// (RFC 9110 section 7.8).
-#[test]
-fn a_wish_to_switch_protocols_is_not_passed_on() {
-    for upgrade in ["websocket", "h2c"] {
-        let request = Request::get("/").header("Connection", "Upgrade").header("Upgrade", upgrade);
-        let received = forwarded(&[], &request);
-        assert_eq!(received.header("Connection"), Some("keep-alive"), "{upgrade}");
-        assert_eq!(received.header("Upgrade"), None, "{upgrade}");
-    }
-}
-
 #[test]
 fn bytes_after_an_upgrade_request_are_no_tunnel_before_101() {
     let (upstream, gateway) = echoing(&[]);

@@ -43,8 +43,8 @@ const KINDS: &[(Kind, &str)] = &[
 /// Fields that are kept and shown but not acted upon: where, what comes, and the texts that are
 /// harmless. `null` and `false` always are; lists count if one of their texts is not harmless.
 const FIELDS: &[(Kind, &str, &str, &[&str])] = &[
-    (Kind::Services, "protocol", "services other than http and https come", &["http", "https"]),
-    (Kind::Routes, "protocols", "routes other than http and https come", &["http", "https"]),
+    (Kind::Services, "protocol", "TCP and UDP come", &["http", "https", "grpc", "grpcs"]),
+    (Kind::Routes, "protocols", "TCP and UDP come", &["http", "https", "grpc", "grpcs"]),
     (Kind::Routes, "sources", "TCP and UDP come", &[]),
     (Kind::Routes, "destinations", "TCP and UDP come", &[]),
     (Kind::Upstreams, "algorithm", "algorithms other than round-robin come", &["round-robin"]),

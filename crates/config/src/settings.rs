@@ -23,7 +23,7 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 pub use headers::{ResponseHeaders, UpstreamHeaders};
-pub use listen::{Listener, Protocol, parse as parse_listeners};
+pub use listen::{Listener, Protocol, SoKeepalive, parse as parse_listeners};
 pub use problem::{Origin, Problem, Problems};
 pub use tls::{CipherSuite, Tls, TlsVersion, UpstreamTls};
 
@@ -90,6 +90,8 @@ pub struct Settings {
     pub client_body_timeout: Duration,
     /// Longest pause between two writes of a response. Default 60 s.
     pub send_timeout: Duration,
+    /// What an HTTP/2 client may do.
+    pub http2: Http2,
     /// Which rules order routes. Default traditional compatible.
     pub router_flavor: RouterFlavor,
     /// From the port listened on to the port clients see.
@@ -190,6 +192,29 @@ pub struct Keepalive {
     pub max_requests: Option<u64>,
     /// How long an idle connection is kept; `None` is forever. Default 60 s.
     pub idle_timeout: Option<Duration>,
+}
+
+/// What an HTTP/2 client may do on one connection. None of these is 0, except the interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Http2 {
+    /// Requests at a time. Default 128.
+    pub max_concurrent_streams: u32,
+    /// Requests taken back before they were looked at, at a time. Default 20.
+    pub max_pending_resets: u32,
+    /// Requests taken back before they were answered, in ten seconds. Default 200.
+    pub max_resets: u32,
+    /// Requests refused or reset because of what the client did. Default 256.
+    pub max_stream_errors: u32,
+    /// Frames other than `DATA` per second that no answer gives reason to. Default 1000.
+    pub max_control_frames: u32,
+    /// Bytes of a request's header list. Default 48 KiB.
+    pub max_header_list_size: u32,
+    /// Bytes of a request's body taken before they are read. Default 64 KiB.
+    pub stream_window: u32,
+    /// The same for all requests of a connection. Default 1 MiB.
+    pub connection_window: u32,
+    /// How often an idle client is asked whether it is there; `None`, the default, is never.
+    pub ping_interval: Option<Duration>,
 }
 
 /// Which rules order routes.

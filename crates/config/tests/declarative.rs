@@ -322,7 +322,7 @@ sessions: []
         [
             "kong.yml:7:1: filter_chains: accepted, but this version does nothing with it",
             "kong.yml:6:12: key_sets[0]: accepted, but does nothing yet: keys come with a later version",
-            "kong.yml:4:23: services[1].protocol: accepted, but does nothing yet: services other than http and https come with a later version; 1 more like it",
+            "kong.yml:5:23: services[2].protocol: accepted, but does nothing yet: TCP and UDP come with a later version",
         ]
     );
 }

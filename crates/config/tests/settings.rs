@@ -223,17 +223,41 @@ fn settings_without_effect_and_risky_ones_are_told() {
     );
 }
 
+#[test]
+fn what_an_http2_client_may_do_is_set_by_nginxs_names_and_ours() {
+    let http2 = from_variables(&[]).unwrap().http2;
+    assert_eq!((http2.max_concurrent_streams, http2.max_pending_resets, http2.max_resets), (128, 20, 200));
+    assert_eq!((http2.max_stream_errors, http2.max_control_frames), (256, 1000));
+    assert_eq!(
+        (http2.max_header_list_size, http2.stream_window, http2.connection_window),
+        (48 << 10, 64 << 10, 1 << 20)
+    );
+    assert_eq!(http2.ping_interval, None);
+    let settings = from_variables(&[
+        ("KONG_NGINX_HTTP_HTTP2_MAX_CONCURRENT_STREAMS", "10"),
+        ("KONG_NGINX_HTTP_HTTP2_BODY_PREREAD_SIZE", "1m"),
+        ("KONG_HTTP2_MAX_RESETS", "99999999999"),
+        ("KONG_HTTP2_MAX_HEADER_LIST_SIZE", "16384"),
+        ("KONG_HTTP2_PING_INTERVAL", "30s"),
+        ("KONG_PROXY_LISTEN", "127.0.0.1:8000 http2"),
+    ]);
+    let http2 = settings.unwrap().http2;
+    assert_eq!((http2.max_concurrent_streams, http2.stream_window, http2.max_resets), (10, 1 << 20, u32::MAX));
+    assert_eq!((http2.max_header_list_size, http2.ping_interval), (16384, Some(Duration::from_secs(30))));
+    let refused = from_variables(&[("KONG_HTTP2_CONNECTION_WINDOW", "0")]).unwrap_err().to_string();
+    assert!(refused.contains("http2_connection_window has an invalid value: '0' (a number from 1)"), "{refused}");
+}
+
 /// Each is accepted, and told in one line that names it.
 #[test]
 fn each_setting_whose_feature_comes_later_is_told_in_one_line() {
     for (name, value, said) in [
-        ("proxy_listen", "127.0.0.1:8000 http2", "127.0.0.1:8000 http2: HTTP/2 comes"),
-        ("proxy_listen", "127.0.0.1:8000 proxy_protocol", "127.0.0.1:8000 proxy_protocol: the PROXY protocol comes"),
+        ("admin_listen", "127.0.0.1:8001 http2", "127.0.0.1:8001 http2: HTTP/2 to the Admin API comes"),
+        ("admin_listen", "127.0.0.1:8001 proxy_protocol", "127.0.0.1:8001 proxy_protocol: the PROXY protocol comes"),
         ("admin_listen", "127.0.0.1:8001 deferred", "127.0.0.1:8001 deferred: deferred accepting comes"),
         ("admin_ssl_cert", "a.pem", "TLS of the Admin API comes"),
         ("ssl_dhparam", "ffdhe2048", "nothing is done with it"),
         ("router_flavor", "expressions", "other flavors come"),
-        ("real_ip_header", "proxy_protocol", "the PROXY protocol comes"),
         ("admin_error_log", "logs/admin.log", "a log of the Admin API's own comes"),
         ("proxy_access_log", "logs/access.log", "access logs come"),
         ("dns_resolver", "127.0.0.1", "a resolver of the gateway's own comes"),

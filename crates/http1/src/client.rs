@@ -96,6 +96,11 @@ const READ: usize = 16 * 1024;
 
 /// A connection to a server that waits for a request; closed when dropped.
 pub struct Connection<T> {
+    // Boxed once, because a connection is handed on from step to step with each request.
+    inner: Box<Inner<T>>,
+}
+
+struct Inner<T> {
     io: T,
     buffers: Buffers,
     alarm: Alarm,
@@ -134,7 +139,7 @@ pub struct Upgraded<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// A connection over this stream. It should send small writes at once (`TCP_NODELAY`).
     pub fn new(io: T) -> Self {
-        Self { io, buffers: Buffers::default(), alarm: Alarm::default(), served: 0 }
+        Self { inner: Box::new(Inner { io, buffers: Buffers::default(), alarm: Alarm::default(), served: 0 }) }
     }
 
     /// Begins a request. The parts of `target` are written as they are, one after the other, and must
@@ -149,27 +154,27 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         let mut byte = [0; 1];
         let mut buffer = ReadBuf::new(&mut byte);
         let mut cx = Context::from_waker(Waker::noop());
-        Pin::new(&mut self.io).poll_read(&mut cx, &mut buffer).is_pending()
+        Pin::new(&mut self.inner.io).poll_read(&mut cx, &mut buffer).is_pending()
     }
 
     /// How many requests were begun on it.
     pub fn served(&self) -> u64 {
-        self.served
+        self.inner.served
     }
 
     /// The stream below.
     pub fn stream(&self) -> &T {
-        &self.io
+        &self.inner.io
     }
 
     /// Takes its memory from an idle connection.
     pub fn take_buffers(&mut self) -> Buffers {
-        std::mem::take(&mut self.buffers)
+        std::mem::take(&mut self.inner.buffers)
     }
 
     /// Gives it memory to work with, such as another connection has left; without, it takes new one.
     pub fn give_buffers(&mut self, buffers: Buffers) {
-        self.buffers = buffers;
+        self.inner.buffers = buffers;
     }
 }
 
@@ -206,7 +211,7 @@ impl Default for Timeouts {
 
 impl<T> fmt::Debug for Connection<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("served", &self.served).finish_non_exhaustive()
+        f.debug_struct("Connection").field("served", &self.inner.served).finish_non_exhaustive()
     }
 }
 

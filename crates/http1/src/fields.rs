@@ -58,7 +58,7 @@ impl Span {
 /// The lines as a map. Values share the bytes of `head`; names not written as usual are remembered.
 pub(crate) fn to_map(head: &Bytes, spans: &[Span], spelling: &mut Spelling) -> Result<HeaderMap, FieldError> {
     // Room for a few lines more: a gateway adds its own.
-    let capacity = spans.len().saturating_add(8).min(MAX_LINES);
+    let capacity = spans.len().saturating_add(6).min(MAX_LINES);
     let mut map = HeaderMap::try_with_capacity(capacity).map_err(|_| FieldError::TooLarge)?;
     for span in spans {
         let written = span.name(head);

@@ -65,11 +65,15 @@ impl fmt::Debug for Upgrade {
 }
 
 /// A stream of bytes in both directions, after HTTP.
+///
+/// It breaks ([`ConnectionAborted`](io::ErrorKind::ConnectionAborted)) when the server gives up the
+/// connection it came from, as it does with a client that takes nothing for too long.
 pub struct Upgraded {
     // What the other side sent early comes first.
     early: Bytes,
     stream: Pin<Box<dyn Duplex>>,
-    _open: Option<oneshot::Sender<()>>,
+    // Tells the connection when this is dropped, and this when the connection is.
+    open: Option<oneshot::Sender<()>>,
 }
 
 trait Duplex: AsyncRead + AsyncWrite + Send {}
@@ -79,12 +83,18 @@ impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
 impl Upgraded {
     /// A stream of which these bytes have been read already.
     pub fn new(stream: impl AsyncRead + AsyncWrite + Send + 'static, early: Bytes) -> Self {
-        Self { early, stream: Box::pin(stream), _open: None }
+        Self { early, stream: Box::pin(stream), open: None }
+    }
+
+    fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let is_given_up = self.open.as_mut().is_some_and(|open| open.poll_closed(cx).is_ready());
+        if is_given_up { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
     }
 }
 
 impl AsyncRead for Upgraded {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.check(cx)?;
         if self.early.is_empty() {
             return self.stream.as_mut().poll_read(cx, buffer);
         }
@@ -136,7 +146,7 @@ impl Granter {
     /// if nobody wishes for it any more.
     pub(crate) fn grant(self, stream: impl AsyncRead + AsyncWrite + Send + 'static, early: Bytes) -> Closed {
         let (open, closed) = oneshot::channel();
-        let upgraded = Upgraded { _open: Some(open), ..Upgraded::new(stream, early) };
+        let upgraded = Upgraded { open: Some(open), ..Upgraded::new(stream, early) };
         let _ = self.0.send(upgraded);
         Closed(closed)
     }
@@ -197,6 +207,18 @@ mod tests {
         let (mut far, near) = tokio::io::duplex(64);
         granter.grant(near, Bytes::new()).await;
         assert_eq!(far.read(&mut [0; 8]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_stream_whose_connection_is_given_up_breaks() {
+        let (upgrade, granter) = Upgrade::pair();
+        let (_far, near) = tokio::io::duplex(64);
+        let closed = granter.grant(near, Bytes::new());
+        let mut upgraded = upgrade.await.unwrap();
+        let reading = tokio::spawn(async move { upgraded.read_u8().await });
+        tokio::task::yield_now().await;
+        drop(closed);
+        assert_eq!(reading.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
     }
 
     #[tokio::test]

@@ -15,8 +15,10 @@ use towergate_http1::server as http1;
 use crate::{
     activity::Activity,
     connection::Connection,
+    http2::{self, Spoken},
     listener::Listen,
     origin::Origin,
+    proxy_protocol,
     stats::Counters,
     stream::Stream,
     tls::{Accepted, Tls},
@@ -56,16 +58,47 @@ impl<S: Stack> Acceptor<S> {
     }
 
     /// A connection's task: what comes before HTTP, then HTTP.
-    async fn connect(self, socket: TcpStream, origin: Origin, listen: Listen, activity: Arc<Activity>, entry: Entry) {
-        let (stream, origin) = if listen.tls {
-            match secure(self.tls.as_ref(), socket, origin, &activity).await {
+    async fn connect(
+        self,
+        mut socket: TcpStream,
+        mut origin: Origin,
+        listen: Listen,
+        activity: Arc<Activity>,
+        entry: Entry,
+    ) {
+        if listen.proxy_protocol {
+            // Read like a head, and within the time for one.
+            activity.received();
+            match proxy_protocol::read(&mut socket).await {
+                Ok(told) => origin.told = told,
+                Err(broken) => return origin.close(&broken),
+            }
+            activity.end();
+        }
+        let (mut stream, origin) = if listen.tls {
+            match secure(self.tls.as_ref(), listen.http2, socket, origin, &activity).await {
                 Some(secured) => secured,
                 None => return,
             }
         } else {
             (Stream::new(Transport::Tcp(socket), activity.clone()), origin)
         };
-        self.serve_http1(stream, origin, activity, entry).await;
+        let spoken = match listen.http2 {
+            false => Ok(Spoken::Http1),
+            true => Spoken::by_prior_knowledge(&mut stream, &activity).await,
+        };
+        match spoken {
+            Ok(Spoken::Http1) => self.serve_http1(stream, origin, activity, entry).await,
+            Ok(Spoken::Http2) => self.serve_http2(stream, origin, activity, entry).await,
+            // Gone before it said anything.
+            Err(_) => {}
+        }
+    }
+
+    /// HTTP/2 over a stream, to the end of the connection.
+    async fn serve_http2(self, stream: Stream, origin: Origin, activity: Arc<Activity>, _entry: Entry) {
+        let connection = Connection::new(self.worker.clone(), self.stack, activity.clone(), origin);
+        http2::serve(stream, connection, activity, &self.worker.config).await;
     }
 
     /// HTTP/1 over a stream, to the end of the connection. Time is kept by the worker's look at all
@@ -90,12 +123,12 @@ impl<S: Stack> Acceptor<S> {
 /// The handshake of a listener with TLS; nothing if the connection ends with it.
 async fn secure(
     tls: Option<&Tls>,
+    http2: bool,
     socket: TcpStream,
     origin: Origin,
     activity: &Arc<Activity>,
 ) -> Option<(Stream, Origin)> {
-    // HTTP/2 is offered as soon as it is spoken.
-    match tls?.accept(socket, false, activity).await? {
+    match tls?.accept(socket, http2, activity).await? {
         Accepted::Secured(stream, server_name) => Some((stream, origin.secured(server_name))),
         Accepted::Cleartext(stream) => Some((stream, origin.without_tls())),
     }

@@ -4,12 +4,15 @@
 //! A connection says what it does by a few plain stores, without reading a clock or setting a
 //! timer. The worker looks at all its connections now and then: whoever does the same as at an
 //! earlier look has done so at least since then.
+//!
+//! An HTTP/1 connection has one request at a time, an HTTP/2 connection many: it serves while any is
+//! in flight, and waits for its next one when the last is over.
 
 use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     task::Waker,
     time::{Duration, Instant},
@@ -26,8 +29,19 @@ pub(crate) enum Phase {
     Waiting,
     /// A request's head has begun.
     Reading,
-    /// A request is being answered.
+    /// At least one request is being answered.
     Serving,
+}
+
+/// What happened to a response's body while a request's task was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// Nobody asked for any of it.
+    Untouched,
+    /// Somebody asked, and there was nothing yet.
+    Awaited,
+    /// Some of it was handed out.
+    HandedOut,
 }
 
 /// What one connection does; written by its own worker only.
@@ -37,32 +51,112 @@ pub(crate) struct Activity {
     // counts changes.
     state: AtomicU64,
     requests: AtomicU64,
+    in_flight: AtomicU32,
+    /// Requests that the client took back before they were answered, less those that were answered.
+    taken_back: AtomicU32,
+    flow: AtomicU8,
+    multiplexed: AtomicBool,
     retiring: AtomicBool,
     waker: OnceLock<Waker>,
 }
 
+/// How long an idle client may take to leave.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+const PHASE: u64 = 3;
 const STALLED: u64 = 4;
 const CHANGE: u64 = 8;
 
 impl Activity {
-    /// Bytes came from the client.
+    /// Bytes came from the client. On an HTTP/2 connection they may be anything: whether a head has
+    /// begun is told by [`Activity::head`].
     pub(crate) fn received(&self) {
-        if phase(self.state.load(Relaxed)) == Phase::Waiting {
+        if self.phase() == Phase::Waiting && !self.multiplexed.load(Relaxed) {
             self.enter(1);
+        }
+    }
+
+    /// The connection is HTTP/2; nothing of a request has come yet.
+    pub(crate) fn multiplex(&self) {
+        self.multiplexed.store(true, Relaxed);
+        self.enter(0);
+    }
+
+    /// Whether the connection is HTTP/2.
+    pub(crate) fn is_multiplexed(&self) -> bool {
+        self.multiplexed.load(Relaxed)
+    }
+
+    /// Whether a request's head has begun and is not complete, on an HTTP/2 connection.
+    pub(crate) fn head(&self, begun: bool) {
+        match (self.phase(), begun) {
+            (Phase::Waiting, true) => self.enter(1),
+            (Phase::Reading, false) => self.enter(0),
+            _ => {}
         }
     }
 
     /// A request's head is complete; answers which request of the connection it is, from 1.
     pub(crate) fn begin(&self) -> u64 {
-        self.enter(2);
+        self.hold();
         let number = self.requests.load(Relaxed).saturating_add(1);
         self.requests.store(number, Relaxed);
         number
     }
 
-    /// The response's body is over.
+    /// Something is being served that goes on until [`Activity::end`]: a request, or what it has become.
+    pub(crate) fn hold(&self) {
+        let in_flight = self.in_flight.load(Relaxed);
+        self.in_flight.store(in_flight.saturating_add(1), Relaxed);
+        if in_flight == 0 {
+            self.enter(2);
+        }
+    }
+
+    /// A request is over: its response's body has ended, or nobody wants it any more; or what came
+    /// before the first request is.
     pub(crate) fn end(&self) {
-        self.enter(0);
+        let in_flight = self.in_flight.load(Relaxed).saturating_sub(1);
+        self.in_flight.store(in_flight, Relaxed);
+        if in_flight == 0 {
+            self.enter(0);
+        }
+    }
+
+    /// A request found its answer, or its client took it back before.
+    pub(crate) fn answered(&self, is_answered: bool) {
+        let balance = self.taken_back.load(Relaxed);
+        let balance = if is_answered { balance.saturating_sub(1) } else { balance.saturating_add(1) };
+        self.taken_back.store(balance, Relaxed);
+    }
+
+    /// How many more requests the client took back than it let be answered.
+    pub(crate) fn taken_back(&self) -> u32 {
+        self.taken_back.load(Relaxed)
+    }
+
+    /// How many requests the connection has brought.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    /// What happened last to a response's body of this connection.
+    pub(crate) fn flow(&self, flow: Flow) {
+        self.flow.store(flow as u8, Relaxed);
+    }
+
+    /// What was told last.
+    pub(crate) fn last_flow(&self) -> Flow {
+        match self.flow.load(Relaxed) {
+            0 => Flow::Untouched,
+            1 => Flow::Awaited,
+            _ => Flow::HandedOut,
+        }
+    }
+
+    /// Forgets what the client took back.
+    pub(crate) fn forgive(&self) {
+        self.taken_back.store(0, Relaxed);
     }
 
     /// What came was no request's, but a handshake before the first one.
@@ -71,8 +165,8 @@ impl Activity {
     }
 
     fn enter(&self, phase: u64) {
-        let changes = self.state.load(Relaxed) & !(CHANGE - 1);
-        self.state.store(changes.wrapping_add(CHANGE) | phase, Relaxed);
+        let rest = self.state.load(Relaxed) & !PHASE;
+        self.state.store(rest.wrapping_add(CHANGE) | phase, Relaxed);
     }
 
     /// Something was to be sent; the client took some of it or it did not.
@@ -118,7 +212,7 @@ impl Activity {
 }
 
 fn phase(state: u64) -> Phase {
-    match state & 3 {
+    match state & PHASE {
         0 => Phase::Waiting,
         1 => Phase::Reading,
         _ => Phase::Serving,
@@ -178,7 +272,8 @@ impl Register {
     }
 
     /// Ends the connections that have waited for too long: an idle one in peace, one in the middle
-    /// of something at once.
+    /// of something at once. An HTTP/2 client that does not answer when it is asked to leave in
+    /// peace is not waited for much longer.
     pub(crate) fn sweep(&self, now: Instant, timeouts: &Timeouts) {
         for entry in self.entries().values_mut() {
             let state = entry.activity.state.load(Relaxed);
@@ -187,10 +282,9 @@ impl Register {
                 continue;
             }
             let waited = now.saturating_duration_since(entry.since);
-            if entry.activity.limit(state, timeouts).is_none_or(|limit| waited < limit) {
-                continue;
-            }
-            if phase(state) == Phase::Waiting && state & STALLED == 0 {
+            let Some(limit) = entry.activity.limit(state, timeouts).filter(|limit| waited >= *limit) else { continue };
+            let is_idle = phase(state) == Phase::Waiting && state & STALLED == 0;
+            if is_idle && waited < limit.saturating_add(FAREWELL) {
                 entry.activity.retire();
             } else {
                 entry.task.abort();
@@ -248,6 +342,58 @@ mod tests {
         assert_eq!(watched.after(10).await, GOES_ON, "first seen idle");
         assert_eq!(watched.after(84).await, GOES_ON);
         assert_eq!(watched.after(86).await, RETIRES);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_leave_when_asked_is_not_waited_for() {
+        let watched = Watched::new();
+        assert_eq!(watched.after(61).await, RETIRES);
+        assert_eq!(watched.after(61).await, RETIRES);
+        assert!(watched.after(63).await.1);
+    }
+
+    #[tokio::test]
+    async fn a_connection_serves_while_any_of_its_requests_is_in_flight() {
+        let watched = Watched::new();
+        watched.1.multiplex();
+        watched.1.received();
+        assert_eq!(watched.0.phases(), [1, 0, 0], "bytes alone are no head");
+        watched.1.head(true);
+        assert_eq!(watched.0.phases(), [0, 1, 0]);
+        assert_eq!((watched.1.begin(), watched.1.begin()), (1, 2));
+        watched.1.head(true);
+        watched.1.head(false);
+        watched.1.end();
+        assert_eq!(watched.0.phases(), [0, 0, 1]);
+        watched.1.end();
+        assert_eq!(watched.0.phases(), [1, 0, 0]);
+        watched.1.head(true);
+        watched.1.head(false);
+        assert_eq!(watched.0.phases(), [1, 0, 0], "a head that was refused");
+    }
+
+    #[tokio::test]
+    async fn an_idle_http2_connection_ends_in_peace_whatever_else_comes() {
+        let watched = Watched::new();
+        watched.1.multiplex();
+        watched.1.begin();
+        watched.1.end();
+        assert_eq!(watched.after(10).await, GOES_ON, "first seen idle");
+        watched.1.received();
+        assert_eq!(watched.after(84).await, GOES_ON);
+        watched.1.received();
+        assert_eq!(watched.after(86).await, RETIRES);
+    }
+
+    #[test]
+    fn what_was_taken_back_weighs_against_what_was_answered() {
+        let activity = Activity::default();
+        for is_answered in [true, false, false, true, false] {
+            activity.answered(is_answered);
+        }
+        assert_eq!(activity.taken_back(), 2);
+        activity.forgive();
+        assert_eq!(activity.taken_back(), 0);
     }
 
     #[tokio::test]

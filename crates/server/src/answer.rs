@@ -9,13 +9,21 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, response::Parts};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use towergate_core::{Body, Context};
 
-use crate::{activity::Activity, framing, request_body::Note, request_check::header_too_long, worker::Worker};
+use crate::{
+    activity::{Activity, Flow},
+    extended_connect::Handshake,
+    framing,
+    http2::Portions,
+    request_body::Note,
+    request_check::header_too_long,
+    worker::Worker,
+};
 
 pin_project! {
     /// The future of one request.
@@ -45,17 +53,30 @@ pub(crate) struct Facts {
     pub(crate) is_debug: bool,
     /// Whether the connection is to be closed after this request.
     pub(crate) is_last: bool,
+    /// If the client opens a WebSocket in the way of HTTP/2: what has to be answered.
+    pub(crate) handshake: Option<Handshake>,
     /// Where the request's body tells what is wrong with it; `None` without a body.
     pub(crate) note: Option<Note>,
     pub(crate) serving: Serving,
 }
 
 /// The connection serves a request for as long as this lives.
-pub(crate) struct Serving(pub(crate) Arc<Activity>);
+pub(crate) struct Serving {
+    activity: Arc<Activity>,
+    is_answered: bool,
+}
+
+impl Serving {
+    /// A request has begun on this connection.
+    pub(crate) fn new(activity: Arc<Activity>) -> Self {
+        Self { activity, is_answered: false }
+    }
+}
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.0.end();
+        self.activity.answered(self.is_answered);
+        self.activity.end();
     }
 }
 
@@ -90,20 +111,23 @@ where
 
 impl Facts {
     /// Gives a response what every response has: framing that holds, and our headers.
-    fn finish<RB: HttpBody<Data = Bytes>>(self, response: Response<RB>) -> Response<ResponseBody<RB>> {
+    fn finish<RB: HttpBody<Data = Bytes>>(mut self, response: Response<RB>) -> Response<ResponseBody<RB>> {
         let (mut head, body) = response.into_parts();
-        let kind = match self.fault_of_body(head.status) {
+        let kind = match self.fault_of_body(head.status).or_else(|| self.fault_of_switch(&mut head)) {
             Some(status) => Kind::Own { bytes: self.blame(status, &mut head.status, &mut head.headers) },
             None => Kind::Stack { body },
         };
         if head.status == header_too_long() && !self.cx.is_proxied() {
             head.status = StatusCode::BAD_REQUEST;
         }
-        let body = ResponseBody { kind, _serving: self.serving };
+        self.serving.is_answered = true;
+        let body = ResponseBody { kind, portions: Portions::default(), serving: self.serving };
         framing::settle(&mut head.headers, head.status, &self.method, &body);
         self.worker.stamp.put(&mut head.headers, head.status, &self.cx, self.is_debug);
         // What comes after a body that went wrong is anybody's guess.
-        if self.is_last || self.note.is_some_and(|note| note.get().is_some()) {
+        let is_last = self.is_last || self.note.is_some_and(|note| note.get().is_some());
+        // After a switch of protocols there is no next request anyway.
+        if is_last && head.status != StatusCode::SWITCHING_PROTOCOLS {
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Response::from_parts(head, body)
@@ -115,6 +139,18 @@ impl Facts {
         let better = self.note.as_ref()?.get()?.status();
         let is_vague = status == StatusCode::BAD_REQUEST || status == StatusCode::BAD_GATEWAY;
         (is_vague && better != status && !self.cx.is_proxied()).then_some(better)
+    }
+
+    /// The status to answer with if this is no answer to the opening of a WebSocket.
+    fn fault_of_switch(&self, head: &mut Parts) -> Option<StatusCode> {
+        let status = head.status;
+        if self.handshake.as_ref()?.settle(head) {
+            return None;
+        }
+        let (side, request_id) = ("upstream", self.cx.request_id.as_str());
+        tracing::error!(side, request_id, %status, "No answer to the opening of a WebSocket");
+        head.headers.clear();
+        Some(StatusCode::BAD_GATEWAY)
     }
 
     /// Answers with this status instead; headers that plugins have set stay.
@@ -133,7 +169,8 @@ pin_project! {
     pub(crate) struct ResponseBody<RB> {
         #[pin]
         kind: Kind<RB>,
-        _serving: Serving,
+        portions: Portions,
+        serving: Serving,
     }
 }
 
@@ -145,28 +182,48 @@ pin_project! {
     }
 }
 
+impl<RB: HttpBody<Data = Bytes>> Kind<RB> {
+    fn poll_frame(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Result<Frame<Bytes>, RB::Error>>> {
+        match self.project() {
+            KindProjection::Stack { body } => body.poll_frame(task),
+            KindProjection::Own { bytes } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+}
+
 impl<RB: HttpBody<Data = Bytes>> HttpBody for ResponseBody<RB> {
     type Data = Bytes;
     type Error = RB::Error;
 
     fn poll_frame(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Result<Frame<Bytes>, RB::Error>>> {
-        match self.project().kind.project() {
-            KindProjection::Stack { body } => body.poll_frame(task),
-            KindProjection::Own { bytes } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+        let this = self.project();
+        let activity = &this.serving.activity;
+        if !activity.is_multiplexed() {
+            return this.kind.poll_frame(task);
         }
+        activity.flow(Flow::Awaited);
+        let frame = match this.portions.next() {
+            Some(portion) => Some(Ok(portion)),
+            None => ready!(this.kind.poll_frame(task)).map(|frame| frame.map(|frame| this.portions.first(frame))),
+        };
+        activity.flow(Flow::HandedOut);
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.kind {
+        let is_end = match &self.kind {
             Kind::Stack { body } => body.is_end_stream(),
             Kind::Own { bytes } => bytes.is_none(),
-        }
+        };
+        is_end && self.portions.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.kind {
+        let mut hint = match &self.kind {
             Kind::Stack { body } => body.size_hint(),
             Kind::Own { bytes } => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-        }
+        };
+        self.portions.add_to(&mut hint);
+        hint
     }
 }

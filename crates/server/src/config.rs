@@ -49,9 +49,8 @@ impl Default for ServerConfig {
 /// Where a trusted peer says who the client is.
 #[derive(Debug, Clone)]
 pub struct RealIp {
-    /// The header (`real_ip_header`). Default `X-Real-IP`. The lines of `X-Forwarded-For` count as
-    /// one list; of any other header only the first line is read.
-    pub header: HeaderName,
+    /// In what (`real_ip_header`). Default: the header `X-Real-IP`.
+    pub source: RealIpSource,
     /// Whether trusted addresses at the end of the list are skipped (`real_ip_recursive`): the
     /// client is then the last address that is not trusted. Default: no, it is the last one.
     pub recursive: bool,
@@ -59,8 +58,18 @@ pub struct RealIp {
 
 impl Default for RealIp {
     fn default() -> Self {
-        Self { header: HeaderName::from_static("x-real-ip"), recursive: false }
+        Self { source: RealIpSource::Header(HeaderName::from_static("x-real-ip")), recursive: false }
     }
+}
+
+/// In what a trusted peer says who the client is: the setting `real_ip_header`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RealIpSource {
+    /// In this header of each request. The lines of `X-Forwarded-For` count as one list; of any
+    /// other header only the first line is read.
+    Header(HeaderName),
+    /// In the PROXY protocol header of the connection (`proxy_protocol`), on listeners that take one.
+    ProxyProtocol,
 }
 
 /// Which headers of our own a response gets: the setting `headers`.
@@ -140,10 +149,70 @@ pub struct Limits {
     pub head: usize,
     /// How many header lines a request may have. Default 200; more is answered with 431.
     pub header_lines: usize,
+    /// What an HTTP/2 client may do.
+    pub http2: Http2,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { keep_alive_requests: 10_000, body: None, line: 8 << 10, head: 40 << 10, header_lines: 200 }
+        Self {
+            keep_alive_requests: 10_000,
+            body: None,
+            line: 8 << 10,
+            head: 40 << 10,
+            header_lines: 200,
+            http2: Http2::default(),
+        }
+    }
+}
+
+/// What an HTTP/2 client may do, on each of its connections.
+///
+/// A client that exceeds what is called `max_` here is told to calm down and its connection ends
+/// (`GOAWAY`, `ENHANCE_YOUR_CALM`), unless something else is said.
+#[derive(Debug, Clone, Copy)]
+pub struct Http2 {
+    /// Requests at a time (`nginx_http_http2_max_concurrent_streams`); the next is refused
+    /// (`REFUSED_STREAM`). Default 128, as in nginx.
+    pub max_concurrent_streams: u32,
+    /// Requests that are taken back before we have looked at them, at a time
+    /// (`http2_max_pending_resets`). Default 20.
+    pub max_pending_resets: usize,
+    /// Requests that are taken back before they are answered, in ten seconds and not counting as
+    /// many as were answered (`http2_max_resets`). Default 200.
+    pub max_resets: u32,
+    /// Requests that we refuse or reset because of what the client did, in all
+    /// (`http2_max_stream_errors`). Default 256.
+    pub max_stream_errors: usize,
+    /// Frames other than `DATA` per second (`http2_max_control_frames`); what we send gives reason
+    /// to more. Default 1000.
+    pub max_control_frames: u32,
+    /// Bytes of a request's header list, 32 more for each line (`http2_max_header_list_size`); a
+    /// longer one is answered with 431, one of four times that much ends the connection. Default
+    /// 48 KiB, which is room for [`Limits::head`] and [`Limits::header_lines`].
+    pub max_header_list: u32,
+    /// Bytes of a request's body that are taken before anybody reads it
+    /// (`nginx_http_http2_body_preread_size`). Default 64 KiB.
+    pub stream_window: u32,
+    /// The same for all requests of a connection together (`http2_connection_window`). Default 1 MiB.
+    pub connection_window: u32,
+    /// How often a client is asked whether it is there (`http2_ping_interval`): one that does not
+    /// answer within [`Timeouts::send`] is gone. `None`, the default, is never.
+    pub ping_interval: Option<Duration>,
+}
+
+impl Default for Http2 {
+    fn default() -> Self {
+        Self {
+            max_concurrent_streams: 128,
+            max_pending_resets: 20,
+            max_resets: 200,
+            max_stream_errors: 256,
+            max_control_frames: 1000,
+            max_header_list: 48 << 10,
+            stream_window: 64 << 10,
+            connection_window: 1 << 20,
+            ping_interval: None,
+        }
     }
 }

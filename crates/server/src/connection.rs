@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, request::Parts};
+use http::{Request, Version, request::Parts};
 use http_body::Body as HttpBody;
+use hyper::body::Incoming;
 use towergate_core::{Body, Client, Context, Matched, Timing};
 use towergate_http1::server::{self as http1, Malformed};
 
 use crate::{
     activity::Activity,
     answer::{Answer, Facts, ResponseBody, Serving},
-    hop,
+    extended_connect, hop,
     origin::Origin,
     real_ip,
     request_body::{Note, RequestBody},
@@ -39,7 +40,7 @@ impl<S> Connection<S> {
 
     /// The client of a request, which a trusted peer may tell us about.
     fn client(&self, head: &Parts, connection_requests: u64) -> Client {
-        let told = || real_ip::told(&head.headers, &self.worker.config.real_ip, &self.worker.trusted);
+        let told = || real_ip::told(&head.headers, &self.origin, &self.worker.config.real_ip, &self.worker.trusted);
         let told = if self.is_trusted { told() } else { None };
         let (address, port) = told.unwrap_or((self.origin.peer.ip(), Some(self.origin.peer.port())));
         Client {
@@ -61,7 +62,6 @@ impl<S> Connection<S> {
         let timing = Timing::start();
         let client = self.client(head, number);
         let limits = &self.worker.config.limits;
-        let fault = fault.or(self.origin.lacks_tls.then_some(Refusal::Cleartext));
         let checked = fault.map_or_else(|| request_check::check(head, limits), Err);
         let ends = checked.as_ref().is_err_and(|refusal| refusal.ends_connection());
         let found = self.worker.table.with(|table| match &checked {
@@ -79,7 +79,20 @@ impl<S> Connection<S> {
         hop::strip_listed(&mut head.headers);
         let cx = Arc::new(cx);
         head.extensions.insert(cx.clone());
-        (cx, ends || number >= limits.keep_alive_requests)
+        (cx, self.is_last(head.version, number, ends))
+    }
+
+    /// Whether the response must say that it is the connection's last. HTTP/2 has a frame for that,
+    /// and a request that made no sense there says nothing about the next one.
+    fn is_last(&self, version: Version, number: u64, ends: bool) -> bool {
+        let is_last = number >= self.worker.config.limits.keep_alive_requests;
+        if version != Version::HTTP_2 {
+            return ends || is_last;
+        }
+        if is_last {
+            self.activity.retire();
+        }
+        false
     }
 
     /// The body as the stack is to read it, and where it tells what goes wrong with it.
@@ -107,8 +120,9 @@ impl<S: Stack> Connection<S> {
         fault: Option<Refusal>,
     ) -> Answer<S, S::Future> {
         let number = self.activity.begin();
+        let serving = Serving::new(self.activity.clone());
         Counters::count(&self.worker.counters.requests);
-        let serving = Serving(self.activity.clone());
+        let handshake = extended_connect::take(&mut head, &self.activity);
         let (cx, is_last) = self.admit(&mut head, fault, number);
         let facts = Facts {
             worker: self.worker.clone(),
@@ -117,9 +131,17 @@ impl<S: Stack> Connection<S> {
             is_debug: self.worker.stamp.is_debug_asked(&head.headers),
             is_last,
             note,
+            handshake,
             serving,
         };
         Answer::new(self.stack.clone(), Request::from_parts(head, body), facts)
+    }
+
+    /// Gives a request of HTTP/2 to the stack.
+    pub(crate) fn answer_http2(&self, request: Request<Incoming>) -> Answer<S, S::Future> {
+        let (head, incoming) = request.into_parts();
+        let body = self.body(incoming);
+        self.answer(head, body, None)
     }
 }
 

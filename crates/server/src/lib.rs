@@ -9,6 +9,9 @@
 //!            one listening socket per worker and address (SO_REUSEPORT)
 //!                 │
 //!   accept ───────┤  a task per connection, a worker per thread
+//!                 │
+//!   proxy_protocol│  whose connection it is, on listeners flagged so ───► closed
+//!                 │
 //!   tls           │  on listeners with TLS: the handshake ► none in time, none at all ─► closed
 //!                 ▼
 //!   http1         reads a head: no HTTP at all, too large ──┐
@@ -56,7 +59,8 @@
 //! | 405 | `TRACE`, `CONNECT` to a path | `request_check` | kept |
 //! | 413 | a body longer than `client_max_body_size` | `request_check`, or while it is read | closed |
 //! | 408 | nothing of a body for 60 s | while it is read | closed |
-//! | – | a handshake or a head that takes longer than 60 s, an idle connection after 75 s | the worker's look | closed |
+//! | – | no or a broken PROXY protocol header on a listener flagged so, logged | `proxy_protocol` | closed |
+//! | – | a PROXY protocol header, a handshake or a head that takes longer than 60 s, an idle connection after 75 s | the worker's look | closed |
 //!
 //! All of them are answered in the same words as Kong's, and global plugins see them. Where this
 //! differs from Kong: header lines that are none are refused, where nginx drops some of them; HTTP/0.9
@@ -107,12 +111,15 @@ mod activity;
 mod answer;
 mod config;
 mod connection;
+mod extended_connect;
 mod framing;
 mod hop;
+mod http2;
 mod listener;
 mod networks;
 mod origin;
 mod protocol_check;
+mod proxy_protocol;
 mod real_ip;
 mod request_body;
 mod request_check;
@@ -124,8 +131,8 @@ mod tls;
 mod transport;
 mod worker;
 
-pub use config::{Limits, RealIp, ServerConfig, Timeouts, Tokens};
-pub use listener::{Listen, ListenError, Listeners};
+pub use config::{Http2, Limits, RealIp, RealIpSource, ServerConfig, Timeouts, Tokens};
+pub use listener::{Keepalive, Listen, ListenError, Listeners};
 pub use request_body::ClientBodyError;
 pub use stats::{Snapshot, Stats};
 pub use worker::{Drained, Stack, Workers};

@@ -4,9 +4,10 @@ use std::{
     error::Error,
     fmt, io,
     net::{SocketAddr, TcpListener},
+    time::Duration,
 };
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 /// One address to listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +25,43 @@ pub struct Listen {
     /// Whether HTTP/2 is spoken beside HTTP/1 (`http2`): by negotiation with TLS, by prior
     /// knowledge without.
     pub http2: bool,
+    /// Whether and how the kernel probes connections on which nothing happens (`so_keepalive`);
+    /// `None` leaves that to the system.
+    pub keepalive: Option<Keepalive>,
+    /// Whether connections to addresses that are not this machine's are taken, as a firewall sends
+    /// them here (`transparent`). Needs `CAP_NET_ADMIN`.
+    pub transparent: bool,
+}
+
+/// TCP keepalive: probes on a connection on which nothing happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keepalive {
+    /// No probes.
+    Off,
+    /// Probes; what is `None` is up to the system.
+    On {
+        /// After how much silence the first one is sent; in whole seconds.
+        idle: Option<Duration>,
+        /// How long after one the next is sent; in whole seconds.
+        interval: Option<Duration>,
+        /// After how many without an answer the connection is given up.
+        count: Option<u32>,
+    },
 }
 
 impl Listen {
     /// This address, with nginx's defaults: a backlog of 511, IPv6 only, HTTP/1 in cleartext.
     pub fn on(address: SocketAddr) -> Self {
-        Self { address, backlog: 511, ipv6_only: true, proxy_protocol: false, tls: false, http2: false }
+        Self {
+            address,
+            backlog: 511,
+            ipv6_only: true,
+            proxy_protocol: false,
+            tls: false,
+            http2: false,
+            keepalive: None,
+            transparent: false,
+        }
     }
 }
 
@@ -112,10 +144,38 @@ fn socket(listen: Listen, sharing: Sharing) -> io::Result<Socket> {
     if listen.address.is_ipv6() {
         socket.set_only_v6(listen.ipv6_only)?;
     }
+    if listen.transparent {
+        match listen.address {
+            SocketAddr::V4(_) => socket.set_ip_transparent_v4(true)?,
+            SocketAddr::V6(_) => socket.set_ip_transparent_v6(true)?,
+        }
+    }
+    if let Some(keepalive) = listen.keepalive {
+        // Accepted connections inherit it.
+        set_keepalive(&socket, keepalive)?;
+    }
     socket.set_nonblocking(true)?;
     socket.bind(&listen.address.into())?;
     Ok(socket)
 }
+
+fn set_keepalive(socket: &Socket, keepalive: Keepalive) -> io::Result<()> {
+    let Keepalive::On { idle, interval, count } = keepalive else { return socket.set_keepalive(false) };
+    let mut times = TcpKeepalive::new();
+    if let Some(idle) = idle {
+        times = times.with_time(idle);
+    }
+    if let Some(interval) = interval {
+        times = times.with_interval(interval);
+    }
+    if let Some(count) = count {
+        times = times.with_retries(count);
+    }
+    socket.set_tcp_keepalive(&times)
+}
+
+/// The system's `EPERM`.
+const NOT_PERMITTED: i32 = 1;
 
 /// Why an address cannot be listened on; one line that says what to do.
 #[derive(Debug)]
@@ -144,6 +204,10 @@ impl fmt::Display for ListenError {
         match source.kind() {
             io::ErrorKind::AddrInUse => {
                 write!(f, "address already in use; stop whatever listens on port {port} or choose another port")
+            }
+            // Not what a port that is too low gives.
+            io::ErrorKind::PermissionDenied if source.raw_os_error() == Some(NOT_PERMITTED) => {
+                write!(f, "operation not permitted; the flag `transparent` needs CAP_NET_ADMIN")
             }
             io::ErrorKind::PermissionDenied => {
                 write!(f, "permission denied; ports below 1024 need CAP_NET_BIND_SERVICE, or choose another port")
@@ -207,6 +271,31 @@ mod tests {
         let again = Listeners::bind(&[Listen::on(address)], 2).unwrap();
         assert_eq!(again.addresses(), [address]);
         drop(client);
+    }
+
+    #[test]
+    fn keepalive_is_inherited_by_accepted_connections() {
+        let on = |idle, interval, count| Keepalive::On {
+            idle: Some(Duration::from_secs(idle)),
+            interval: Some(Duration::from_secs(interval)),
+            count: Some(count),
+        };
+        for (keepalive, times) in
+            [(None, None), (Some(Keepalive::Off), None), (Some(on(1800, 20, 7)), Some((1800, 20, 7)))]
+        {
+            let bound = Listeners::bind(&[Listen { keepalive, ..local() }], 1).unwrap();
+            let address = bound.addresses()[0];
+            let listener = &bound.into_workers()[0][0];
+            let _client = std::net::TcpStream::connect(address).unwrap();
+            listener.set_nonblocking(false).unwrap();
+            let accepted = Socket::from(listener.accept().unwrap().0);
+            assert_eq!(accepted.keepalive().unwrap(), times.is_some(), "{keepalive:?}");
+            if let Some((idle, interval, count)) = times {
+                assert_eq!(accepted.tcp_keepalive_time().unwrap(), Duration::from_secs(idle));
+                assert_eq!(accepted.tcp_keepalive_interval().unwrap(), Duration::from_secs(interval));
+                assert_eq!(accepted.tcp_keepalive_retries().unwrap(), count);
+            }
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use towergate_core::Scheme;
 
-use crate::config::ServerConfig;
+use crate::{config::ServerConfig, proxy_protocol::Broken};
 
 /// What is known of a connection's client before it asks for anything.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub(crate) struct Origin {
     pub(crate) number: u64,
     /// Who is at the other end.
     pub(crate) peer: SocketAddr,
+    /// Who that one says the client is, by the PROXY protocol.
+    pub(crate) told: Option<SocketAddr>,
     /// Where the connection was accepted.
     pub(crate) local: Option<SocketAddr>,
     /// The same as clients see it, by `port_maps`.
@@ -32,7 +34,7 @@ impl Origin {
         let port = |port| config.port_maps.get(&port).copied().unwrap_or(port);
         let shown = local.map(|local| SocketAddr::new(local.ip(), port(local.port())));
         let (scheme, server_name, lacks_tls) = (Scheme::Http, None, false);
-        Self { number, peer: canonical(peer), local, shown, scheme, server_name, lacks_tls }
+        Self { number, peer: canonical(peer), told: None, local, shown, scheme, server_name, lacks_tls }
     }
 
     /// The same after a handshake with this server name.
@@ -43,6 +45,14 @@ impl Origin {
     /// The same where there should have been a handshake.
     pub(crate) fn without_tls(self) -> Self {
         Self { lacks_tls: true, ..self }
+    }
+
+    /// Tells the operator why the connection is closed before HTTP.
+    pub(crate) fn close(&self, broken: &Broken) {
+        if broken.is_worth_a_line() {
+            let (client, listener) = (self.peer, self.local);
+            tracing::warn!(%client, ?listener, side = "client", cause = %broken, "No PROXY protocol header; closed");
+        }
     }
 }
 

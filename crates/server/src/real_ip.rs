@@ -7,29 +7,39 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::{config::RealIp, networks::Networks};
+use crate::{
+    config::{RealIp, RealIpSource},
+    networks::Networks,
+    origin::Origin,
+};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// An address, and a port if it came with one.
 type Address = (IpAddr, Option<u16>);
 
-/// The client's address, and its port if the header has one, as the header of a trusted peer says;
-/// `None` if it says nothing one could read.
-///
+/// The client's address, and its port where it is told, as a trusted peer says; `None` if it says
+/// nothing one could read.
+pub(crate) fn told(headers: &HeaderMap, origin: &Origin, real_ip: &RealIp, trusted: &Networks) -> Option<Address> {
+    match &real_ip.source {
+        RealIpSource::ProxyProtocol => origin.told.map(|client| (client.ip(), Some(client.port()))),
+        RealIpSource::Header(name) => told_by_header(headers, name, real_ip.recursive, trusted),
+    }
+}
+
 /// The header is a list that each proxy has appended to, so it is read from its end: the last
 /// address counts, or, `recursive`, the last one that is not trusted itself. What stands before an
 /// address nobody can read is not looked at.
-pub(crate) fn told(headers: &HeaderMap, real_ip: &RealIp, trusted: &Networks) -> Option<Address> {
+fn told_by_header(headers: &HeaderMap, name: &HeaderName, recursive: bool, trusted: &Networks) -> Option<Address> {
     let mut found = None;
-    let is_last = |address: &Address| !real_ip.recursive || !trusted.contains(address.0);
-    if real_ip.header == FORWARDED_FOR {
-        for line in headers.get_all(&real_ip.header).iter().rev() {
+    let is_last = |address: &Address| !recursive || !trusted.contains(address.0);
+    if *name == FORWARDED_FOR {
+        for line in headers.get_all(name).iter().rev() {
             if read(line, &mut found, is_last).is_break() {
                 break;
             }
         }
-    } else if let Some(line) = headers.get(&real_ip.header) {
+    } else if let Some(line) = headers.get(name) {
         let _ = read(line, &mut found, is_last);
     }
     found
@@ -70,11 +80,12 @@ mod tests {
         for line in lines {
             headers.append(header, HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
-        let real_ip = RealIp { header: HeaderName::from_static(header), recursive };
-        told(&headers, &real_ip, &trusted).map(|(address, port)| match port {
-            Some(port) => SocketAddr::new(address, port).to_string(),
-            None => address.to_string(),
-        })
+        told_by_header(&headers, &HeaderName::from_static(header), recursive, &trusted).map(
+            |(address, port)| match port {
+                Some(port) => SocketAddr::new(address, port).to_string(),
+                None => address.to_string(),
+            },
+        )
     }
 
     #[test]

@@ -112,11 +112,13 @@ pub(crate) fn check(head: &mut Parts, limits: &Limits) -> Result<Asked, Refusal>
     Ok(Asked { host, port, path })
 }
 
-/// The request line, as nginx counts it.
+/// The request line, as nginx counts it. In HTTP/2 it has no scheme and no host.
 fn check_line(head: &Parts, limits: &Limits) -> Result<(), Refusal> {
     const REST: usize = "  HTTP/1.1\r\n".len();
-    let origin = head.uri.scheme_str().map_or(0, |scheme| scheme.len().saturating_add("://".len()));
-    let authority = head.uri.authority().map_or(0, |authority| authority.as_str().len());
+    let is_absolute = head.version != Version::HTTP_2;
+    let origin = head.uri.scheme_str().filter(|_| is_absolute);
+    let origin = origin.map_or(0, |scheme| scheme.len().saturating_add("://".len()));
+    let authority = head.uri.authority().filter(|_| is_absolute).map_or(0, |authority| authority.as_str().len());
     let path = head.uri.path_and_query().map_or(0, |path| path.as_str().len());
     let length = [head.method.as_str().len(), origin, authority, path, REST].iter().sum::<usize>();
     if length > limits.line { Err(Refusal::LineTooLong) } else { Ok(()) }
@@ -138,10 +140,17 @@ fn check_method(head: &Parts) -> Result<(), Refusal> {
 /// whoever reads the last would see different requests.
 fn check_headers(head: &Parts, limits: &Limits) -> Result<(), Refusal> {
     const REST: usize = ": \r\n".len();
+    if head.headers.len() > limits.header_lines {
+        return Err(Refusal::TooManyHeaders);
+    }
+    let is_http2 = head.version == Version::HTTP_2;
     let (mut hosts, mut lengths, mut authorizations) = (0u32, 0u32, 0u32);
     for (name, value) in &head.headers {
         if name.as_str().len().saturating_add(value.len()).saturating_add(REST) > limits.line {
             return Err(Refusal::HeaderTooLong);
+        }
+        if is_http2 && is_padded(value) {
+            return Err(Refusal::Bad);
         }
         match *name {
             header::HOST => hosts += 1,
@@ -150,8 +159,15 @@ fn check_headers(head: &Parts, limits: &Limits) -> Result<(), Refusal> {
             _ => {}
         }
     }
-    let is_host_missing = hosts == 0 && head.version >= Version::HTTP_11;
+    let is_host_missing = hosts == 0 && head.version >= Version::HTTP_11 && !(is_http2 && head.uri.host().is_some());
     if is_host_missing || hosts > 1 || lengths > 1 || authorizations > 1 { Err(Refusal::Bad) } else { Ok(()) }
+}
+
+/// Whether a value has a blank at an end, which HTTP/1 takes off and HTTP/2 forbids (RFC 9113
+/// section 8.2.1).
+fn is_padded(value: &HeaderValue) -> bool {
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    is_blank(value.as_bytes().first()) || is_blank(value.as_bytes().last())
 }
 
 /// Of the transfer codings only `chunked` is taken, as in nginx, whatever reads the request.
@@ -173,8 +189,15 @@ fn check_body(head: &Parts, limits: &Limits) -> Result<(), Refusal> {
 }
 
 /// A target in absolute form says the host itself: it counts, and `Host` is made to agree with it.
+/// In HTTP/2 (`:authority`) they may not differ (RFC 9113 section 8.3.1).
 fn take_authority(head: &mut Parts) -> Result<(), Refusal> {
     let Some(authority) = head.uri.authority() else { return Ok(()) };
+    if head.version == Version::HTTP_2
+        && let Some(host) = head.headers.get(header::HOST)
+        && !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
+    {
+        return Err(Refusal::Bad);
+    }
     let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::Bad)?;
     let path = match head.uri.path_and_query() {
         Some(path) if path.as_str().starts_with('/') => path.clone(),
@@ -250,6 +273,48 @@ mod tests {
     }
 
     #[test]
+    fn http_2_needs_one_host_in_one_or_two_places() {
+        let host = |target, headers: &[(&str, &str)]| {
+            let mut head = head(Version::HTTP_2, target, headers);
+            let asked = checked(&mut head).map(|asked| (asked.host, asked.port));
+            asked.map(|asked| (asked, head.headers["host"].to_str().unwrap().to_owned(), head.uri.to_string()))
+        };
+        let found = |host: &str| Ok((("real.example".into(), Some(81)), host.into(), "/a?b".to_owned()));
+        assert_eq!(host("http://Real.example:81/a?b", &[]), found("Real.example:81"));
+        assert_eq!(host("http://Real.example:81/a?b", &[("host", "real.example:81")]), found("Real.example:81"));
+        assert_eq!(host("/a?b", &[("host", "real.example:81")]), found("real.example:81"));
+        for (target, headers) in [
+            ("/a", &[][..]),
+            ("http://real.example/a", &[("host", "other.example")]),
+            ("http://real.example/a", &[("host", "real.example:80")]),
+            ("http://real.example/a", &[("host", "")]),
+            ("http://real.example/a", &[("host", "real.example"), ("host", "real.example")]),
+            ("http://user@real.example/a", &[]),
+        ] {
+            assert_eq!(host(target, headers), Err(400), "{target} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn http_2_allows_no_blanks_around_a_value() {
+        let value = |version, value| checked(&mut head(version, "/", &[("host", "a"), ("x", value)])).is_ok();
+        for padded in [" a", "a ", "\ta", "a\t", " "] {
+            assert!(!value(Version::HTTP_2, padded), "{padded:?}");
+            assert!(value(Version::HTTP_11, padded), "{padded:?}");
+        }
+        assert!(value(Version::HTTP_2, "") && value(Version::HTTP_2, "a b"));
+    }
+
+    #[test]
+    fn more_header_lines_than_allowed_are_refused() {
+        let with = |count: usize| {
+            let lines = vec![("x", "1"); count - 1].into_iter().chain([("host", "a")]).collect::<Vec<_>>();
+            checked(&mut head(Version::HTTP_2, "/", &lines)).err()
+        };
+        assert_eq!([with(200), with(201)], [None, Some(431)]);
+    }
+
+    #[test]
     fn a_path_is_read_once_and_normalised() {
         let path = |target| checked(&mut head(Version::HTTP_11, target, &[("host", "a")])).map(|asked| asked.path);
         assert_eq!(path("/c/%73ecret?x=%zz"), Ok("/c/secret".into()));
@@ -303,6 +368,8 @@ mod tests {
         };
         assert_eq!(line(8192), None);
         assert_eq!(line(8193), Some(414));
+        let target = format!("http://a{}", path(8192 - "GET  HTTP/1.1\r\n".len()));
+        assert_eq!(checked(&mut head(Version::HTTP_2, &target, &[])).err(), None);
         let header = |length: usize| {
             let value = "a".repeat(length - "cookie: \r\n".len());
             checked(&mut head(Version::HTTP_11, "/", &[("host", "a"), ("cookie", &value)])).err()

@@ -7,6 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{activity::Activity, transport::Transport};
@@ -17,11 +18,18 @@ use crate::{activity::Activity, transport::Transport};
 pub(crate) struct Stream {
     transport: Transport,
     activity: Arc<Activity>,
+    /// What is to be read before anything else of the transport.
+    first: Bytes,
 }
 
 impl Stream {
     pub(crate) fn new(transport: Transport, activity: Arc<Activity>) -> Self {
-        Self { transport, activity }
+        Self { transport, activity, first: Bytes::new() }
+    }
+
+    /// Lets what was read before anybody knew what to make of it be read again.
+    pub(crate) fn put_back(&mut self, bytes: &[u8]) {
+        self.first = Bytes::copy_from_slice(bytes);
     }
 
     /// Lets the connection end in a way that nobody takes for a peaceful one.
@@ -39,6 +47,11 @@ impl Stream {
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.first.is_empty() {
+            let count = self.first.len().min(buffer.remaining());
+            buffer.put_slice(&self.first.split_to(count));
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.transport).poll_read(cx, buffer))?;
         if buffer.filled().len() > before {

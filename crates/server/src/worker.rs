@@ -200,13 +200,13 @@ async fn tend(worker: &Worker, draining: &mut watch::Receiver<Option<Instant>>) 
 }
 
 /// Waits until no connection is left or the time is up. Those that have not said in two seconds
-/// what they want are not waited for any longer.
+/// what they want are not waited for any longer, and neither are those that do not leave.
 async fn finish(counters: &Counters, end: Instant) {
     const LOOK: Duration = Duration::from_millis(5);
     const HEADS: Duration = Duration::from_secs(2);
     let heads_end = Instant::now() + HEADS;
     let is_waited_for = |now: Instant| match counters.register.phases() {
-        [0, _, 0] if now >= heads_end => false,
+        [_, _, 0] if now >= heads_end => false,
         phases => phases != [0, 0, 0],
     };
     while Instant::now() < end && is_waited_for(Instant::now()) {

@@ -13,6 +13,7 @@ use crate::{
     forward::Sink,
     request_body::Feed,
     transport::{Key, Transport},
+    websocket::WEBSOCKET,
 };
 
 /// The body of a response as it is received.
@@ -59,18 +60,24 @@ impl Connection {
         self.0.give_buffers(buffers);
     }
 
-    /// Begins a request to this host. Names of headers go out as `spelling` has them, others (like
+    /// Begins a request to this host, perhaps with the wish to go on with a WebSocket. Names of headers go out as `spelling` has them, others (like
     /// our own `X-Forwarded-For`) as usual.
     pub(crate) fn request<'a>(
         self,
         method: &Method,
         target: &[&str],
         host: &HeaderValue,
+        wishes: bool,
         spelling: Option<&'a Spelling>,
     ) -> Outgoing<'a> {
         let mut request = self.0.request(method, target);
         request.header(&header::HOST, host);
-        request.header(&header::CONNECTION, &HeaderValue::from_static("keep-alive"));
+        if wishes {
+            request.header(&header::CONNECTION, &HeaderValue::from_static("keep-alive, Upgrade"));
+            request.header(&header::UPGRADE, &WEBSOCKET);
+        } else {
+            request.header(&header::CONNECTION, &HeaderValue::from_static("keep-alive"));
+        }
         Outgoing { request, spelling }
     }
 }

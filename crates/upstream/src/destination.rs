@@ -93,7 +93,7 @@ impl Destinations {
                 let balancer = service.balancing.as_ref().map(|balancing| self.balancer(balancing));
                 let silent = Tls::default();
                 let tls = service.protocol.is_tls().then(|| service.tls.as_ref().unwrap_or(&silent));
-                let client = tls.map(|tls| self.trusts.client(tls));
+                let client = tls.map(|tls| self.trusts.client(tls, service.protocol));
                 Arc::new(Destination::new(service, balancer, client))
             }
         };
@@ -125,6 +125,7 @@ pub(crate) struct Destination {
     way: Way,
     /// Whom to trust and who to be there, if it is reached over TLS.
     client: Option<Client>,
+    is_http2: bool,
 }
 
 #[derive(Debug)]
@@ -214,10 +215,12 @@ impl Destination {
         let protocol = service.protocol;
         let client = match client.transpose() {
             Ok(client) => client,
-            Err(error) => return Self { way: Way::Broken(error.to_string()), client: None },
+            Err(error) => return Self { way: Way::Broken(error.to_string()), client: None, is_http2: false },
         };
         let way = match balancer {
-            _ if !matches!(protocol, Protocol::Http | Protocol::Https) => Way::Unsupported(protocol),
+            _ if !(protocol.is_grpc() || matches!(protocol, Protocol::Http | Protocol::Https)) => {
+                Way::Unsupported(protocol)
+            }
             None => Way::Single(Endpoint::new(&service.host, service.port, None, protocol)),
             Some(balancer) => {
                 let name = balancer.balancing.host_header.as_deref();
@@ -227,7 +230,12 @@ impl Destination {
                 Way::Balanced { balancer, endpoints }
             }
         };
-        Self { way, client }
+        Self { way, client, is_http2: protocol.is_grpc() }
+    }
+
+    /// Whether HTTP/2 is spoken there: to gRPC services only, as in Kong.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.is_http2
     }
 
     /// Where the next attempt goes.
@@ -414,9 +422,13 @@ mod tests {
 
     #[test]
     fn other_protocols_are_told_apart() {
-        let mut other = service("127.0.0.1", 443, None);
-        other.protocol = Protocol::Grpcs;
-        assert!(matches!(Destinations::new().make(&other).way, Way::Unsupported(Protocol::Grpcs)));
+        let of = |protocol| Destinations::new().make(&Service { protocol, ..service("127.0.0.1", 443, None) });
+        for (protocol, is_http2) in
+            [(Protocol::Http, false), (Protocol::Https, false), (Protocol::Grpc, true), (Protocol::Grpcs, true)]
+        {
+            assert_eq!(of(protocol).is_http2(), is_http2);
+        }
+        assert!(matches!(of(Protocol::Tcp).way, Way::Unsupported(Protocol::Tcp)));
     }
 
     fn secure(host: &str, port: u16, balancing: Option<Arc<Balancing>>) -> Service {

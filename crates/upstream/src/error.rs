@@ -39,7 +39,7 @@ pub struct Error {
     source: Option<BoxError>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Kind {
     /// The matched route has no service.
     NoService,
@@ -71,8 +71,10 @@ pub(crate) enum Kind {
     WriteTimeout(Duration),
     /// The upstream gave no bytes for so long.
     ReadTimeout(Duration),
-    /// What the upstream sent is not an HTTP/1.1 response.
+    /// What the upstream sent is not an HTTP response.
     BadResponse,
+    /// The upstream gave the request up (HTTP/2's `RST_STREAM`).
+    Reset(h2::Reason),
 }
 
 impl Error {
@@ -84,6 +86,12 @@ impl Error {
     pub(crate) fn because(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Notes that not a byte of the request can have reached the upstream, or that it did nothing about it.
+    #[must_use]
+    pub(crate) fn unsent(self) -> Self {
+        self.told(true, true)
     }
 
     /// Notes whether not a byte of the request can have reached the upstream, and whether not a byte
@@ -111,7 +119,8 @@ impl Error {
             | Kind::Closed
             | Kind::WriteTimeout(_)
             | Kind::ReadTimeout(_)
-            | Kind::BadResponse => Side::Upstream,
+            | Kind::BadResponse
+            | Kind::Reset(_) => Side::Upstream,
         }
     }
 
@@ -121,6 +130,22 @@ impl Error {
             self.kind,
             Kind::ConnectTimeout(..) | Kind::HandshakeTimeout(..) | Kind::WriteTimeout(_) | Kind::ReadTimeout(_)
         )
+    }
+
+    /// The same, told once more.
+    pub(crate) fn again(&self) -> Self {
+        let source = self.source.as_ref().map(|source| source.to_string().into());
+        Self { kind: self.kind.clone(), source, ..*self }
+    }
+
+    /// Whether the connection ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.kind, Kind::Closed)
+    }
+
+    /// Whether not a byte of the request can have counted for the upstream.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.unsent
     }
 
     /// Whether there was no connection to send the request on.
@@ -162,7 +187,8 @@ impl Error {
             | Kind::Connect(_)
             | Kind::Handshake(_)
             | Kind::Closed
-            | Kind::BadResponse => StatusCode::BAD_GATEWAY,
+            | Kind::BadResponse
+            | Kind::Reset(_) => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -193,7 +219,7 @@ impl fmt::Display for Error {
                 write!(f, "upstreams over {} come with a later version", protocol.as_str())
             }
             Kind::Resolve(name) => write!(f, "no address found for `{name}`"),
-            Kind::BadRequest => f.write_str("the request cannot be written as HTTP/1.1"),
+            Kind::BadRequest => f.write_str("the request cannot be written as HTTP"),
             Kind::ClientBody(cause) => write!(f, "the client's body broke off: {cause}"),
             Kind::Connect(address) => write!(f, "no connection to {address}"),
             Kind::ConnectTimeout(address, limit) => write!(f, "no connection to {address} within {limit:?}"),
@@ -203,7 +229,8 @@ impl fmt::Display for Error {
             Kind::Closed => f.write_str("the upstream closed the connection too early"),
             Kind::WriteTimeout(limit) => write!(f, "the upstream took nothing for {limit:?}"),
             Kind::ReadTimeout(limit) => write!(f, "the upstream sent nothing for {limit:?}"),
-            Kind::BadResponse => f.write_str("the upstream's answer is not HTTP/1.1"),
+            Kind::BadResponse => f.write_str("the upstream's answer is not HTTP"),
+            Kind::Reset(reason) => write!(f, "the upstream reset the request's stream: {reason}"),
         }?;
         match &self.source {
             Some(source) => write!(f, ": {source}"),
@@ -242,6 +269,7 @@ mod tests {
             (Kind::HandshakeTimeout(address(), limit), 504, Side::Upstream),
             (Kind::Closed, 502, Side::Upstream),
             (Kind::BadResponse, 502, Side::Upstream),
+            (Kind::Reset(h2::Reason::INTERNAL_ERROR), 502, Side::Upstream),
             (Kind::ConnectTimeout(address(), limit), 504, Side::Upstream),
             (Kind::ReadTimeout(limit), 504, Side::Upstream),
             (Kind::WriteTimeout(limit), 504, Side::Upstream),
@@ -283,6 +311,7 @@ mod tests {
             assert_eq!(Error::new(Kind::Closed).is_retryable(&method), repeatable, "{method}");
             assert_eq!(Error::new(Kind::ReadTimeout(Duration::ZERO)).is_retryable(&method), repeatable);
             assert!(!Error::new(Kind::BadResponse).is_retryable(&method));
+            assert!(!Error::new(Kind::Reset(h2::Reason::CANCEL)).is_retryable(&method));
             assert!(!Error::new(Kind::ClientBody(String::new())).is_retryable(&method));
         }
     }

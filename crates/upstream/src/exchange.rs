@@ -2,21 +2,26 @@
 
 use std::time::Instant;
 
-use http::{HeaderValue, Response, Version, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts, uri::Scheme};
 use http_body::Body as _;
 use towergate_core::{Body, Context, Service};
-use towergate_http1::{Spelling, client::Timeouts};
+use towergate_http1::{
+    Spelling, Upgrade,
+    client::{Length, Timeouts},
+};
 
 use crate::{
     answer,
     connection::{Connection, Received},
     destination::{Destination, Peer, Tried},
     error::{Error, Kind},
-    forward, hop,
+    forward, hop, http2,
     pool::Berth,
     proxy::Worker,
     request_body::RequestBody,
     tries::{Tries, Try, TryState},
+    tunnel::{self, Patience},
+    websocket,
 };
 
 /// A request on its way upstream, ready to be sent more than once.
@@ -24,29 +29,46 @@ pub(crate) struct Exchange<'a> {
     worker: &'a Worker,
     cx: &'a Context,
     service: &'a Service,
-    head: Parts,
+    head: &'a Parts,
     body: &'a RequestBody,
     /// The client's `Host`, where that and not each target's is to be sent.
     host: Option<HeaderValue>,
     /// Whether the client takes trailers.
     trailers: bool,
+    /// The client's wish to go on with a WebSocket.
+    wish: Option<Upgrade>,
 }
 
-/// A response whose body is still to be read, and where its connection goes then.
-type Answered = (Response<Received>, Berth);
+/// A response whose body is still to be read.
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, on the stack of its future")]
+enum Answered {
+    /// And where its connection goes then.
+    Http1(Response<Received>, Berth),
+    Http2(Response<http2::Answer>),
+}
+
+impl Answered {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Http1(response, _) => response.status(),
+            Self::Http2(response) => response.status(),
+        }
+    }
+}
 
 impl<'a> Exchange<'a> {
     pub(crate) fn new(
         worker: &'a Worker,
         cx: &'a Context,
         service: &'a Service,
-        head: Parts,
+        head: &'a Parts,
+        wish: Option<Upgrade>,
         body: &'a RequestBody,
     ) -> Self {
         let preserves = cx.route().is_some_and(|route| route.preserve_host);
-        let host = if preserves { forward::client_host(&head) } else { None };
+        let host = if preserves { forward::client_host(head) } else { None };
         let trailers = hop::wants_trailers(&head.headers);
-        Self { worker, cx, service, head, body, host, trailers }
+        Self { worker, cx, service, head, body, host, trailers, wish }
     }
 
     /// Tries until an upstream answers or nothing more may be tried.
@@ -54,15 +76,18 @@ impl<'a> Exchange<'a> {
         let mut tries = Tries::default();
         let result = self.attempts(destination, &mut tries).await;
         self.cx.record_upstream(tries);
-        let (response, berth) = result?;
+        let answered = result?;
         let now = Instant::now();
         self.cx.timing.mark_answered(now);
         self.cx.mark_proxied();
-        Ok(self.pass_on(response, berth, now).await)
+        Ok(match answered {
+            Answered::Http1(response, berth) => self.pass_on(response, berth, now).await,
+            Answered::Http2(response) => self.pass_on_http2(response),
+        })
     }
 
     async fn attempts(&self, destination: &Destination, tries: &mut Tries) -> Result<Answered, Error> {
-        let target = forward::target(self.cx, &self.head).ok_or(Error::new(Kind::BadRequest))?;
+        let target = forward::target(self.cx, self.head).ok_or(Error::new(Kind::BadRequest))?;
         let mut tried = Tried::default();
         let mut left = self.service.retries;
         loop {
@@ -70,7 +95,10 @@ impl<'a> Exchange<'a> {
             let peer = destination.pick(&self.worker.resolver, &mut tried).await?;
             let sent = if peer.was_asked_for { Instant::now() } else { started };
             self.cx.timing.mark_sent(sent);
-            let result = self.attempt(&peer, &target, sent).await;
+            let result = match destination.is_http2() {
+                false => self.attempt(&peer, &target, sent).await,
+                true => self.attempt_http2(&peer, &target).await,
+            };
             tries.push(self.note(&peer, started, sent, &result));
             match result {
                 Err(error) if left > 0 && self.may_repeat(&error) => {
@@ -86,7 +114,7 @@ impl<'a> Exchange<'a> {
     /// What became of an attempt.
     fn note(&self, peer: &Peer<'_>, started: Instant, sent: Instant, result: &Result<Answered, Error>) -> Try {
         let (state, code) = match result {
-            Ok((response, _)) => (TryState::Answered, response.status()),
+            Ok(answered) => (TryState::Answered, answered.status()),
             Err(error) => (TryState::Failed, error.status()),
         };
         let timing = &self.cx.timing;
@@ -115,12 +143,47 @@ impl<'a> Exchange<'a> {
                 Err(error) if error.is_unheard_close() && self.may_repeat(&error) => {
                     tracing::debug!(upstream = %peer.address, cause = %error, "Kept connection was closed");
                 }
-                result => return result.map(|response| (response, berth)),
+                result => return result.map(|response| Answered::Http1(response, berth)),
             }
         }
         let mut connection = Connection::open(&berth.key, self.service.connect_timeout).await?;
         connection.give_buffers(pool.buffers());
-        self.send(peer, target, connection).await.map(|response| (response, berth))
+        self.send(peer, target, connection).await.map(|response| Answered::Http1(response, berth))
+    }
+
+    /// One attempt over HTTP/2. A stream that the upstream did nothing about, because it was going
+    /// to close the connection or had too many others, is begun once more on another connection or
+    /// on the same one: that is no failed attempt.
+    async fn attempt_http2(&self, peer: &Peer<'_>, target: &[&str]) -> Result<Answered, Error> {
+        let (key, patience) = (peer.key(self.host.as_ref()), http2::Patience::from(self.service));
+        let head = self.http2_head(peer, target)?;
+        let once = async |head| {
+            let claim = self.worker.http2.claim(&key, patience).await?;
+            http2::send(claim, head, self.body.feed_whole(), patience).await
+        };
+        let result = match once(head.clone()).await {
+            Err(error) if error.is_unsent() && self.body.can_replay() => {
+                tracing::debug!(upstream = %peer.address, cause = %error, "Stream not taken");
+                once(head).await
+            }
+            result => result,
+        };
+        result.map(Answered::Http2)
+    }
+
+    fn http2_head(&self, peer: &Peer<'_>, target: &[&str]) -> Result<Request<()>, Error> {
+        let host = self.host.as_ref().unwrap_or(peer.host);
+        let scheme = if self.service.protocol.is_tls() { Scheme::HTTPS } else { Scheme::HTTP };
+        let mut request = http2::head(&self.head.method, target, host, scheme)?;
+        let headers = request.headers_mut();
+        headers.reserve(self.head.headers.len().saturating_add(12));
+        let forwarding = &self.worker.forwarding;
+        let said = forwarding.pass(&self.head, self.trailers, headers);
+        forwarding.add(self.cx, &self.head, &said, headers);
+        if let Length::Known(bytes) = forward::announced(&self.head.method, self.body.length(), said.framed) {
+            headers.insert(header::CONTENT_LENGTH, bytes.into());
+        }
+        Ok(request)
     }
 
     async fn send(
@@ -131,28 +194,47 @@ impl<'a> Exchange<'a> {
     ) -> Result<Response<Received>, Error> {
         let spelling = self.head.extensions.get::<Spelling>();
         let host = self.host.as_ref().unwrap_or(peer.host);
-        let mut request = connection.request(&self.head.method, target, host, spelling);
+        let mut request = connection.request(&self.head.method, target, host, self.wish.is_some(), spelling);
         let forwarding = &self.worker.forwarding;
-        let said = forwarding.pass(&self.head, self.trailers, &mut request);
-        forwarding.add(self.cx, &self.head, &said, &mut request);
+        let said = forwarding.pass(self.head, self.trailers, &mut request);
+        forwarding.add(self.cx, self.head, &said, &mut request);
         let length = forward::announced(&self.head.method, self.body.length(), said.framed);
         let timeouts = Timeouts { read: self.service.read_timeout, write: self.service.write_timeout };
         let response = request.send(length, self.body.feed(), timeouts).await?;
-        // Nobody asked for another protocol, nor for codings of the transfer.
+        if self.is_answer(&response) { Ok(response) } else { Err(Error::new(Kind::BadResponse)) }
+    }
+
+    /// Whether this answers what was asked: no other protocol, and no coding of the transfer.
+    fn is_answer(&self, response: &Response<Received>) -> bool {
         let (headers, received) = (response.headers(), response.body());
-        if received.is_upgrade() || (received.is_end_stream() && hop::is_coded(headers)) {
-            return Err(Error::new(Kind::BadResponse));
+        match received.is_upgrade() {
+            true => self.wish.is_some() && websocket::is_granted(response.status(), headers),
+            false => !(received.is_end_stream() && hop::is_coded(headers)),
         }
-        Ok(response)
     }
 
     /// The upstream's response as the client gets it.
-    async fn pass_on(&self, response: Response<Received>, berth: Berth, now: Instant) -> Response<Body> {
+    async fn pass_on(self, response: Response<Received>, berth: Berth, now: Instant) -> Response<Body> {
         let (mut head, received) = response.into_parts();
+        head.version = Version::HTTP_11;
+        if let (true, Some(wish)) = (received.is_upgrade(), self.wish) {
+            websocket::pass_on(&mut head.headers, self.trailers);
+            let patience = Patience { idle: self.service.read_timeout, write: self.service.write_timeout };
+            tunnel::open(wish, received.upgrade(), patience, self.cx.request_id);
+            return Response::from_parts(head, Body::Empty);
+        }
         let framed = received.size_hint().exact();
         hop::strip_response(&mut head.headers, &self.head.method, head.status, framed, self.trailers);
-        head.version = Version::HTTP_11;
         let body = answer::body(received, berth, now.into()).await;
+        Response::from_parts(head, body)
+    }
+
+    /// The same over HTTP/2, where the length is what the protocol has checked.
+    fn pass_on_http2(&self, response: Response<http2::Answer>) -> Response<Body> {
+        let (mut head, answer) = response.into_parts();
+        let announced = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        hop::strip_response(&mut head.headers, &self.head.method, head.status, announced, self.trailers);
+        let body = if answer.is_end_stream() { Body::Empty } else { Body::Boxed(Box::pin(answer)) };
         Response::from_parts(head, body)
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! [`Proxy`] is the service at the end of a gateway's stack. It takes a request that was routed
 //! (its [`Context`](towergate_core::Context) stands in the extensions), picks an address of the
-//! plan's service, sends the request over a kept or new HTTP/1.1 connection, and answers with what
-//! comes back. It never fails: what goes wrong is answered as Kong answers it, in the form the
+//! plan's service, sends the request over a kept or new connection (HTTP/2 to gRPC services, HTTP/1.1 to
+//! all others), and answers with what comes back. It never fails: what goes wrong is answered as Kong answers it, in the form the
 //! client accepts, and told in one line of the log.
 //!
 //! | What went wrong | Status | Message |
@@ -23,8 +23,18 @@
 //! connection that cannot be made is tried again whatever the method; after something was sent,
 //! only methods other than `POST`, `LOCK` and `PATCH` are, if no response was begun and the body
 //! can be sent again (the first 64 KiB are kept when the route buffers requests). Statuses are
-//! never a reason. That an upstream has closed an idle connection is no failed attempt.
+//! never a reason. That an upstream has closed an idle connection is no failed attempt, nor is a stream
+//! that an HTTP/2 upstream says it did nothing about (`REFUSED_STREAM`, `GOAWAY`): that request is
+//! sent once more whatever its method.
 //! What became of the attempts is kept for logs and metrics as [`Tries`].
+//!
+//! # gRPC
+//!
+//! Calls stream in both directions and with trailers: nothing waits for the whole of a request, and a
+//! response may begin before its request has ended. The read timeout runs from the end of the request
+//! to the head of the response, and from then on between two parts of it; the write timeout while the
+//! upstream gives no room to send more. A client that leaves resets the upstream's stream. Requests
+//! of a worker share connections, as many at once as the upstream allows.
 //!
 //! # TLS
 //!
@@ -33,12 +43,20 @@
 //! request's `Host` says. A connection is only used again under the same trust and for the same name.
 //! What is wrong with a certificate stands in the log; the client reads 502.
 //!
+//! # WebSockets
+//!
+//! A `GET` with `Upgrade: websocket` and an [`Upgrade`](towergate_http1::Upgrade) in its extensions,
+//! which is the client's side being able to switch, goes upstream with that wish. After a 101 that
+//! grants it, bytes pass both ways in a task of their own until either side is done, nothing passes
+//! for `read_timeout`, or the upstream takes nothing for `write_timeout`. Any other answer is passed
+//! on as one, and a 101 to anything else is no answer: 502.
+//!
 //! # How it differs
 //!
 //! Against a general HTTP client it knows about being in the middle: hop-by-hop headers, bodies
 //! that only pass through, `X-Forwarded-*`, whose fault an error is. Against Kong: request bodies
 //! stream instead of being written to disk, so larger uploads are not repeated once a part was
-//! sent. `http` and `https` upstreams are served now; others are answered with 502.
+//! sent. Services of `tcp`, `tls` and `udp` are answered with 502.
 //!
 //! # Example
 //!
@@ -90,6 +108,7 @@ mod error;
 mod exchange;
 mod forward;
 mod hop;
+mod http2;
 mod pool;
 mod proxy;
 mod request_body;
@@ -99,6 +118,8 @@ mod text;
 mod tls;
 mod transport;
 mod tries;
+mod tunnel;
+mod websocket;
 
 pub use destination::Destinations;
 pub use error::{Error, Side};

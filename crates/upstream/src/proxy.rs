@@ -20,10 +20,12 @@ use crate::{
     error::{Error, Kind, Side},
     exchange::Exchange,
     forward::Forwarding,
+    http2,
     pool::Pool,
     request_body::RequestBody,
     resolve::Resolver,
     settings::ProxySettings,
+    websocket,
 };
 
 /// Sends each request to the service of its plan and answers with what comes back.
@@ -44,6 +46,7 @@ pub struct Proxy {
 pub(crate) struct Worker {
     pub(crate) forwarding: Forwarding,
     pub(crate) pool: Arc<Pool>,
+    pub(crate) http2: Arc<http2::Pool>,
     pub(crate) resolver: Resolver,
     /// Where requests without a plan go.
     fixed: Option<(Target, Arc<Destination>)>,
@@ -66,6 +69,7 @@ impl Proxy {
         let worker = Worker {
             forwarding: Forwarding::new(settings),
             pool: Arc::new(Pool::new(settings)),
+            http2: Arc::new(http2::Pool::new(settings)),
             resolver: Resolver::default(),
             fixed,
         };
@@ -88,7 +92,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> ProxyFuture {
         let worker = self.worker.clone();
-        ProxyFuture { answer: Box::pin(async move { worker.answer(request).await }) }
+        let (mut head, body) = request.into_parts();
+        let cx = Context::of(&mut head);
+        ProxyFuture { answer: Box::pin(async move { worker.answer(&cx, &mut head, body).await }) }
     }
 }
 
@@ -118,28 +124,31 @@ impl fmt::Debug for ProxyFuture {
 }
 
 impl Worker {
-    async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    async fn answer<B>(&self, cx: &Context, head: &mut Parts, body: B) -> Response<Body>
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let (mut head, body) = request.into_parts();
-        let cx = Context::of(&mut head);
-        match self.forward(&cx, head, body).await {
+        match self.forward(cx, head, body).await {
             Ok(response) => response,
-            Err(error) => explain(&cx, &error),
+            Err(error) => explain(cx, &error),
         }
     }
 
-    async fn forward<B>(&self, cx: &Context, head: Parts, body: B) -> Result<Response<Body>, Error>
+    async fn forward<B>(&self, cx: &Context, head: &mut Parts, body: B) -> Result<Response<Body>, Error>
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let (service, destination) = self.way(cx)?;
         let buffering = cx.route().is_none_or(|route| route.request_buffering);
-        let body = RequestBody::read(body, buffering).await?;
-        Exchange::new(self, cx, service, head, &body).run(destination).await
+        let body = match destination.is_http2() {
+            false => RequestBody::read(body, buffering).await?,
+            // A call that streams waits for answers to what it has sent.
+            true => RequestBody::streaming(body, buffering),
+        };
+        let wish = websocket::wish(head, body.length());
+        Exchange::new(self, cx, service, head, wish, &body).run(destination).await
     }
 
     /// The service of this request and the way there.

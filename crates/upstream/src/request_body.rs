@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use towergate_core::BoxError;
 
@@ -57,18 +58,25 @@ impl RequestBody {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let length = body.size_hint().exact().map_or(Length::Unknown, Length::Known);
-        if body.is_end_stream() || length == Length::Known(0) {
-            return Ok(Self { kind: Kind::Empty, length: Length::Known(0) });
+        let length = Length::of(&body);
+        if length == Length::Known(0) {
+            return Ok(Self { kind: Kind::Empty, length });
         }
-        let room = match length {
-            Length::Known(bytes) if bytes > KEPT => 0,
-            _ if !buffering => 0,
-            _ => KEPT,
+        Self { kind: Kind::Empty, length }.gather(Source::new(body, length, buffering)).await
+    }
+
+    /// Takes the client's body without waiting for any of it. `buffering` is the same.
+    pub(crate) fn streaming<B>(body: B, buffering: bool) -> Self
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let length = Length::of(&body);
+        let kind = match body.is_end_stream() {
+            true => Kind::Empty,
+            false => Kind::Stream(Arc::new(Mutex::new(Source::new(body, length, buffering)))),
         };
-        let body = Box::pin(http_body_util::BodyExt::map_err(body, Into::into));
-        let source = Source { body, kept: Vec::new(), room, lost: false, ended: false, failure: None, attempt: 0 };
-        Self { kind: Kind::Empty, length }.gather(source).await
+        Self { kind, length }
     }
 
     /// Reads as much as is needed to know what to announce, and what else is at hand.
@@ -94,13 +102,22 @@ impl RequestBody {
 
     /// The body for a new attempt; feeds of earlier ones give nothing any more.
     pub(crate) fn feed(&self) -> Feed {
+        self.feed_with(Trailers::Unwanted)
+    }
+
+    /// The same with the trailers.
+    pub(crate) fn feed_whole(&self) -> Feed {
+        self.feed_with(Trailers::Wanted)
+    }
+
+    fn feed_with(&self, trailers: Trailers) -> Feed {
         match &self.kind {
             Kind::Empty => Feed::Bytes(None),
             Kind::Whole(bytes) => Feed::Bytes(Some(bytes.clone())),
             Kind::Stream(source) => {
                 let mut locked = lock(source);
                 locked.attempt = locked.attempt.wrapping_add(1);
-                Feed::Stream { source: source.clone(), attempt: locked.attempt, next: 0 }
+                Feed::Stream { source: source.clone(), attempt: locked.attempt, next: 0, trailers }
             }
         }
     }
@@ -123,12 +140,37 @@ pub(crate) struct Source {
     /// Whether bytes have passed that were not kept.
     lost: bool,
     ended: bool,
+    trailers: Option<HeaderMap>,
     failure: Option<String>,
     attempt: u32,
 }
 
+impl Length {
+    fn of<B: HttpBody>(body: &B) -> Self {
+        if body.is_end_stream() {
+            return Self::Known(0);
+        }
+        body.size_hint().exact().map_or(Self::Unknown, Self::Known)
+    }
+}
+
 impl Source {
-    /// The client's next bytes. Its trailers are not forwarded.
+    fn new<B>(body: B, length: Length, buffering: bool) -> Self
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let room = match length {
+            Length::Known(bytes) if bytes > KEPT => 0,
+            _ if !buffering => 0,
+            _ => KEPT,
+        };
+        let body = Box::pin(http_body_util::BodyExt::map_err(body, Into::into));
+        let (kept, lost, ended, trailers, failure, attempt) = (Vec::new(), false, false, None, None, 0);
+        Self { body, kept, room, lost, ended, trailers, failure, attempt }
+    }
+
+    /// The client's next bytes.
     fn poll_fresh(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
         if let Some(failure) = &self.failure {
             return Poll::Ready(Some(Err(failure.clone().into())));
@@ -142,7 +184,8 @@ impl Source {
                 }
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) if !data.is_empty() => return Poll::Ready(Some(Ok(data))),
-                    _ => {}
+                    Ok(_) => {}
+                    Err(frame) => self.trailers = frame.into_trailers().ok(),
                 },
             }
         }
@@ -221,9 +264,15 @@ impl Source {
         }
     }
 
+    /// Whether nothing comes after the bytes already given but perhaps trailers.
     fn is_done(&self, next: usize) -> bool {
-        let rest = || self.body.is_end_stream() || self.body.size_hint().exact() == Some(0);
-        next >= self.kept.len() && self.failure.is_none() && (self.ended || rest())
+        let is_empty = || self.body.size_hint().exact() == Some(0);
+        self.is_over(next) || (next >= self.kept.len() && self.failure.is_none() && is_empty())
+    }
+
+    /// Whether nothing comes after the bytes already given but trailers that are known.
+    fn is_over(&self, next: usize) -> bool {
+        next >= self.kept.len() && self.failure.is_none() && (self.ended || self.body.is_end_stream())
     }
 }
 
@@ -234,7 +283,30 @@ fn lock(source: &Mutex<Source>) -> MutexGuard<'_, Source> {
 /// The body of one attempt.
 pub(crate) enum Feed {
     Bytes(Option<Bytes>),
-    Stream { source: Arc<Mutex<Source>>, attempt: u32, next: usize },
+    Stream { source: Arc<Mutex<Source>>, attempt: u32, next: usize, trailers: Trailers },
+}
+
+/// Whether the trailers of a body are sent on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trailers {
+    /// They do not go to HTTP/1.1 upstreams, as in Kong.
+    Unwanted,
+    Wanted,
+    Given,
+}
+
+impl Feed {
+    /// There will be no other attempt: what was kept for one is let go.
+    pub(crate) fn keep_no_more(&mut self) {
+        let Self::Stream { source, next, .. } = self else { return };
+        let mut source = lock(source);
+        source.room = 0;
+        if *next >= source.kept.len() {
+            source.lost = true;
+            source.kept = Vec::new();
+            *next = 0;
+        }
+    }
 }
 
 impl HttpBody for Feed {
@@ -244,12 +316,17 @@ impl HttpBody for Feed {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.get_mut() {
             Self::Bytes(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Stream { source, attempt, next } => {
+            Self::Stream { source, attempt, next, trailers } => {
                 let mut source = lock(source);
                 if source.attempt != *attempt {
                     return Poll::Ready(Some(Err("a later attempt has taken over".into())));
                 }
-                source.poll_next(cx, next).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
+                let chunk = ready!(source.poll_next(cx, next));
+                if chunk.is_none() && *trailers == Trailers::Wanted {
+                    *trailers = Trailers::Given;
+                    return Poll::Ready(source.trailers.clone().map(|trailers| Ok(Frame::trailers(trailers))));
+                }
+                Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
             }
         }
     }
@@ -257,7 +334,11 @@ impl HttpBody for Feed {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Bytes(bytes) => bytes.is_none(),
-            Self::Stream { source, next, .. } => lock(source).is_done(*next),
+            Self::Stream { source, next, trailers: Trailers::Unwanted, .. } => lock(source).is_done(*next),
+            Self::Stream { source, next, trailers, .. } => {
+                let source = lock(source);
+                source.is_over(*next) && (*trailers == Trailers::Given || source.trailers.is_none())
+            }
         }
     }
 

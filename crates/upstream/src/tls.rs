@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use towergate_core::{KeyPair, Tls};
-use towergate_tls::{Authorities, Client, Clients, PemError, PemPair, Protocol, Trust};
+use towergate_core::{KeyPair, Protocol, Tls};
+use towergate_tls::{Authorities, Client, Clients, PemError, PemPair, Trust};
 
 /// What TLS to all upstreams has in common: what holds where a service says nothing itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,15 +36,16 @@ impl Trusts {
         Arc::new(Self { settings, clients })
     }
 
-    /// The client of a service that says this of itself. Not checking is Kong's default.
-    pub(crate) fn client(&self, tls: &Tls) -> Result<Client, PemError> {
+    /// The client of a service that says this of itself. Not checking is Kong's default, and HTTP/2 is
+    /// for gRPC only, as there.
+    pub(crate) fn client(&self, tls: &Tls, protocol: Protocol) -> Result<Client, PemError> {
         let identity = tls.identity.as_ref().or(self.settings.identity.as_ref());
         self.clients.client(&Trust {
             verify: tls.verify.unwrap_or(false),
             depth: tls.depth.map_or(self.settings.depth, usize::from),
             authorities: tls.authorities.clone(),
             identity: identity.map(|pair| PemPair { certificate: pair.certificate.clone(), key: pair.key.clone() }),
-            protocol: Protocol::Http1,
+            protocol: if protocol.is_grpc() { towergate_tls::Protocol::Http2 } else { towergate_tls::Protocol::Http1 },
         })
     }
 }

@@ -129,6 +129,8 @@ pub(super) const KNOWN: &[Known] = &[
     known("nginx_http_client_header_timeout", "60", Time),
     known("nginx_http_client_body_timeout", "60", Time),
     known("nginx_http_send_timeout", "60", Time),
+    known("nginx_http_http2_max_concurrent_streams", "128", Number),
+    known("nginx_http_http2_body_preread_size", "64k", Size),
     known("nginx_proxy_real_ip_header", "", Text),
     known("nginx_proxy_real_ip_recursive", "", Switch),
     // Database and cache.
@@ -238,4 +240,11 @@ pub(super) const KNOWN: &[Known] = &[
     known("admin_gui_error_log", "logs/admin_gui_error.log", Text),
     // Ours.
     known("server_token", concat!("towergate/", env!("CARGO_PKG_VERSION")), Text),
+    known("http2_max_pending_resets", "20", Number),
+    known("http2_max_resets", "200", Number),
+    known("http2_max_stream_errors", "256", Number),
+    known("http2_max_control_frames", "1000", Number),
+    known("http2_max_header_list_size", "48k", Size),
+    known("http2_connection_window", "1m", Size),
+    known("http2_ping_interval", "0", Time),
 ];

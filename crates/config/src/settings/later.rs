@@ -63,12 +63,11 @@ fn flags(settings: &Settings, warnings: &mut Vec<String>) {
     for (name, listeners) in [("proxy_listen", &settings.proxy_listen), ("admin_listen", &settings.admin_listen)] {
         let is_open = |listener: &&Listener| name == "proxy_listen" || !listener.ssl;
         for listener in listeners.iter().filter(is_open) {
+            let is_admin = name == "admin_listen";
             for (given, flag, feature) in [
-                (listener.http2, "http2", "HTTP/2 comes"),
-                (listener.proxy_protocol, "proxy_protocol", "the PROXY protocol comes"),
+                (listener.http2 && is_admin, "http2", "HTTP/2 to the Admin API comes"),
+                (listener.proxy_protocol && is_admin, "proxy_protocol", "the PROXY protocol comes"),
                 (listener.deferred, "deferred", "deferred accepting comes"),
-                (listener.so_keepalive.is_some(), "so_keepalive", "TCP keepalive comes"),
-                (listener.transparent, "transparent", "transparent proxying comes"),
             ] {
                 if given {
                     let what = format!("{} {flag}: {feature} with a later version", listener.address());
@@ -86,11 +85,6 @@ fn values(settings: &Settings, warnings: &mut Vec<String>) {
             settings.router_flavor != RouterFlavor::TraditionalCompatible,
             "router_flavor",
             "other flavors come with a later version; routes are ordered as by traditional_compatible",
-        ),
-        (
-            settings.real_ip_header == "proxy_protocol",
-            "real_ip_header",
-            "the PROXY protocol comes with a later version; X-Real-IP is read instead",
         ),
         (
             settings.gathered.is_given("ssl_dhparam"),

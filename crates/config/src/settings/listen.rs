@@ -1,6 +1,11 @@
 //! Where to listen: `ip:port` with flags, as `proxy_listen` and its siblings are written.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
+
+use super::value::time;
 
 /// One address to listen on and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,12 +30,29 @@ pub struct Listener {
     pub backlog: Option<u32>,
     /// Whether an IPv6 wildcard takes IPv4 too (`false`) or not (`true`).
     pub ipv6only: Option<bool>,
-    /// TCP keepalive as written: `on`, `off` or `idle:interval:count`.
-    pub so_keepalive: Option<String>,
+    /// TCP keepalive: `on`, `off` or `idle:interval:count`; without it the system decides.
+    pub so_keepalive: Option<SoKeepalive>,
     /// Datagrams instead of connections. Stream listeners only.
     pub udp: bool,
     /// Accept traffic to addresses that are not ours.
     pub transparent: bool,
+}
+
+/// TCP keepalive, as nginx writes it: `on`, `off`, or `idle:interval:count`, each of which may be
+/// empty for the system's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SoKeepalive {
+    /// No probes.
+    Off,
+    /// Probes.
+    On {
+        /// How long nothing happens before the first one.
+        idle: Option<Duration>,
+        /// The time between two of them.
+        interval: Option<Duration>,
+        /// How many without an answer end the connection.
+        count: Option<u32>,
+    },
 }
 
 /// What may be written after an address: HTTP and stream listeners differ.
@@ -172,15 +194,33 @@ fn set_flag(listener: &mut Listener, word: &str, protocol: Protocol) -> Option<(
         Some(("backlog", n)) => listener.backlog = Some(n.parse().ok()?),
         Some(("ipv6only", "on")) => listener.ipv6only = Some(true),
         Some(("ipv6only", "off")) => listener.ipv6only = Some(false),
-        Some(("so_keepalive", value)) if is_keepalive(value) => listener.so_keepalive = Some(value.to_owned()),
+        Some(("so_keepalive", value)) => listener.so_keepalive = Some(keepalive(value)?),
         Some(_) => return None,
     }
     Some(())
 }
 
-fn is_keepalive(value: &str) -> bool {
-    let times = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric());
-    matches!(value, "on" | "off") || (value.split(':').count() == 3 && value.split(':').all(times))
+fn keepalive(value: &str) -> Option<SoKeepalive> {
+    match value {
+        "on" => return Some(SoKeepalive::On { idle: None, interval: None, count: None }),
+        "off" => return Some(SoKeepalive::Off),
+        // nginx wants one of them at least.
+        "::" => return None,
+        _ => {}
+    }
+    let mut parts = value.split(':');
+    let (idle, interval, count) = (parts.next()?, parts.next()?, parts.next()?);
+    // The kernel counts whole seconds, and refuses none at all.
+    let seconds = |text: &str| time(text).filter(|time| *time >= Duration::from_secs(1));
+    let idle = optional(idle, seconds)?;
+    let interval = optional(interval, seconds)?;
+    let count = optional(count, |text| text.parse().ok().filter(|count| *count > 0))?;
+    parts.next().is_none().then_some(SoKeepalive::On { idle, interval, count })
+}
+
+/// What is written, if anything is; `None` if it is wrong.
+fn optional<T>(text: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
+    if text.is_empty() { Some(None) } else { read(text).map(Some) }
 }
 
 #[cfg(test)]
@@ -205,7 +245,11 @@ mod tests {
                 Listener {
                     reuseport: true,
                     backlog: Some(16384),
-                    so_keepalive: Some("30m::10".into()),
+                    so_keepalive: Some(SoKeepalive::On {
+                        idle: Some(Duration::from_secs(1800)),
+                        interval: None,
+                        count: Some(10),
+                    }),
                     deferred: true,
                     bind: true,
                     ..at("1.2.3.4", 80)
@@ -235,6 +279,9 @@ mod tests {
             ("0.0.0.0:80 tls", Protocol::Http, "'tls' is no flag for '0.0.0.0:80'"),
             ("0.0.0.0:80 udp", Protocol::Http, "'udp' is no flag for '0.0.0.0:80'"),
             ("0.0.0.0:80 http2", Protocol::Stream, "'http2' is no flag for '0.0.0.0:80'"),
+            ("0.0.0.0:80 so_keepalive=::", Protocol::Http, "'so_keepalive=::' is no flag for '0.0.0.0:80'"),
+            ("0.0.0.0:80 so_keepalive=1:2", Protocol::Http, "'so_keepalive=1:2' is no flag for '0.0.0.0:80'"),
+            ("0.0.0.0:80 so_keepalive=0:1:1", Protocol::Http, "'so_keepalive=0:1:1' is no flag for '0.0.0.0:80'"),
             ("0.0.0.0:80 backlog=many", Protocol::Http, "'backlog=many' is no flag for '0.0.0.0:80'"),
         ] {
             let error = parse(text, protocol).unwrap_err();

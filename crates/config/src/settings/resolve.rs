@@ -14,8 +14,8 @@ use super::gather::Gathered;
 use super::problem::Problem;
 use super::value::{list, number, size, switch, time};
 use super::{
-    Database, Dns, ErrorTemplates, Keepalive, Listener, Log, LogLevel, Logs, Maxima, Protocol, RouterFlavor, Settings,
-    Tls, UpstreamTls, headers, later, listen, tls,
+    Database, Dns, ErrorTemplates, Http2, Keepalive, Listener, Log, LogLevel, Logs, Maxima, Protocol, RouterFlavor,
+    Settings, Tls, UpstreamTls, headers, later, listen, tls,
 };
 
 /// All settings; problems are added to `problems` and their settings left at something harmless.
@@ -55,6 +55,7 @@ pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Setti
         client_header_timeout: from.time("nginx_http_client_header_timeout"),
         client_body_timeout: from.time("nginx_http_client_body_timeout"),
         send_timeout: from.time("nginx_http_send_timeout"),
+        http2: from.http2(),
         router_flavor: from.router_flavor(),
         port_maps: from.port_maps(),
         declarative_config: from.list("declarative_config").into_iter().map(PathBuf::from).collect(),
@@ -265,6 +266,31 @@ impl Resolver<'_> {
             self.report(name, format!("{name} has an invalid value: '{text}' (auto, or a number from 1)"));
         }
         std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    }
+
+    fn http2(&mut self) -> Http2 {
+        let ping_interval = Some(self.time("http2_ping_interval")).filter(|interval| !interval.is_zero());
+        Http2 {
+            max_concurrent_streams: self.positive("nginx_http_http2_max_concurrent_streams"),
+            max_pending_resets: self.positive("http2_max_pending_resets"),
+            max_resets: self.positive("http2_max_resets"),
+            max_stream_errors: self.positive("http2_max_stream_errors"),
+            max_control_frames: self.positive("http2_max_control_frames"),
+            max_header_list_size: self.positive("http2_max_header_list_size"),
+            stream_window: self.positive("nginx_http_http2_body_preread_size"),
+            connection_window: self.positive("http2_connection_window"),
+            ping_interval,
+        }
+    }
+
+    /// A number or size that must not be 0; beyond the largest u32 the largest is meant.
+    fn positive(&mut self, name: &str) -> u32 {
+        let text = self.text(name);
+        let value = size(&text).unwrap_or_else(|| self.whole(name));
+        if value == 0 {
+            self.report(name, format!("{name} has an invalid value: '{text}' (a number from 1)"));
+        }
+        u32::try_from(value).unwrap_or(u32::MAX)
     }
 
     fn router_flavor(&self) -> RouterFlavor {

@@ -139,8 +139,8 @@ where
     /// any other.
     pub fn upgrade(self) -> Option<Upgraded<T>> {
         let mut connection = self.link.filter(|_| matches!(self.coding, Coding::Switched))?.connection;
-        let read = connection.buffers.read.split().freeze();
-        Some(Upgraded { io: connection.io, read })
+        let read = connection.inner.buffers.read.split().freeze();
+        Some(Upgraded { io: connection.inner.io, read })
     }
 
     /// Whether this is the empty body of a response that switches protocols.
@@ -194,7 +194,7 @@ where
             _ => 0,
         };
         let least = if self.large { LARGE_READ } else { READ };
-        link.connection.buffers.make_room(expected.clamp(least, LARGE_READ));
+        link.connection.inner.buffers.make_room(expected.clamp(least, LARGE_READ));
     }
 
     /// Reads once: whether there is more to decode, or the body is over.

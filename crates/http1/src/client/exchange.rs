@@ -63,14 +63,14 @@ where
 {
     link.send(cx)?;
     loop {
-        link.connection.buffers.make_room(READ);
+        link.connection.inner.buffers.make_room(READ);
         match link.poll_read(cx) {
             Poll::Ready(Ok(_)) if link.heard > BEFORE_ANSWER => {
                 return Poll::Ready(Err(link.told(Error::new(ErrorKind::NoAnswer))));
             }
             Poll::Ready(Ok(_)) => {}
             Poll::Ready(Err(error)) => {
-                let buffers = &mut link.connection.buffers;
+                let buffers = &mut link.connection.inner.buffers;
                 let checked = buffers.head.check_rest(&mut buffers.read);
                 return Poll::Ready(Err(checked.err().map_or(error, |wrong| link.told(wrong))));
             }
@@ -92,7 +92,7 @@ where
     B: HttpBody<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
-    let buffers = &mut link.connection.buffers;
+    let buffers = &mut link.connection.inner.buffers;
     loop {
         match buffers.head.take_response(&mut buffers.read) {
             Ok(Some(head)) if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS => {}

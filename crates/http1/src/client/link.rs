@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    Connection, Timeouts,
+    Connection, Inner, Timeouts,
     alarm::Alarm,
     error::{BoxError, Error, ErrorKind},
     sending::{SendError, Sending, State},
@@ -49,7 +49,7 @@ where
 
     /// What was read and not used yet.
     pub(super) fn buffer(&mut self) -> &mut BytesMut {
-        &mut self.connection.buffers.read
+        &mut self.connection.inner.buffers.read
     }
 
     /// Sends what can be sent of the request.
@@ -57,7 +57,7 @@ where
         if self.sending.is_over() {
             return Ok(());
         }
-        match self.sending.send(cx, &mut self.connection.io) {
+        match self.sending.send(cx, &mut self.connection.inner.io) {
             Ok(progress) => {
                 if progress || self.sending.state() != State::Blocked {
                     self.blocked = None;
@@ -84,7 +84,7 @@ where
 
     /// Reads once; 0 bytes at the end of the connection.
     pub(super) fn poll_read_or_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Connection { io, buffers, .. } = &mut self.connection;
+        let Inner { io, buffers, .. } = &mut *self.connection.inner;
         let count = ready!(pin!(io.read_buf(&mut buffers.read)).poll(cx))?;
         self.owing = None;
         self.heard = self.heard.saturating_add(count as u64);
@@ -93,7 +93,7 @@ where
 
     /// Whether so many bytes were read and not used yet.
     pub(super) fn holds(&self, bytes: u64) -> bool {
-        bytes <= self.connection.buffers.read.len() as u64
+        bytes <= self.connection.inner.buffers.read.len() as u64
     }
 
     /// Ready when nothing has happened for too long. `owes` says whether it is the server's turn, and
@@ -102,7 +102,7 @@ where
         let reads = due(&mut self.owing, owes, self.timeouts.read);
         let writes = due(&mut self.blocked, takes && self.sending.state() == State::Blocked, self.timeouts.write);
         let Some(next) = reads.into_iter().chain(writes).min() else { return Poll::Pending };
-        ready!(self.connection.alarm.poll(cx, next));
+        ready!(self.connection.inner.alarm.poll(cx, next));
         let Timeouts { read, write } = self.timeouts;
         let kind = if writes == Some(next) { ErrorKind::WriteTimeout(write) } else { ErrorKind::ReadTimeout(read) };
         Poll::Ready(self.told(Error::new(kind)))
@@ -134,10 +134,10 @@ where
     /// The connection for another request, if it can take one.
     pub(super) fn free(self) -> Option<Connection<T>> {
         let mut connection = self.connection;
-        if self.sending.state() != State::Sent || !connection.buffers.read.is_empty() {
+        if self.sending.state() != State::Sent || !connection.inner.buffers.read.is_empty() {
             return None;
         }
-        connection.buffers.write = self.sending.into_buffer();
+        connection.inner.buffers.write = self.sending.into_buffer();
         Some(connection)
     }
 }

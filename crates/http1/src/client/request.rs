@@ -35,8 +35,8 @@ pub struct Request<T> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Request<T> {
     pub(super) fn begin(mut connection: Connection<T>, method: &Method, target: &[&str]) -> Self {
-        connection.served = connection.served.saturating_add(1);
-        let mut out = std::mem::take(&mut connection.buffers.write);
+        connection.inner.served = connection.inner.served.saturating_add(1);
+        let mut out = std::mem::take(&mut connection.inner.buffers.write);
         out.clear();
         out.extend_from_slice(method.as_str().as_bytes());
         out.push(b' ');

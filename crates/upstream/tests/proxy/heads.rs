@@ -156,7 +156,7 @@ async fn what_cannot_be_proxied_is_answered_in_kongs_words() {
     let upstream = Upstream::bind().await;
     for (service, status, message) in [
         (
-            Service { protocol: Protocol::Grpcs, ..service(upstream.address) },
+            Service { protocol: Protocol::Tcp, ..service(upstream.address) },
             502,
             "An invalid response was received from the upstream server",
         ),

@@ -4,7 +4,12 @@
 
 mod bodies;
 mod connections;
+mod frames;
+mod h2_peer;
 mod heads;
+mod http2;
+mod http2_connections;
+mod http2_timeouts;
 mod retries;
 mod support;
 mod timeouts;

@@ -19,13 +19,13 @@ use towergate_upstream::{Destinations, TlsSettings};
 use crate::support::{Gateway, OK, Peer, Upstream, balanced, chunk, get, request, route, service, text, tries, within};
 
 /// An authority, and certificates it issued for servers and clients.
-struct Authority {
+pub(crate) struct Authority {
     pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -41,7 +41,7 @@ impl Authority {
     }
 
     /// A server with a certificate for this name; clients must have one, too, if `mutual`.
-    fn server(&self, name: &str, mutual: bool) -> TlsAcceptor {
+    pub(crate) fn server(&self, name: &str, mutual: bool) -> TlsAcceptor {
         let builder = if mutual {
             let mut roots = RootCertStore::empty();
             roots.add(CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap()).unwrap();
@@ -56,7 +56,7 @@ impl Authority {
         Arc::new(builder.with_single_cert(chain, key).unwrap()).into()
     }
 
-    fn strict(&self) -> Tls {
+    pub(crate) fn strict(&self) -> Tls {
         Tls { verify: Some(true), authorities: vec![self.pem.as_str().into()], ..Tls::default() }
     }
 }
