@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
+use tower::Layer;
 use towergate_config::{
     Settings,
     settings::{Log, LogLevel, Origin},
 };
-use towergate_runtime::{Base, Control, LoadError};
+use towergate_runtime::{Base, Control, LoadError, Table, Watched};
 use towergate_server::{Listen, Listeners, Workers};
-use towergate_tls::Identities;
+use towergate_tls::{Identities, Server};
 use towergate_upstream::Proxy;
 
 use crate::{
@@ -116,10 +117,7 @@ impl Gateway {
         let (control, watched) = Control::start(registry, base, reach, handle, first.config, workers)
             .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);
-        let proxying = wiring::proxy(&settings);
-        let make_stack = move |_| plugins.stack(Proxy::new(&proxying));
-        let workers = Workers::start(wiring::server(&settings, offered), proxy, watched, make_stack)
-            .map_err(|error| format!("cannot start the workers: {error}"))?;
+        let workers = start_workers(plugins, &settings, offered, proxy, watched)?;
         admin_api::serve(admin, control.clone(), settings, workers.stats())?;
         let (_pid_file, _background) = (pid_file, background);
         Ok(Self { sources, asks, waiting, control, workers, tls, proxy_address, admin_address, _pid_file, _background })
@@ -197,6 +195,23 @@ fn wait_for_asks(sources: &Sources) -> Result<(tokio::runtime::Runtime, Asks), S
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
     let asks = runtime.block_on(async { Asks::new(&sources.files) }).map_err(cannot)?;
     Ok((runtime, asks))
+}
+
+/// Starts the workers, each with a stack of its own. Without compression the stack knows nothing of it.
+fn start_workers<P: PluginSet>(
+    plugins: P,
+    settings: &Settings,
+    offered: Option<Server>,
+    listeners: Listeners,
+    watched: Vec<Watched<Table>>,
+) -> Result<Workers, String> {
+    let (config, proxying) = (wiring::server(settings, offered), wiring::proxy(settings));
+    let stack = move || plugins.stack(Proxy::new(&proxying));
+    let started = match wiring::compression(settings)? {
+        None => Workers::start(config, listeners, watched, move |_| stack()),
+        Some(compression) => Workers::start(config, listeners, watched, move |_| compression.layer(stack())),
+    };
+    started.map_err(|error| format!("cannot start the workers: {error}"))
 }
 
 /// Opens the ports of the proxy and of the Admin API.

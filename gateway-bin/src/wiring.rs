@@ -10,6 +10,7 @@ use std::{
 };
 
 use http::HeaderName;
+use towergate_compression::{Coding, CompressionLayer, Level, MediaRange};
 use towergate_config::{
     Config, Settings,
     settings::{self, Listener, ResponseHeaders, SoKeepalive},
@@ -80,6 +81,7 @@ pub(crate) fn server(settings: &Settings, tls: Option<Server>) -> ServerConfig {
         },
         limits: Limits {
             keep_alive_requests: settings.keepalive_requests,
+            connections: settings.worker_connections.get(),
             body: settings.client_max_body_size,
             http2: http2(&settings.http2),
             ..Limits::default()
@@ -120,6 +122,31 @@ fn tokens(headers: &ResponseHeaders) -> Tokens {
         upstream_status: headers.upstream_status,
         request_id: headers.request_id,
     }
+}
+
+/// What compresses responses, if anything does.
+///
+/// # Errors
+/// A media type that is none.
+pub(crate) fn compression(settings: &Settings) -> Result<Option<CompressionLayer>, String> {
+    let Some(compression) = &settings.compression else { return Ok(None) };
+    let codings = compression.codings.iter().map(|coding| match coding {
+        settings::Coding::Gzip => Coding::Gzip,
+        settings::Coding::Brotli => Coding::Brotli,
+        settings::Coding::Zstd => Coding::Zstd,
+    });
+    let level = match compression.level {
+        settings::Level::Fastest => Level::Fastest,
+        settings::Level::Balanced => Level::Balanced,
+        settings::Level::Best => Level::Best,
+        settings::Level::Exact(level) => Level::Exact(level),
+    };
+    let layer = CompressionLayer::new(codings).level(level).min_length(compression.min_length);
+    if compression.types.is_empty() {
+        return Ok(Some(layer));
+    }
+    let types: Result<Vec<MediaRange>, _> = compression.types.iter().map(|text| text.parse()).collect();
+    types.map(|types| Some(layer.types(types))).map_err(|error| error.to_string())
 }
 
 /// What the proxying service takes.

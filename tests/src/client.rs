@@ -101,6 +101,14 @@ impl Connection {
         self.read(false)
     }
 
+    /// Reads the answer to a request with this method, which may break. An answer to HEAD ends with its head.
+    ///
+    /// # Errors
+    /// When the connection ends before the answer does.
+    pub fn try_answer_to(&mut self, method: &str) -> Result<Answer, Broken> {
+        self.read(method == "HEAD")
+    }
+
     /// Reads one head only: the status, also of a 1xx answer. The body stays for [`Connection::read_until`].
     ///
     /// # Panics
@@ -133,6 +141,23 @@ impl Connection {
                 Ok(_) => {}
                 Err(error) => panic!("{error}: {text:?} is not in {seen:?}"),
             }
+        }
+    }
+
+    /// Reads the chunked body of an answer whose head was read by [`Connection::head`], until what has come is enough.
+    ///
+    /// # Panics
+    /// When the body or the connection ends before.
+    #[track_caller]
+    pub fn chunks_until(&mut self, mut is_enough: impl FnMut(&[u8]) -> bool) {
+        let (mut body, mut framing) = (Vec::new(), Framing::Chunked { left: 0 });
+        loop {
+            let is_whole = framing.take(&mut self.buffer, &mut body).expect("chunks");
+            if is_enough(&body) {
+                return;
+            }
+            assert!(!is_whole, "the body has ended after {} bytes", body.len());
+            self.more().expect("more of the answer");
         }
     }
 

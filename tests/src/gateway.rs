@@ -160,6 +160,16 @@ impl Gateway {
         self.child.id()
     }
 
+    /// The most memory the process ever had in use, in bytes, as Linux tells it.
+    ///
+    /// # Panics
+    /// Where there is no `/proc`.
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("/proc of our own child");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of KiB") * 1024
+    }
+
     /// Whether the process is running.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("the state of our own child").is_none()
@@ -194,17 +204,6 @@ impl Gateway {
         let status =
             eventually_some(Duration::from_secs(20), || self.child.try_wait().expect("the state of our own child"));
         Exit { status, took: start.elapsed() }
-    }
-
-    /// Most memory that was in use at a time so far, in KiB (`VmHWM`).
-    ///
-    /// # Panics
-    /// When the system does not say.
-    #[track_caller]
-    pub fn peak_memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the state of the process");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
-        line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
     }
 
     /// What was said on standard error so far.

@@ -27,6 +27,7 @@ pub(crate) enum Step {
     Echo,
     Wait(Duration),
     Pass(Gate),
+    Open(Gate),
     Hang,
     Tunnel,
     TunnelOnce(Vec<u8>),
@@ -96,6 +97,11 @@ impl Script {
     /// Then waits until the gate is open.
     pub fn then_pass(self, gate: &Gate) -> Self {
         self.then(Step::Pass(gate.clone()))
+    }
+
+    /// Then opens the gate, as a sign for whoever waits for it.
+    pub fn then_open(self, gate: &Gate) -> Self {
+        self.then(Step::Open(gate.clone()))
     }
 
     /// Then stays silent until the other side closes.
@@ -204,6 +210,11 @@ impl Gate {
     /// Lets all through, now and later.
     pub fn open(&self) {
         self.0.close();
+    }
+
+    /// Whether it has been opened.
+    pub fn is_open(&self) -> bool {
+        self.0.is_closed()
     }
 
     /// Waits until the gate is open.

@@ -20,6 +20,7 @@ pub struct Setup {
     pub(crate) settings: BTreeMap<String, String>,
     pub(crate) proxy: Arc<Port>,
     pub(crate) admin: Arc<Port>,
+    open_files: Option<u32>,
 }
 
 /// How a start went wrong.
@@ -55,6 +56,7 @@ impl Setup {
             settings: settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
             proxy: Arc::new(Port::free()),
             admin: Arc::new(Port::free()),
+            open_files: None,
         }
     }
 
@@ -68,6 +70,12 @@ impl Setup {
     pub fn proxy_flags(self, flags: &str) -> Self {
         let listen = format!("{} {flags}", self.proxy.address());
         self.setting("proxy_listen", &listen)
+    }
+
+    /// Lets the process have no more than so many files and sockets open.
+    pub fn open_files(mut self, most: u32) -> Self {
+        self.open_files = Some(most);
+        self
     }
 
     /// Uses the ports of another gateway, which must have ended.
@@ -144,9 +152,19 @@ impl Setup {
         folder
     }
 
+    /// The binary, started by a shell that limits it if need be.
+    fn binary(&self) -> Command {
+        let Some(most) = self.open_files else {
+            return Command::new(binary());
+        };
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]).arg(binary());
+        shell
+    }
+
     /// The command with all settings; standard error is piped.
     pub(crate) fn command(&self, folder: &TempDir) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = self.binary();
         command.arg("start").stdin(Stdio::null()).stderr(Stdio::piped());
         forget_settings(&mut command);
         command.env("KONG_PREFIX", folder.path().join("prefix"));

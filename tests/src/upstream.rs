@@ -58,6 +58,8 @@ struct Seen {
     requests: Mutex<Vec<Received>>,
     /// One entry per accepted connection: whether it is still open.
     connections: Mutex<Vec<bool>>,
+    /// One entry per accepted connection: every byte that came, whatever it meant.
+    wires: Mutex<Vec<Vec<u8>>>,
 }
 
 type Answering = Arc<dyn Fn(&Received) -> Script + Send + Sync>;
@@ -125,6 +127,12 @@ impl Upstream {
         self.seen.connections.lock().expect("no panic inside").len()
     }
 
+    /// Every byte that came, connection by connection in the order in which they were accepted, whether or not it made
+    /// a request; see [`Reading`](crate::Reading).
+    pub fn wires(&self) -> Vec<Vec<u8>> {
+        self.seen.wires.lock().expect("no panic inside").clone()
+    }
+
     /// The number of connections that are open.
     pub fn open_connections(&self) -> usize {
         self.seen.connections.lock().expect("no panic inside").iter().filter(|open| **open).count()
@@ -165,7 +173,7 @@ impl Server {
             let number = self.seen.opened();
             let server = self.clone();
             tokio::spawn(async move {
-                Wire { stream, buffer: Vec::new(), number }.serve(&server).await;
+                Wire { stream, buffer: Vec::new(), number, seen: Arc::clone(&server.seen) }.serve(&server).await;
                 server.seen.closed(number);
             });
         }
@@ -174,6 +182,7 @@ impl Server {
 
 impl Seen {
     fn opened(&self) -> usize {
+        self.wires.lock().expect("no panic inside").push(Vec::new());
         let mut connections = self.connections.lock().expect("no panic inside");
         connections.push(true);
         connections.len() - 1
@@ -181,6 +190,10 @@ impl Seen {
 
     fn closed(&self, number: usize) {
         self.connections.lock().expect("no panic inside")[number] = false;
+    }
+
+    fn heard(&self, number: usize, bytes: &[u8]) {
+        self.wires.lock().expect("no panic inside")[number].extend_from_slice(bytes);
     }
 
     fn record(&self, request: Received) -> usize {
@@ -204,6 +217,7 @@ struct Wire {
     stream: TcpStream,
     buffer: Vec<u8>,
     number: usize,
+    seen: Arc<Seen>,
 }
 
 impl Wire {
@@ -273,6 +287,7 @@ impl Wire {
                 Step::Echo => self.stream.write_all(&description(request)).await.ok()?,
                 Step::Wait(delay) => tokio::time::sleep(delay).await,
                 Step::Pass(gate) => gate.pass().await,
+                Step::Open(gate) => gate.open(),
                 Step::Hang => while self.more().await.is_some() {},
                 Step::Tunnel => self.tunnel().await?,
                 Step::TunnelOnce(goodbye) => {
@@ -300,9 +315,13 @@ impl Wire {
 
     /// Waits for bytes; `None` at the end of the connection.
     async fn more(&mut self) -> Option<()> {
+        let before = self.buffer.len();
         match self.stream.read_buf(&mut self.buffer).await {
             Ok(0) | Err(_) => None,
-            Ok(_) => Some(()),
+            Ok(_) => {
+                self.seen.heard(self.number, &self.buffer[before..]);
+                Some(())
+            }
         }
     }
 }

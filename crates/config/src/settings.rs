@@ -4,6 +4,7 @@
 //! something here become the typed fields of [`Settings`]; all are kept as text in
 //! [`Settings::value`]. Keys nobody knows are accepted and ignored.
 
+mod compression;
 mod file;
 mod gather;
 mod headers;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use uuid::Uuid;
 
+pub use compression::{Coding, Compression, Level};
 pub use headers::{ResponseHeaders, UpstreamHeaders};
 pub use listen::{Listener, Protocol, SoKeepalive, parse as parse_listeners};
 pub use problem::{Origin, Problem, Problems};
@@ -76,6 +78,8 @@ pub struct Settings {
     pub keepalive: Keepalive,
     /// Worker threads. Default one for each core.
     pub workers: NonZeroUsize,
+    /// Client connections of one worker at the same time. Default 16384.
+    pub worker_connections: NonZeroUsize,
     /// Most bytes of a request body; `None` is no limit, the default.
     pub client_max_body_size: Option<u64>,
     /// Most bytes of a request body to the Admin API; `None` is no limit. Default 10 MiB.
@@ -92,6 +96,8 @@ pub struct Settings {
     pub send_timeout: Duration,
     /// What an HTTP/2 client may do.
     pub http2: Http2,
+    /// Compression of responses; `None` is off, the default.
+    pub compression: Option<Compression>,
     /// Which rules order routes. Default traditional compatible.
     pub router_flavor: RouterFlavor,
     /// From the port listened on to the port clients see.

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use towergate_config::settings::{CipherSuite, Log, Origin, RouterFlavor, Tls, TlsVersion, UpstreamTls};
+use towergate_config::settings::{
+    CipherSuite, Coding, Compression, Level, Log, Origin, RouterFlavor, Tls, TlsVersion, UpstreamTls,
+};
 use towergate_config::{Environment, Settings, Source};
 
 fn from_file(text: &str) -> Result<Settings, String> {
@@ -80,6 +82,7 @@ fn values_are_typed() {
         ("KONG_STATUS_LISTEN", "off"),
         ("KONG_TRUSTED_IPS", "10.0.0.0/8, 127.0.0.1, ::1, unix:"),
         ("KONG_NGINX_WORKER_PROCESSES", "3"),
+        ("KONG_NGINX_EVENTS_WORKER_CONNECTIONS", "100"),
         ("KONG_CLIENT_MAX_BODY_SIZE", "10m"),
         ("KONG_PORT_MAPS", "80:8000, 443:8443"),
         ("KONG_HEADERS", "off"),
@@ -100,7 +103,7 @@ fn values_are_typed() {
     assert!(settings.status_listen.is_empty());
     assert_eq!(settings.trusted_ips.len(), 3);
     assert!(settings.trusts_unix_sockets);
-    assert_eq!(settings.workers.get(), 3);
+    assert_eq!((settings.workers.get(), settings.worker_connections.get()), (3, 100));
     assert_eq!(settings.client_max_body_size, Some(10 << 20));
     assert_eq!(settings.port_maps, [(8000, 80), (8443, 443)]);
     assert_eq!((settings.headers, settings.headers_upstream), Default::default());
@@ -168,6 +171,13 @@ fn what_cannot_be_right_is_refused_with_its_place_and_what_would_be() {
             "0",
             "nginx_worker_processes has an invalid value: '0' (auto, or a number from 1)",
         ),
+        ("KONG_COMPRESSION", "gzip, deflate", "compression: unknown coding 'deflate' (off, gzip, br, zstd)"),
+        ("KONG_COMPRESSION", "on", "compression: unknown coding 'on' (off, gzip, br, zstd)"),
+        (
+            "KONG_NGINX_EVENTS_WORKER_CONNECTIONS",
+            "many",
+            "nginx_events_worker_connections has an invalid value: 'many' (auto, or a number from 1)",
+        ),
         ("KONG_NODE_ID", "me", "node_id: 'me' is not a valid UUID"),
         (
             "KONG_PG_USER",
@@ -184,6 +194,76 @@ fn what_cannot_be_right_is_refused_with_its_place_and_what_would_be() {
          [proxy_protocol] [deferred] [bind] [reuseport] [transparent] [backlog=N] [ipv6only=on|off] \
          [so_keepalive=on|off|idle:interval:count], [... next entry ...]"
     );
+}
+
+#[test]
+fn compression_is_off_unless_ours_or_nginx_s_settings_switch_it_on() {
+    let compression = |variables: &[(&'static str, &'static str)]| from_variables(variables).unwrap().compression;
+    assert_eq!(compression(&[]), None);
+    assert_eq!(compression(&[("KONG_COMPRESSION_LEVEL", "best")]), None);
+    assert_eq!(compression(&[("KONG_COMPRESSION", "off"), ("KONG_NGINX_PROXY_GZIP", "on")]), None);
+    let ours = compression(&[("KONG_COMPRESSION", "br, gzip")]).unwrap();
+    assert_eq!((ours.codings.as_slice(), ours.level), (&[Coding::Brotli, Coding::Gzip][..], Level::Balanced));
+    assert_eq!((ours.min_length, ours.types.len()), (1024, 0));
+    let own = compression(&[
+        ("KONG_COMPRESSION", "zstd"),
+        ("KONG_COMPRESSION_LEVEL", "7"),
+        ("KONG_COMPRESSION_MIN_LENGTH", "2k"),
+        ("KONG_COMPRESSION_TYPES", "text/*, *+json, application/json, *"),
+    ]);
+    let types = ["text/*", "*+json", "application/json", "*"].map(str::to_owned).into();
+    let expected = Compression { codings: vec![Coding::Zstd], level: Level::Exact(7), min_length: 2048, types };
+    assert_eq!(own, Some(expected));
+    let nginx = compression(&[("KONG_NGINX_PROXY_GZIP", "on")]).unwrap();
+    assert_eq!((nginx.codings.as_slice(), nginx.level), (&[Coding::Gzip][..], Level::Exact(1)));
+    assert_eq!((nginx.min_length, nginx.types), (20, vec!["text/html".to_owned()]));
+    let nginx = compression(&[
+        ("KONG_NGINX_PROXY_GZIP", "on"),
+        ("KONG_NGINX_PROXY_GZIP_TYPES", "text/css application/json"),
+        ("KONG_NGINX_PROXY_GZIP_MIN_LENGTH", "1000"),
+        ("KONG_NGINX_PROXY_GZIP_COMP_LEVEL", "6"),
+    ]);
+    let nginx = nginx.unwrap();
+    assert_eq!((nginx.level, nginx.min_length), (Level::Exact(6), 1000));
+    assert_eq!(nginx.types, ["text/html", "text/css", "application/json"]);
+}
+
+#[test]
+fn what_is_wrong_about_compression_is_told_when_it_is_on() {
+    for (switch, variable, value, refusal) in [
+        (
+            ("KONG_COMPRESSION", "gzip"),
+            "KONG_COMPRESSION_LEVEL",
+            "23",
+            "compression_level has an invalid value: '23' (fastest, balanced, best, or a number from 0 to 22)",
+        ),
+        (
+            ("KONG_COMPRESSION", "gzip"),
+            "KONG_COMPRESSION_TYPES",
+            "text/html, html",
+            "compression_types: 'html' is no media type (as text/css, text/*, *+json or *)",
+        ),
+        (
+            ("KONG_COMPRESSION", "gzip"),
+            "KONG_COMPRESSION_MIN_LENGTH",
+            "1kb",
+            "compression_min_length is not a size: '1kb' (a number of bytes, or one with k, m or g as in 10m)",
+        ),
+        (
+            ("KONG_NGINX_PROXY_GZIP", "on"),
+            "KONG_NGINX_PROXY_GZIP_COMP_LEVEL",
+            "10",
+            "nginx_proxy_gzip_comp_level must be between 1 and 9, got 10",
+        ),
+        (
+            ("KONG_NGINX_PROXY_GZIP", "on"),
+            "KONG_NGINX_PROXY_GZIP_TYPES",
+            "text/css, text/html",
+            "nginx_proxy_gzip_types: 'text/css,' is no media type (as text/css, text/*, *+json or *)",
+        ),
+    ] {
+        assert_eq!(from_variables(&[switch, (variable, value)]).unwrap_err(), format!("{variable}: {refusal}"));
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     pin::pin,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::net::{TcpListener, TcpStream};
@@ -14,6 +14,7 @@ use towergate_http1::server as http1;
 
 use crate::{
     activity::Activity,
+    capacity::Capacity,
     connection::Connection,
     http2::{self, Spoken},
     listener::Listen,
@@ -141,20 +142,23 @@ pub(crate) async fn accept<S: Stack>(socket: std::net::TcpListener, listen: List
         Ok(listener) => listener,
         Err(error) => return tracing::error!(?address, %error, "Cannot watch a listening socket; it is closed"),
     };
-    let mut failures = 0u32;
+    let (mut failures, mut capacity) = (0u32, Capacity::default());
     loop {
         match listener.accept().await {
             Ok((socket, peer)) => {
                 failures = 0;
-                acceptor.serve(socket, peer, listen);
+                if capacity.admits(&acceptor.worker, address) {
+                    acceptor.serve(socket, peer, listen);
+                }
             }
             Err(error) if is_the_clients(&error) => {}
             Err(error) => {
-                // Out of file descriptors or memory. Others will end and give some back.
+                // Out of file descriptors or memory. Others will end and give some back; idle ones are asked to.
                 if failures == 0 {
                     tracing::error!(?address, %error, "Cannot accept connections for now; trying again");
                 }
                 failures = failures.saturating_add(1);
+                capacity.make_room(&acceptor.worker, Instant::now());
                 tokio::time::sleep(pause(failures)).await;
             }
         }

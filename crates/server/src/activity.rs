@@ -196,6 +196,11 @@ impl Activity {
         }
     }
 
+    /// Whether the last request is answered and nothing of a next one has come.
+    fn is_idle(&self) -> bool {
+        self.phase() == Phase::Waiting && self.requests.load(Relaxed) > 0
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         phase(self.state.load(Relaxed))
     }
@@ -269,6 +274,13 @@ impl Register {
     /// Asks all connections to close when they can.
     pub(crate) fn retire_all(&self) {
         self.entries().values().for_each(|entry| entry.activity.retire());
+    }
+
+    /// Asks so many of the connections that are between two requests to close.
+    pub(crate) fn retire_idle(&self, most: usize) {
+        let entries = self.entries();
+        let idle = entries.values().filter(|entry| entry.activity.is_idle() && !entry.activity.is_retiring());
+        idle.take(most).for_each(|entry| entry.activity.retire());
     }
 
     /// Ends the connections that have waited for too long: an idle one in peace, one in the middle
@@ -394,6 +406,23 @@ mod tests {
         assert_eq!(activity.taken_back(), 2);
         activity.forgive();
         assert_eq!(activity.taken_back(), 0);
+    }
+
+    #[tokio::test]
+    async fn only_connections_between_two_requests_give_way() {
+        let watched = Watched::new();
+        watched.0.retire_idle(1);
+        assert!(!watched.1.is_retiring(), "its first request may be on its way");
+        watched.1.received();
+        watched.0.retire_idle(1);
+        watched.1.begin();
+        watched.0.retire_idle(1);
+        assert!(!watched.1.is_retiring());
+        watched.1.end();
+        watched.0.retire_idle(0);
+        assert!(!watched.1.is_retiring());
+        watched.0.retire_idle(1);
+        assert!(watched.1.is_retiring());
     }
 
     #[tokio::test]

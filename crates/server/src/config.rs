@@ -139,6 +139,10 @@ impl Default for Timeouts {
 pub struct Limits {
     /// How many requests one connection may bring. Default 10 000, as nginx in Kong.
     pub keep_alive_requests: u64,
+    /// How many connections a worker serves at the same time (`nginx_events_worker_connections`), those to upstreams
+    /// not counted. Default 16 384. When little room is left, connections between two requests are closed; when none
+    /// is, new ones are closed without an answer, and the log says so once a second.
+    pub connections: usize,
     /// Bytes of a request's body (`client_max_body_size`); `None`, the default, is no limit.
     pub body: Option<u64>,
     /// Bytes of the request line and of each header line. Default 8 KiB: a longer request line is
@@ -157,6 +161,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             keep_alive_requests: 10_000,
+            connections: 16_384,
             body: None,
             line: 8 << 10,
             head: 40 << 10,

@@ -109,6 +109,7 @@
 mod accept;
 mod activity;
 mod answer;
+mod capacity;
 mod config;
 mod connection;
 mod extended_connect;

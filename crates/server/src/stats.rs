@@ -17,6 +17,7 @@ pub struct Stats {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) accepted: AtomicU64,
+    pub(crate) turned_away: AtomicU64,
     pub(crate) requests: AtomicU64,
     pub(crate) register: Register,
 }
@@ -33,7 +34,7 @@ impl Counters {
 pub struct Snapshot {
     /// Connections accepted since the start.
     pub connections_accepted: u64,
-    /// Connections handled since the start; all that were accepted are.
+    /// Connections handled since the start: all that were accepted but those a limit turned away.
     pub connections_handled: u64,
     /// Connections open now.
     pub connections_active: u64,
@@ -57,13 +58,14 @@ impl Stats {
         let mut sum = Snapshot::default();
         for worker in &self.workers {
             let [waiting, reading, writing] = worker.register.phases();
-            sum.connections_accepted += worker.accepted.load(Relaxed);
+            let (accepted, turned_away) = (worker.accepted.load(Relaxed), worker.turned_away.load(Relaxed));
+            sum.connections_accepted += accepted;
+            sum.connections_handled += accepted.saturating_sub(turned_away);
             sum.total_requests += worker.requests.load(Relaxed);
             sum.connections_waiting += waiting;
             sum.connections_reading += reading;
             sum.connections_writing += writing;
         }
-        sum.connections_handled = sum.connections_accepted;
         sum.connections_active = sum.connections_waiting + sum.connections_reading + sum.connections_writing;
         sum
     }

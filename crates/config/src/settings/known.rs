@@ -120,6 +120,7 @@ pub(super) const KNOWN: &[Known] = &[
     // nginx directives that mean something here; all others are accepted and ignored.
     known("nginx_worker_processes", "auto", Text),
     known("nginx_main_worker_processes", "", Text),
+    known("nginx_events_worker_connections", "auto", Text),
     known("nginx_http_client_max_body_size", "0", Size),
     known("nginx_proxy_client_max_body_size", "", Size),
     known("nginx_admin_client_max_body_size", "10m", Size),
@@ -131,6 +132,10 @@ pub(super) const KNOWN: &[Known] = &[
     known("nginx_http_send_timeout", "60", Time),
     known("nginx_http_http2_max_concurrent_streams", "128", Number),
     known("nginx_http_http2_body_preread_size", "64k", Size),
+    known("nginx_proxy_gzip", "off", Switch),
+    known("nginx_proxy_gzip_types", "text/html", Text),
+    known("nginx_proxy_gzip_min_length", "20", Size),
+    known("nginx_proxy_gzip_comp_level", "1", Number),
     known("nginx_proxy_real_ip_header", "", Text),
     known("nginx_proxy_real_ip_recursive", "", Switch),
     // Database and cache.
@@ -239,6 +244,10 @@ pub(super) const KNOWN: &[Known] = &[
     known("admin_gui_access_log", "logs/admin_gui_access.log", Text),
     known("admin_gui_error_log", "logs/admin_gui_error.log", Text),
     // Ours.
+    known("compression", "off", List),
+    known("compression_level", "balanced", Text),
+    known("compression_min_length", "1024", Size),
+    known("compression_types", "", List),
     known("server_token", concat!("towergate/", env!("CARGO_PKG_VERSION")), Text),
     known("http2_max_pending_resets", "20", Number),
     known("http2_max_resets", "200", Number),

@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::value::{list, number, size, switch, time};
 use super::{
     Database, Dns, ErrorTemplates, Http2, Keepalive, Listener, Log, LogLevel, Logs, Maxima, Protocol, RouterFlavor,
-    Settings, Tls, UpstreamTls, headers, later, listen, tls,
+    Settings, Tls, UpstreamTls, compression, headers, later, listen, tls,
 };
 
 /// All settings; problems are added to `problems` and their settings left at something harmless.
@@ -45,6 +45,7 @@ pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Setti
         error_templates: from.error_templates(),
         keepalive: from.keepalive(),
         workers: from.workers(),
+        worker_connections: from.worker_connections(),
         client_max_body_size: from.body_limit(from.first_given(
             &["client_max_body_size", "nginx_proxy_client_max_body_size"],
             "nginx_http_client_max_body_size",
@@ -56,6 +57,7 @@ pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Setti
         client_body_timeout: from.time("nginx_http_client_body_timeout"),
         send_timeout: from.time("nginx_http_send_timeout"),
         http2: from.http2(),
+        compression: compression::compression(&mut from),
         router_flavor: from.router_flavor(),
         port_maps: from.port_maps(),
         declarative_config: from.list("declarative_config").into_iter().map(PathBuf::from).collect(),
@@ -75,30 +77,34 @@ pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Setti
     settings
 }
 
-struct Resolver<'a> {
+pub(super) struct Resolver<'a> {
     gathered: &'a Gathered,
     problems: &'a mut Vec<Problem>,
 }
 
 impl Resolver<'_> {
-    fn report(&mut self, name: &str, message: String) {
+    pub(super) fn report(&mut self, name: &str, message: String) {
         self.problems.push(Problem::new(self.gathered.origin(name), message));
     }
 
     /// The text of a setting; empty when it has neither value nor default.
-    fn text(&self, name: &str) -> String {
+    pub(super) fn text(&self, name: &str) -> String {
         self.given(name).unwrap_or_default()
+    }
+
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        self.gathered.is_given(name)
     }
 
     fn given(&self, name: &str) -> Option<String> {
         self.gathered.text(name).map(str::to_owned)
     }
 
-    fn list(&self, name: &str) -> Vec<String> {
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
         list(&self.text(name)).map(str::to_owned).collect()
     }
 
-    fn switch(&self, name: &str) -> bool {
+    pub(super) fn switch(&self, name: &str) -> bool {
         self.gathered.text(name).and_then(switch).unwrap_or(false)
     }
 
@@ -107,7 +113,7 @@ impl Resolver<'_> {
         Duration::try_from_secs_f64(seconds).ok()
     }
 
-    fn whole(&self, name: &str) -> u64 {
+    pub(super) fn whole(&self, name: &str) -> u64 {
         // Checked to be finite and not negative; beyond the largest u64 the largest is meant.
         self.gathered.text(name).and_then(number).map_or(0, |n| n as u64)
     }
@@ -291,6 +297,19 @@ impl Resolver<'_> {
             self.report(name, format!("{name} has an invalid value: '{text}' (a number from 1)"));
         }
         u32::try_from(value).unwrap_or(u32::MAX)
+    }
+
+    fn worker_connections(&mut self) -> NonZeroUsize {
+        const AUTO: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
+        let name = "nginx_events_worker_connections";
+        let text = self.text(name);
+        if text == "auto" {
+            return AUTO;
+        }
+        text.parse().unwrap_or_else(|_| {
+            self.report(name, format!("{name} has an invalid value: '{text}' (auto, or a number from 1)"));
+            AUTO
+        })
     }
 
     fn router_flavor(&self) -> RouterFlavor {
