@@ -62,6 +62,7 @@ impl<S> Connection<S> {
         let timing = Timing::start();
         let client = self.client(head, number);
         let limits = &self.worker.config.limits;
+        let fault = fault.or(self.origin.lacks_tls.then_some(Refusal::Cleartext));
         let checked = fault.map_or_else(|| request_check::check(head, limits), Err);
         let ends = checked.as_ref().is_err_and(|refusal| refusal.ends_connection());
         let found = self.worker.table.with(|table| match &checked {
