@@ -86,6 +86,25 @@ def dialogue(client):
     equal(responses.code(), grpc.StatusCode.OK)
 
 
+def interrupted(client):
+    """A dialogue in whose middle something happens: it is asked for on standard output, and over with a line of input."""
+    said = threading.Semaphore(0)
+
+    def requests():
+        for number in range(20):
+            yield str(number).encode()
+            assert said.acquire(timeout=LIMIT)
+
+    answers = []
+    for response in client.chat(requests()):
+        answers.append(response)
+        if len(answers) == 10:
+            print("now", flush=True)
+            sys.stdin.readline()
+        said.release()
+    equal(answers, [b"re: %d" % number for number in range(20)])
+
+
 def metadata(client):
     _, call = client.unary("Echo", b"x", metadata=(("x-ask", "why"), ("x-ask-bin", b"\x00\x01")))
     initial, trailing = dict(call.initial_metadata()), dict(call.trailing_metadata())

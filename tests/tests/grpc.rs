@@ -1,13 +1,13 @@
 //! gRPC with somebody else's implementation on both sides: a client and a server of grpcio (`tests/grpc/*.py`), the real
 //! binary between them. What is promised stands in `client.py`, one function for each test here.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use tempfile::TempDir;
-use towergate_tests::{Authority, Gateway, Port, Request, Setup, tool};
+use towergate_tests::{Authority, Gateway, Port, Request, SOON, Setup, eventually, tool};
 
 fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("grpc").join(name)
@@ -180,6 +180,43 @@ fn a_grpc_route_is_not_for_http_1() {
     let answer = gateway.send(&Request::post("/shop.Shop/Echo", "x").header("Content-Type", "text/plain"));
     assert_eq!(answer.status, 415);
     assert_eq!(answer.json()["message"], "Non-gRPC request matched gRPC route");
+}
+
+/// Runs the dialogue of `client.py` and lets something happen in its middle.
+fn dialogue_in_which(gateway: &mut Gateway, something: impl FnOnce(&mut Gateway)) {
+    let mut command = tool("python");
+    command.arg(script("client.py")).args(["interrupted", &gateway.proxy().to_string()]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("python runs");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("readable");
+    if line == "now\n" {
+        something(gateway);
+        child.stdin.take().expect("piped").write_all(b"go on\n").expect("the client reads");
+    }
+    let output = child.wait_with_output().expect("our own child");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn an_open_stream_outlives_a_change_of_configuration() {
+    let server = Server::start();
+    let mut gateway = gateway(&server.document("", "")).start();
+    dialogue_in_which(&mut gateway, |gateway| gateway.reload(&server.document("retries: 0", "tags: [new]")));
+    ask("four_kinds", &gateway.proxy().to_string(), &[]);
+}
+
+#[test]
+fn an_open_stream_ends_before_the_gateway_does() {
+    let server = Server::start();
+    let mut gateway = gateway(&server.document("", "")).start();
+    dialogue_in_which(&mut gateway, |gateway| {
+        gateway.signal("TERM");
+        // It takes nobody new, and waits for the one it has.
+        eventually(SOON, || std::net::TcpStream::connect(gateway.proxy()).is_err());
+        assert!(gateway.is_running());
+    });
+    assert!(gateway.end().status.success());
 }
 
 /// TLS on both sides. The client checks; of upstreams Kong lets only `https` services check who they are.
