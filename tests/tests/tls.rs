@@ -7,8 +7,8 @@ use std::path::Path;
 use rcgen::PKCS_RSA_SHA256;
 use tokio_rustls::rustls::{ProtocolVersion, SignatureScheme, version};
 use towergate_tests::{
-    Answer, Certificate, Connection, Gate, Gateway, Handshake, Port, Reply, Request, SOON, Script, Setup, TlsClient,
-    Upstream, eventually, proxying,
+    Answer, Certificate, Connection, Gate, Gateway, Handshake, Http2, Port, Reply, Request, SOON, Script, Setup,
+    TlsClient, Upstream, eventually, proxying,
 };
 
 /// A gateway with a listener in cleartext and one with TLS.
@@ -179,6 +179,35 @@ services:
     }
     // Over cleartext no server name is asked for: the route asks for TLS instead.
     assert_eq!(gateway.gateway.get("/").status, 426);
+}
+
+/// HTTP/2 is offered on listeners flagged so, and spoken with whoever takes it.
+#[test]
+fn http2_is_agreed_upon_where_it_is_flagged() {
+    let upstream = Upstream::echo();
+    let gateway = Secured::start(&proxying(&upstream), &[]);
+    let both = [&version::TLS12, &version::TLS13];
+    let client = TlsClient::speaking(&both, &["h2", "http/1.1"]);
+    let (near, handshake) = client.bridge(gateway.tls.address(), "shop.test").expect("a handshake");
+    assert_eq!(handshake.alpn.as_deref(), Some("h2"));
+    let http2 = Http2::open(near);
+    for _ in 0..3 {
+        assert_eq!(http2.get("/a?b").status, 200);
+    }
+    assert_eq!(upstream.last().header("X-Forwarded-Proto"), Some("https"));
+    // Whoever asks for HTTP/1.1, or for nothing, gets that.
+    for protocols in [&["http/1.1"][..], &[]] {
+        let client = TlsClient::speaking(&both, protocols);
+        let (mut connection, handshake) = client.connect(gateway.tls.address(), "shop.test");
+        assert_eq!(handshake.alpn.as_deref(), protocols.first().copied());
+        assert_eq!(connection.request(&Request::get("/")).status, 200);
+    }
+
+    let tls = Port::free();
+    let plain = Gateway::with(&proxying(&upstream)).also_listening_on(&format!("{} ssl", tls.address())).start();
+    let (_, handshake) = client.connect(tls.address(), "shop.test");
+    assert_eq!(handshake.alpn.as_deref(), Some("http/1.1"));
+    drop(plain);
 }
 
 /// nginx's page, which Kong does not replace.

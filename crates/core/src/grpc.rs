@@ -1,4 +1,6 @@
-//! gRPC's status codes for HTTP statuses.
+//! gRPC's status codes for HTTP statuses, and its way to write messages.
+
+use std::{borrow::Cow, fmt::Write};
 
 use http::StatusCode;
 
@@ -22,9 +24,35 @@ pub(crate) fn status(status: StatusCode) -> (u8, &'static str) {
     }
 }
 
+/// A message as it stands in `grpc-message`: what is not printable ASCII is percent-encoded, and the
+/// percent sign itself ("gRPC over HTTP2", Responses).
+pub(crate) fn escape(message: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'%';
+    if message.bytes().all(is_plain) {
+        return Cow::Borrowed(message);
+    }
+    let mut escaped = String::with_capacity(message.len().saturating_mul(3));
+    for byte in message.bytes() {
+        match is_plain(byte) {
+            true => escaped.push(char::from(byte)),
+            false => drop(write!(escaped, "%{byte:02X}")),
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messages_are_printable_ascii() {
+        for (message, escaped) in
+            [("", ""), ("No API key found", "No API key found"), ("100 %", "100 %25"), ("s\u{fc}nd\n", "s%C3%BCnd%0A")]
+        {
+            assert_eq!(escape(message), escaped);
+        }
+    }
 
     #[test]
     fn maps_as_kong_documents() {

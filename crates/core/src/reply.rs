@@ -11,6 +11,8 @@ use crate::{
     request_id::RequestId,
 };
 
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
 /// An answer the gateway makes itself.
 ///
 /// Kong speaks in several voices, and clients see the difference: [`exit`](Self::exit) is compact
@@ -94,6 +96,10 @@ impl Reply {
         let Self { status, headers, voice } = self;
         let grpc = asker.is_grpc();
         let (content_type, body) = match voice {
+            // Who says the status of gRPC itself has its reasons.
+            Voice::Empty if grpc && !headers.contains_key(GRPC_STATUS) => {
+                return grpc_response(status, headers, grpc::status(status).1);
+            }
             Voice::Empty => (None, Bytes::new()),
             Voice::Raw { content_type, body } => (Some(content_type), body),
             Voice::Page => (Some(HeaderValue::from_static("text/html")), html_page(status).into()),
@@ -209,10 +215,9 @@ fn compact(message: &str) -> String {
 }
 
 fn grpc_response(status: StatusCode, mut headers: HeaderMap, message: &str) -> Response<Bytes> {
-    let text: String = message.chars().filter(|c| !c.is_control()).collect();
     headers.insert(header::CONTENT_TYPE, Form::Grpc.content_type());
-    headers.insert(HeaderName::from_static("grpc-status"), HeaderValue::from(u16::from(grpc::status(status).0)));
-    if let Ok(text) = HeaderValue::from_str(&text) {
+    headers.insert(GRPC_STATUS, HeaderValue::from(u16::from(grpc::status(status).0)));
+    if let Ok(text) = HeaderValue::from_str(&grpc::escape(message)) {
         headers.insert(HeaderName::from_static("grpc-message"), text);
     }
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -334,10 +339,14 @@ mod tests {
 
     #[test]
     fn grpc_clients_read_the_status_in_headers() {
+        let (message, own) = (HeaderName::from_static("grpc-message"), HeaderValue::from_static("mine"));
         let table = [
             (Reply::error(StatusCode::NOT_FOUND, "no Route"), "5", "NotFound"),
             (Reply::exit(StatusCode::TOO_MANY_REQUESTS, "slow down"), "8", "slow down"),
+            (Reply::exit(StatusCode::FORBIDDEN, "0 % f\u{fc}r dich"), "7", "0 %25 f%C3%BCr dich"),
             (Reply::fault(StatusCode::SERVICE_UNAVAILABLE), "14", "The upstream server is currently unavailable"),
+            (Reply::empty(StatusCode::UNAUTHORIZED), "16", "Unauthenticated"),
+            (Reply::empty(StatusCode::OK).with_header(GRPC_STATUS, 1.into()).with_header(message, own), "1", "mine"),
         ];
         for (reply, code, message) in table {
             let response = reply.render(&asker(None, true), &RequestId::from_bits(7), &Pages::default());

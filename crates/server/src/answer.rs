@@ -123,7 +123,7 @@ impl Facts {
         self.serving.is_answered = true;
         let body = ResponseBody { kind, portions: Portions::default(), serving: self.serving };
         framing::settle(&mut head.headers, head.status, &self.method, &body);
-        self.worker.stamp.put(&mut head.headers, head.status, &self.cx, self.is_debug);
+        self.worker.stamp.put(&mut head.headers, head.status, head.version, &self.cx, self.is_debug);
         // What comes after a body that went wrong is anybody's guess.
         let is_last = self.is_last || self.note.is_some_and(|note| note.get().is_some());
         // After a switch of protocols there is no next request anyway.

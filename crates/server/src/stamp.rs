@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use towergate_core::Context;
 
 use crate::config::{ServerConfig, Tokens};
@@ -26,6 +26,7 @@ pub(crate) struct Stamp {
     tokens: Tokens,
     server: HeaderValue,
     via: HeaderValue,
+    via_http2: HeaderValue,
     is_debug_allowed: bool,
 }
 
@@ -36,6 +37,7 @@ impl Stamp {
             tokens: config.tokens,
             server: value(&config.server_token),
             via: value(&format!("1.1 {}", config.server_token)),
+            via_http2: value(&format!("2 {}", config.server_token)),
             is_debug_allowed: config.allow_debug_header,
         }
     }
@@ -45,11 +47,18 @@ impl Stamp {
         self.is_debug_allowed && request.contains_key(DEBUG)
     }
 
-    /// Puts our headers on a response. Whether the request went upstream decides which: also an
-    /// upstream that gave no answer has cost its time.
-    pub(crate) fn put(&self, headers: &mut HeaderMap, status: StatusCode, cx: &Context, is_debug: bool) {
+    /// Puts our headers on a response, that an upstream gave by this version of HTTP. Whether the
+    /// request went upstream decides which: also an upstream that gave no answer has cost its time.
+    pub(crate) fn put(
+        &self,
+        headers: &mut HeaderMap,
+        status: StatusCode,
+        version: Version,
+        cx: &Context,
+        is_debug: bool,
+    ) {
         match cx.timing.proxy_latency() {
-            Some(here) => self.put_proxied(headers, status, cx, here),
+            Some(here) => self.put_proxied(headers, status, version, cx, here),
             None => self.put_own(headers, cx),
         }
         if self.tokens.request_id {
@@ -60,7 +69,7 @@ impl Stamp {
         }
     }
 
-    fn put_proxied(&self, headers: &mut HeaderMap, status: StatusCode, cx: &Context, here: Duration) {
+    fn put_proxied(&self, headers: &mut HeaderMap, status: StatusCode, version: Version, cx: &Context, here: Duration) {
         if self.tokens.upstream_latency {
             let waited = cx.timing.upstream_latency();
             let waited = waited.unwrap_or_else(|| cx.timing.started().elapsed().saturating_sub(here));
@@ -70,7 +79,7 @@ impl Stamp {
             headers.insert(PROXY_LATENCY, milliseconds(here));
         }
         if self.tokens.via {
-            self.put_via(headers);
+            put_via(headers, if version == Version::HTTP_2 { &self.via_http2 } else { &self.via });
         }
         if self.tokens.server && !headers.contains_key(header::SERVER) {
             headers.insert(header::SERVER, self.server.clone());
@@ -90,22 +99,22 @@ impl Stamp {
             headers.remove(header::SERVER);
         }
     }
+}
 
-    /// `<the upstream's>, 1.1 <token>`.
-    fn put_via(&self, headers: &mut HeaderMap) {
-        let mut before = Vec::new();
-        for line in headers.get_all(header::VIA) {
-            before.extend_from_slice(line.as_bytes());
-            before.extend_from_slice(b", ");
-        }
-        if before.is_empty() {
-            headers.insert(header::VIA, self.via.clone());
-            return;
-        }
-        before.extend_from_slice(self.via.as_bytes());
-        if let Ok(all) = HeaderValue::from_bytes(&before) {
-            headers.insert(header::VIA, all);
-        }
+/// `<the upstream's>, <ours>`.
+fn put_via(headers: &mut HeaderMap, ours: &HeaderValue) {
+    let mut before = Vec::new();
+    for line in headers.get_all(header::VIA) {
+        before.extend_from_slice(line.as_bytes());
+        before.extend_from_slice(b", ");
+    }
+    if before.is_empty() {
+        headers.insert(header::VIA, ours.clone());
+        return;
+    }
+    before.extend_from_slice(ours.as_bytes());
+    if let Ok(all) = HeaderValue::from_bytes(&before) {
+        headers.insert(header::VIA, all);
     }
 }
 
@@ -164,7 +173,7 @@ mod tests {
             headers.append(*name, HeaderValue::from_str(value).unwrap());
         }
         let config = ServerConfig { tokens, server_token: KONG.into(), ..ServerConfig::default() };
-        Stamp::new(&config).put(&mut headers, StatusCode::CREATED, &cx, false);
+        Stamp::new(&config).put(&mut headers, StatusCode::CREATED, Version::HTTP_11, &cx, false);
         let id = cx.request_id.to_string();
         let text = |value: &HeaderValue| value.to_str().unwrap().replace(&id, "ID");
         let mut lines: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {}", text(value))).collect();

@@ -1,8 +1,15 @@
 //! TLS on the listeners of one worker: who speaks it, and the handshake.
 
-use std::{fmt, future::poll_fn, io, sync::Arc, task::Poll};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+};
 
-use tokio::{io::ReadBuf, net::TcpStream};
+use tokio::{io::ReadBuf, net::TcpStream, sync::Semaphore};
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use towergate_tls::{CertificateSource, Certificates, explain};
 
@@ -19,6 +26,8 @@ const SSL2: u8 = 0x80;
 pub(crate) struct Tls {
     http1: Arc<ServerConfig>,
     http2: Arc<ServerConfig>,
+    /// One handshake at a time may begin.
+    turn: Arc<Semaphore>,
 }
 
 /// What came of a connection to a listener with TLS.
@@ -34,7 +43,7 @@ impl Tls {
     pub(crate) fn new(worker: &Arc<Worker>) -> Option<Self> {
         let server = worker.config.tls.as_ref()?;
         let config = |http2| server.config(Newest(worker.clone()), http2);
-        Some(Self { http1: config(false), http2: config(true) })
+        Some(Self { http1: config(false), http2: config(true), turn: Arc::new(Semaphore::new(1)) })
     }
 
     /// Shakes hands; nothing if the client did not, or if the connection is to close. Whoever takes
@@ -46,8 +55,10 @@ impl Tls {
         if first != HANDSHAKE && first & SSL2 == 0 {
             return Some(Accepted::Cleartext(stream));
         }
+        // From now on it has as long as a head has.
+        activity.received();
         let config = if http2 { &self.http2 } else { &self.http1 };
-        match TlsAcceptor::from(config.clone()).accept(stream).await {
+        match self.shake(TlsAcceptor::from(config.clone()).accept(stream)).await {
             Ok(tls) => {
                 activity.settle();
                 let name = tls.get_ref().1.server_name().map(Into::into);
@@ -59,6 +70,19 @@ impl Tls {
                 tracing::debug!(peer, cause = %explain(&error), "TLS handshake failed");
                 None
             }
+        }
+    }
+
+    /// A handshake whose first part, the key exchange and a signature, waits for its turn: whatever
+    /// else the worker has to do comes between two of them, however many clients come at once.
+    async fn shake<H: Future + Unpin>(&self, mut handshake: H) -> H::Output {
+        let turn = self.turn.acquire().await;
+        let begun = poll_fn(|cx| Poll::Ready(Pin::new(&mut handshake).poll(cx))).await;
+        tokio::task::yield_now().await;
+        drop(turn);
+        match begun {
+            Poll::Ready(done) => done,
+            Poll::Pending => handshake.await,
         }
     }
 }

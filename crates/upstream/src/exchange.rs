@@ -178,8 +178,8 @@ impl<'a> Exchange<'a> {
         let headers = request.headers_mut();
         headers.reserve(self.head.headers.len().saturating_add(12));
         let forwarding = &self.worker.forwarding;
-        let said = forwarding.pass(&self.head, self.trailers, headers);
-        forwarding.add(self.cx, &self.head, &said, headers);
+        let said = forwarding.pass(self.head, self.trailers, headers);
+        forwarding.add(self.cx, self.head, &said, headers);
         if let Length::Known(bytes) = forward::announced(&self.head.method, self.body.length(), said.framed) {
             headers.insert(header::CONTENT_LENGTH, bytes.into());
         }

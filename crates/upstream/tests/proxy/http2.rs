@@ -139,6 +139,29 @@ async fn both_sides_talk_at_once() {
 }
 
 #[tokio::test]
+async fn an_answer_may_end_before_its_request() {
+    let gone = Arc::new(Notify::new());
+    let goes = gone.clone();
+    let upstream = H2Upstream::answering(move |mut call: Call| {
+        let gone = gone.clone();
+        async move {
+            let response = Response::builder().header("grpc-status", "16").body(()).unwrap();
+            call.respond.send_response(response, true).unwrap();
+            assert!(call.chunk().await.unwrap().is_err(), "the rest interests nobody");
+            gone.notify_one();
+        }
+    })
+    .await;
+    let gateway = Gateway::to(upstream.service());
+    let (sender, body) = upload();
+    let (_, response) = gateway.call(call(body)).await;
+    assert!(response.body().is_end_stream());
+    assert_eq!(response.headers()["grpc-status"], "16");
+    within(goes.notified()).await;
+    within(sender.closed()).await;
+}
+
+#[tokio::test]
 async fn a_client_that_streams_is_not_waited_for() {
     let (seen, mut sees) = mpsc::channel(1);
     let upstream = H2Upstream::answering(move |mut call: Call| {
