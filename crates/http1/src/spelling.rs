@@ -39,55 +39,93 @@ impl Spelling {
     }
 }
 
-/// The usual spelling of names that is not `Title-Case`: those of this length that begin so. Looked
-/// at in this way nearly every name is seen at once to be none of them.
-fn candidates(length: usize, first: u8) -> &'static [&'static str] {
-    match (length, first.to_ascii_lowercase()) {
-        (2, b't') => &["TE"],
-        (3, b'd') => &["DNT"],
-        (3, b'n') => &["NEL"],
-        (3, b'p') => &["P3P"],
-        (4, b'e') => &["ETag"],
-        (9, b'x') => &["X-Real-IP", "X-API-Key"],
-        (10, b'c') => &["Content-ID"],
-        (10, b's') => &["SOAPAction"],
-        (11, b'c') => &["Content-MD5"],
-        (12, b'x') => &["X-Request-ID", "X-WebKit-CSP"],
-        (13, b'x') => &["X-Consumer-ID"],
-        (15, b'k') => &["Kong-Request-ID"],
-        (15, b'x') => &["X-UA-Compatible"],
-        (16, b'w') => &["WWW-Authenticate"],
-        (16, b'x') => &["X-XSS-Protection", "X-Correlation-ID"],
-        (20, b'x') => &["X-Consumer-Custom-ID"],
-        (22, b'x') => &["X-DNS-Prefetch-Control"],
-        (23, b'x') => &["X-Kong-Admin-Request-ID"],
+/// A name in lower case, and its usual spelling.
+type Known = (&'static [u8], &'static [u8]);
+
+/// Names that are seen all the time or are not usually written in `Title-Case`, by their length: so
+/// that most names are recognised by a comparison or two instead of being gone through.
+fn known(length: usize) -> &'static [Known] {
+    match length {
+        2 => &[(b"te", b"TE")],
+        3 => &[(b"via", b"Via"), (b"dnt", b"DNT"), (b"nel", b"NEL"), (b"p3p", b"P3P"), (b"age", b"Age")],
+        4 => &[(b"host", b"Host"), (b"date", b"Date"), (b"vary", b"Vary"), (b"etag", b"ETag")],
+        6 => &[(b"accept", b"Accept"), (b"server", b"Server"), (b"cookie", b"Cookie"), (b"origin", b"Origin")],
+        9 => &[(b"x-real-ip", b"X-Real-IP"), (b"x-api-key", b"X-API-Key")],
+        10 => &[
+            (b"connection", b"Connection"),
+            (b"user-agent", b"User-Agent"),
+            (b"set-cookie", b"Set-Cookie"),
+            (b"content-id", b"Content-ID"),
+            (b"soapaction", b"SOAPAction"),
+        ],
+        11 => &[(b"content-md5", b"Content-MD5")],
+        12 => &[
+            (b"content-type", b"Content-Type"),
+            (b"x-request-id", b"X-Request-ID"),
+            (b"x-webkit-csp", b"X-WebKit-CSP"),
+        ],
+        13 => &[
+            (b"cache-control", b"Cache-Control"),
+            (b"authorization", b"Authorization"),
+            (b"last-modified", b"Last-Modified"),
+            (b"x-consumer-id", b"X-Consumer-ID"),
+        ],
+        14 => &[(b"content-length", b"Content-Length")],
+        15 => &[
+            (b"x-forwarded-for", b"X-Forwarded-For"),
+            (b"accept-encoding", b"Accept-Encoding"),
+            (b"accept-language", b"Accept-Language"),
+            (b"x-ua-compatible", b"X-UA-Compatible"),
+            (b"kong-request-id", b"Kong-Request-ID"),
+        ],
+        16 => &[
+            (b"x-forwarded-host", b"X-Forwarded-Host"),
+            (b"x-forwarded-port", b"X-Forwarded-Port"),
+            (b"x-forwarded-path", b"X-Forwarded-Path"),
+            (b"www-authenticate", b"WWW-Authenticate"),
+            (b"x-xss-protection", b"X-XSS-Protection"),
+            (b"x-correlation-id", b"X-Correlation-ID"),
+            (b"content-encoding", b"Content-Encoding"),
+        ],
+        17 => &[
+            (b"x-forwarded-proto", b"X-Forwarded-Proto"),
+            (b"x-kong-request-id", b"X-Kong-Request-Id"),
+            (b"transfer-encoding", b"Transfer-Encoding"),
+        ],
+        18 => &[(b"x-forwarded-prefix", b"X-Forwarded-Prefix")],
+        20 => &[(b"x-kong-proxy-latency", b"X-Kong-Proxy-Latency"), (b"x-consumer-custom-id", b"X-Consumer-Custom-ID")],
+        22 => &[(b"x-dns-prefetch-control", b"X-DNS-Prefetch-Control")],
+        23 => &[
+            (b"x-kong-upstream-latency", b"X-Kong-Upstream-Latency"),
+            (b"x-kong-admin-request-id", b"X-Kong-Admin-Request-ID"),
+        ],
         _ => &[],
     }
 }
 
-/// The beginning of a name that is usually spelled so, the rest in `Title-Case`; again for those only
-/// that may have it.
-fn beginning(name: &[u8]) -> Option<&'static str> {
-    match name {
-        [b'x' | b'X', _, b'r' | b'R', ..] => Some("X-RateLimit-"),
-        [b'r' | b'R', b'a' | b'A', ..] => Some("RateLimit-"),
-        [b's' | b'S', b'e' | b'E', b'c' | b'C', ..] => Some("Sec-WebSocket-"),
-        _ => None,
-    }
-}
-
-/// What of a name, all of it or its beginning, is usually spelled in another way than `Title-Case`.
-fn unusual(name: &[u8]) -> Option<&'static [u8]> {
-    let first = *name.first()?;
-    let begins = |with: &&str| name.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with.as_bytes()));
-    let whole = candidates(name.len(), first).iter().find(|with| begins(with)).copied();
-    whole.or_else(|| beginning(name).filter(begins)).map(str::as_bytes)
+/// The beginning of a name that is usually spelled so, the rest in `Title-Case`. `name` may be in
+/// any case.
+fn beginning(name: &[u8]) -> Option<&'static [u8]> {
+    let usual: &[u8] = match name {
+        [b'x' | b'X', _, b'r' | b'R', ..] => b"X-RateLimit-",
+        [b'r' | b'R', b'a' | b'A', ..] => b"RateLimit-",
+        [b's' | b'S', b'e' | b'E', b'c' | b'C', ..] => b"Sec-WebSocket-",
+        _ => return None,
+    };
+    name.get(..usual.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(usual)).then_some(usual)
 }
 
 /// Whether a name is written as it usually is.
 pub(crate) fn is_usual(written: &[u8]) -> bool {
-    match unusual(written) {
-        Some(entry) => written.strip_prefix(entry).is_some_and(is_title_case),
+    let known = known(written.len());
+    if known.iter().any(|(_, usual)| *usual == written) {
+        return true;
+    }
+    if known.iter().any(|(_, usual)| usual.eq_ignore_ascii_case(written)) {
+        return false;
+    }
+    match beginning(written) {
+        Some(usual) => written.strip_prefix(usual).is_some_and(is_title_case),
         None => is_title_case(written),
     }
 }
@@ -107,7 +145,14 @@ pub(crate) fn put_name(out: &mut Vec<u8>, name: &HeaderName, spelling: Option<&S
         return out.extend_from_slice(written);
     }
     let name = name.as_str().as_bytes();
-    let usual = unusual(name).unwrap_or_default();
+    match known(name.len()).iter().find(|(lower, _)| *lower == name) {
+        Some((_, usual)) => out.extend_from_slice(usual),
+        None => put_title_case(out, name),
+    }
+}
+
+fn put_title_case(out: &mut Vec<u8>, name: &[u8]) {
+    let usual = beginning(name).unwrap_or_default();
     out.extend_from_slice(usual);
     // The rest as it is, in lower case, and then each beginning of a word in upper case.
     let start = out.len();
@@ -162,6 +207,17 @@ mod tests {
         }
         for other in ["ETAG", "Etag", "X-Real-Ip", "x-real-IP", "HOST", "content-Type", "X-RateLimit-remaining"] {
             assert!(!is_usual(other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn each_known_name_stands_under_its_length() {
+        for length in 0..64 {
+            for (lower, usual) in known(length) {
+                assert_eq!(lower.len(), length);
+                assert_eq!(usual.to_ascii_lowercase(), *lower);
+                assert!(is_usual(usual) && !is_usual(lower), "{length}");
+            }
         }
     }
 

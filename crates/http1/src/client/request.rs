@@ -101,9 +101,10 @@ fn is_framing(name: &HeaderName) -> bool {
 }
 
 /// Writes text without the bytes that must not be in it.
-fn put_clean(out: &mut Vec<u8>, text: &[u8], bad: fn(&u8) -> bool) {
-    if text.iter().any(bad) {
-        out.extend(text.iter().filter(|byte| !bad(byte)));
+fn put_clean(out: &mut Vec<u8>, text: &[u8], bad: impl Fn(u8) -> bool) {
+    // Without a way out of it in the middle, so that it is done for many bytes at once.
+    if text.iter().fold(false, |any, byte| any | bad(*byte)) {
+        out.extend(text.iter().copied().filter(|byte| !bad(*byte)));
     } else {
         out.extend_from_slice(text);
     }
