@@ -22,6 +22,7 @@ mod guard;
 mod portions;
 mod preface;
 mod streams;
+mod upload;
 
 use std::{
     future::{Future, poll_fn},
@@ -38,7 +39,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 pub(crate) use portions::Portions;
 pub(crate) use preface::Spoken;
 
-use self::{farewell::part, guard::Guard, streams::Streams};
+use self::{farewell::part, guard::Guard, streams::Streams, upload::Upload};
 use crate::{
     activity::Activity,
     answer::{Answer, ResponseBody},
@@ -152,6 +153,6 @@ impl<S: Stack> hyper::service::Service<Request<Incoming>> for Service<S> {
     type Future = Answer<S, S::Future>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.0.answer(request)
+        self.0.answer(request.map(Upload))
     }
 }
