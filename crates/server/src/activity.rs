@@ -98,14 +98,19 @@ impl Activity {
 
     /// A request's head is complete; answers which request of the connection it is, from 1.
     pub(crate) fn begin(&self) -> u64 {
+        self.hold();
+        let number = self.requests.load(Relaxed).saturating_add(1);
+        self.requests.store(number, Relaxed);
+        number
+    }
+
+    /// Something keeps the connection busy until it [ends](Activity::end).
+    pub(crate) fn hold(&self) {
         let in_flight = self.in_flight.load(Relaxed);
         self.in_flight.store(in_flight.saturating_add(1), Relaxed);
         if in_flight == 0 {
             self.enter(2);
         }
-        let number = self.requests.load(Relaxed).saturating_add(1);
-        self.requests.store(number, Relaxed);
-        number
     }
 
     /// A request is over: its response's body has ended, or nobody wants it any more.
