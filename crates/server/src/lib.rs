@@ -10,6 +10,8 @@
 //!                 │
 //!   accept ───────┤  a task per connection, a worker per thread
 //!                 ▼
+//!   http2         on listeners flagged so: HTTP/2 by the first bytes, else HTTP/1
+//!                 │
 //!   hyper         reads a head: no HTTP at all ─────────────────────────► 400, 431, closed
 //!                 │
 //!   request_check │  host, path, framing, sizes: refused ───┐
@@ -46,6 +48,7 @@
 //! | --- | --- | --- | --- |
 //! | 400 | no HTTP/1, bad header names, differing `Content-Length`, a list of codings without `chunked` at its end | hyper, empty body | closed |
 //! | 431 | more than 200 header lines or 40 KiB of head, the request line included ([`Limits`]) | hyper, empty body | closed |
+//! | 431 | over HTTP/2 a header list of more than 48 KiB ([`Http2`]) | h2, empty body | stream reset |
 //! | 400 | no or several `Host`, a bad host, several `Authorization`, `..` above the root, `%00`, bad escapes, `CONNECT` to a host | `request_check` | closed |
 //! | 400 | a header line beyond 8 KiB (`Request header or cookie too large`) | `request_check` | closed |
 //! | 405 | `TRACE`, `CONNECT` to a path | `request_check` | kept |
@@ -59,7 +62,28 @@
 //! not contain `<`, `>` or a backquote; of two equal `Content-Length` lines hyper keeps one; hosts
 //! are compared without regard to case; what `Connection` lists never takes framing or `Host` away.
 //!
-//! HTTP/1.0 and HTTP/1.1 without TLS are served here.
+//! # HTTP/2
+//!
+//! A listener flagged `http2` speaks it beside HTTP/1: a client that begins with the preface of RFC
+//! 9113 section 3.4 means HTTP/2. Requests are checked, routed and answered as over HTTP/1, with
+//! these differences:
+//!
+//! * `:authority` and `Host` may not differ (400); one of them must be there.
+//! * Headers about one connection (`Connection`, `Transfer-Encoding`, `Upgrade`, `TE` other than
+//!   `trailers`, …) make a request malformed: its stream is reset, as for anything else that RFC 9113
+//!   calls malformed. Responses have none.
+//! * A refused request ends its stream, not the connection. Bodies that are too long or too slow are
+//!   answered as over HTTP/1 and end with `RST_STREAM` and `NO_ERROR`.
+//! * A connection whose last request has come, that is idle for too long or that is drained gets
+//!   `GOAWAY`; what has begun is finished. A client that does not leave is not waited for.
+//! * [`Timeouts::header`] and [`Timeouts::keep_alive`] are the connection's, [`Timeouts::body`] and
+//!   [`Timeouts::send`] a request's: one that never opens its window is given up alone (`CANCEL`).
+//!
+//! What a client may do to us is limited by [`Http2`]; who exceeds a limit gets `GOAWAY` with
+//! `ENHANCE_YOUR_CALM`. The windows are small on purpose (64 KiB for a stream, 1 MiB for a
+//! connection): they are what a client can make us hold while an upstream does not read.
+//!
+//! HTTP/1.0, HTTP/1.1 and HTTP/2 without TLS are served here.
 //!
 //! # Example
 //!
