@@ -6,7 +6,7 @@ use h2::Reason;
 use http::HeaderMap;
 use towergate_tests::{
     Connection, Frame, Frames, Gate, Gateway, Http2, LAST_CHUNK, PRODUCT, Received, Reply, Request, SOON, Script,
-    Upstream, chunk, eventually, get, post, proxying,
+    Upstream, chunk, code, eventually, get, post, proxying,
 };
 
 const MIB: usize = 1 << 20;
@@ -297,7 +297,7 @@ fn a_large_download_leaves_room_for_others() {
 
 #[test]
 fn large_bodies_pass_whole_both_ways_in_little_memory() {
-    let body = megabytes(64);
+    let body = megabytes(16);
     let answered = body.clone();
     let (upstream, gateway) = answering(move |_| Reply::ok(answered.clone()));
     let before = gateway.peak_memory();
@@ -312,7 +312,7 @@ fn large_bodies_pass_whole_both_ways_in_little_memory() {
 
 #[test]
 fn a_client_that_reads_slowly_costs_little_memory() {
-    let body = megabytes(64);
+    let body = megabytes(16);
     let (upstream, gateway) = answering(move |_| Reply::ok(body.clone()));
     let before = gateway.peak_memory();
     // Its connection window is large, the windows of its streams are small.
@@ -327,7 +327,7 @@ fn a_client_that_reads_slowly_costs_little_memory() {
     let grown = gateway.peak_memory() - before;
     assert!(grown < 16 << 20, "memory has grown by {grown} bytes");
     let mut last = streams.pop().unwrap();
-    assert!(last.rest().unwrap() == megabytes(64));
+    assert!(last.rest().unwrap() == megabytes(16));
 }
 
 #[test]
@@ -339,7 +339,7 @@ fn an_upstream_that_reads_slowly_costs_little_memory() {
     let before = gateway.peak_memory();
     let client = Http2::open(gateway.proxy());
     let mut stream = client.start_upload(post("/")).unwrap();
-    stream.send(megabytes(64), true);
+    stream.send(megabytes(16), true);
     eventually(SOON, || upstream.count() == 1);
     assert_eq!(client.start(get("/")).map(|_| ()).ok(), Some(()));
     gate.open();
@@ -463,6 +463,21 @@ fn a_request_taken_back_ends_the_one_to_the_upstream() {
     head.cancel();
     eventually(SOON, || upstream.open_connections() == 0);
     assert_eq!(client.get("/").status, 200);
+}
+
+/// Whatever the code says: half an upload is none.
+#[test]
+fn an_upload_that_is_taken_back_is_never_a_whole_one() {
+    let (upstream, gateway) = streaming(|_| Script::echo());
+    for code in [code::NO_ERROR, code::CANCEL] {
+        let mut client = Frames::open(gateway.proxy(), &[]);
+        client.send_all([Frame::post(1, "/"), Frame::data(1, *b"half", false)]);
+        eventually(SOON, || upstream.requests().last().is_some_and(|request| request.body == b"half"));
+        client.send_all([Frame::reset(1, code)]);
+        client.settle();
+        eventually(SOON, || upstream.open_connections() == 0);
+        assert!(!upstream.last().complete, "{code}: {:?}", upstream.last());
+    }
 }
 
 #[test]

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Version, request::Parts};
 use http_body::Body as HttpBody;
-use hyper::body::Incoming;
 use towergate_core::{Body, Client, Context, Matched, Timing};
 use towergate_http1::server::{self as http1, Malformed};
 
@@ -139,7 +138,10 @@ impl<S: Stack> Connection<S> {
     }
 
     /// Gives a request of HTTP/2 to the stack.
-    pub(crate) fn answer_http2(&self, request: Request<Incoming>) -> Answer<S, S::Future> {
+    pub(crate) fn answer_http2<B>(&self, request: Request<B>) -> Answer<S, S::Future>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    {
         let (head, incoming) = request.into_parts();
         let body = self.body(incoming);
         self.answer(head, body, None)

@@ -22,6 +22,7 @@ mod guard;
 mod portions;
 mod preface;
 mod streams;
+mod upload;
 
 use std::{
     convert::Infallible,
@@ -40,7 +41,7 @@ use pin_project_lite::pin_project;
 pub(crate) use portions::Portions;
 pub(crate) use preface::Spoken;
 
-use self::{farewell::part, guard::Guard, streams::Streams};
+use self::{farewell::part, guard::Guard, streams::Streams, upload::Upload};
 use crate::{
     activity::Activity,
     answer::{Answer, ResponseBody},
@@ -172,6 +173,6 @@ impl<S: Stack> hyper::service::Service<Request<Incoming>> for Service<S> {
     type Future = Certain<Answer<S, S::Future>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        Certain { answer: self.0.answer_http2(request) }
+        Certain { answer: self.0.answer_http2(request.map(Upload)) }
     }
 }

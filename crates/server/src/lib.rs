@@ -54,6 +54,7 @@
 //! | 431 | more than 200 header lines | `towergate-http1` | closed |
 //! | 501 | a transfer coding other than `chunked`, HTML page | `towergate-http1` | closed |
 //! | 505 | a version of HTTP that is not 1, HTML page | `towergate-http1` | closed |
+//! | 431 | over HTTP/2 a header list of more than 48 KiB ([`Http2`]) | h2, empty body | stream reset |
 //! | 400 | no or several `Host`, a bad host, several `Authorization`, `..` above the root, `%00`, bad escapes, `CONNECT` to a host | `request_check` | closed |
 //! | 400 | HTTP in cleartext on a listener with TLS, HTML page | `tls` | closed |
 //! | 405 | `TRACE`, `CONNECT` to a path | `request_check` | kept |
@@ -67,7 +68,30 @@
 //! is not spoken; a path may not contain `<`, `>` or a backquote; hosts are compared without regard to
 //! case; what `Connection` lists never takes framing or `Host` away.
 //!
-//! HTTP/1.0 and HTTP/1.1 are served here, in cleartext and over TLS. Handshakes are done by the worker
+//! # HTTP/2
+//!
+//! A listener flagged `http2` speaks it beside HTTP/1, in cleartext and over TLS: a client that begins with the preface of RFC
+//! 9113 section 3.4 means HTTP/2. Requests are checked, routed and answered as over HTTP/1, with
+//! these differences:
+//!
+//! * `:authority` and `Host` may not differ (400); one of them must be there.
+//! * Headers about one connection (`Connection`, `Transfer-Encoding`, `Upgrade`, `TE` other than
+//!   `trailers`, …) make a request malformed: its stream is reset, as for anything else that RFC 9113
+//!   calls malformed. Responses have none.
+//! * A refused request ends its stream, not the connection. Bodies that are too long or too slow are
+//!   answered as over HTTP/1 and end with `RST_STREAM` and `NO_ERROR`.
+//! * A connection whose last request has come, that is idle for too long or that is drained gets
+//!   `GOAWAY`; what has begun is finished. A client that does not leave is not waited for.
+//! * [`Timeouts::header`] and [`Timeouts::keep_alive`] are the connection's, [`Timeouts::body`] and
+//!   [`Timeouts::send`] a request's: one that never opens its window is given up alone (`CANCEL`).
+//!
+//! What a client may do to us is limited by [`Http2`]; who exceeds a limit gets `GOAWAY` with
+//! `ENHANCE_YOUR_CALM`. The windows are small on purpose (64 KiB for a stream, 1 MiB for a
+//! connection): they are what a client can make us hold while an upstream does not read.
+//!
+//! # TLS
+//!
+//! Handshakes are done by the worker
 //! that accepted the connection, and take the certificates of its newest table.
 //!
 //! # Example

@@ -28,7 +28,8 @@ pub(crate) async fn part(guard: &mut Guard, is_calm: bool) {
         if !is_calm || guard.is_flooded() {
             say_calm_down(guard).await?;
         }
-        guard.shutdown().await?;
+        // It may have been shut down already.
+        let _ = guard.shutdown().await;
         until_end(guard).await;
         Ok::<_, std::io::Error>(())
     };

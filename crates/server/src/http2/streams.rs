@@ -31,8 +31,7 @@ impl Streams {
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, future: F) {
-        let Self { activity, patience } = self.clone();
-        tokio::spawn(Patient { future, activity, patience, pause: None });
+        tokio::spawn(Patient::new(future, self.activity.clone(), self.patience));
     }
 }
 
@@ -44,9 +43,32 @@ pin_project! {
     struct Patient<F> {
         #[pin]
         future: F,
-        activity: Arc<Activity>,
+        activity: Held,
         patience: Duration,
         pause: Option<Pause>,
+    }
+}
+
+impl<F> Patient<F> {
+    fn new(future: F, activity: Arc<Activity>, patience: Duration) -> Self {
+        Self { future, activity: Held::new(activity), patience, pause: None }
+    }
+}
+
+/// A connection that is busy for as long as this lives: also while a tunnel goes through one of its
+/// streams, after the response is over.
+struct Held(Arc<Activity>);
+
+impl Held {
+    fn new(activity: Arc<Activity>) -> Self {
+        activity.hold();
+        Self(activity)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -78,11 +100,11 @@ impl<F: Future<Output = ()>> Future for Patient<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        this.activity.flow(Flow::Untouched);
+        this.activity.0.flow(Flow::Untouched);
         if this.future.poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        match this.activity.last_flow() {
+        match this.activity.0.last_flow() {
             Flow::Untouched => {}
             Flow::Awaited => *this.pause = None,
             Flow::HandedOut => {
@@ -117,7 +139,7 @@ mod tests {
             sleep.as_mut().reset(Instant::now() + Duration::from_secs(seconds));
             sleep.as_mut().poll(cx)
         });
-        Patient { future, activity: activity.clone(), patience: PATIENCE, pause: None }
+        Patient::new(future, activity.clone(), PATIENCE)
     }
 
     async fn lasts(steps: &[(u64, Option<Flow>)]) -> u64 {
