@@ -122,7 +122,7 @@ impl<S: Stack> Connection<S> {
         let number = self.activity.begin();
         let serving = Serving::new(self.activity.clone());
         Counters::count(&self.worker.counters.requests);
-        let handshake = extended_connect::take(&mut head, &self.activity);
+        let handshake = extended_connect::take(&mut head);
         let (cx, is_last) = self.admit(&mut head, fault, number);
         let facts = Facts {
             worker: self.worker.clone(),

@@ -3,24 +3,15 @@
 //! The rest of the gateway sees the `GET` with `Upgrade: websocket` that HTTP/1.1 has for it: it is
 //! routed, guarded and sent upstream as one. The answer is translated back.
 
-use std::{
-    io::{self, IoSlice},
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::io;
 
 use bytes::Bytes;
 use data_encoding::BASE64;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header, request, response};
 use hyper::{ext::Protocol, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
-use pin_project_lite::pin_project;
 use sha1::{Digest, Sha1};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use towergate_http1::{Upgrade, Upgraded};
-
-use crate::activity::Activity;
 
 const KEY: HeaderName = header::SEC_WEBSOCKET_KEY;
 const ACCEPT: HeaderName = header::SEC_WEBSOCKET_ACCEPT;
@@ -33,8 +24,8 @@ pub(crate) struct Handshake {
 }
 
 /// Takes an extended `CONNECT` for a WebSocket as a handshake; `None` if the request is no such thing.
-/// The connection serves a request for as long as the WebSocket may be or is open.
-pub(crate) fn take(head: &mut request::Parts, activity: &Arc<Activity>) -> Option<Handshake> {
+/// That the connection is busy while the WebSocket is open is seen to by the task of its stream.
+pub(crate) fn take(head: &mut request::Parts) -> Option<Handshake> {
     if head.version != Version::HTTP_2 || head.method != Method::CONNECT {
         return None;
     }
@@ -44,7 +35,7 @@ pub(crate) fn take(head: &mut request::Parts, activity: &Arc<Activity>) -> Optio
     let pending = head.extensions.remove::<OnUpgrade>()?;
     let (key, accept) = key_and_accept()?;
     head.extensions.remove::<Protocol>();
-    head.extensions.insert(upgrade(pending, Hold::on(activity)));
+    head.extensions.insert(upgrade(pending));
     head.method = Method::GET;
     head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     head.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
@@ -89,69 +80,11 @@ fn accept(key: &str) -> String {
     BASE64.encode(&digest.finalize())
 }
 
-fn upgrade(pending: OnUpgrade, hold: Hold) -> Upgrade {
+fn upgrade(pending: OnUpgrade) -> Upgrade {
     Upgrade::new(async move {
         let stream = pending.await.map_err(io::Error::other)?;
-        Ok(Upgraded::new(Held { stream: TokioIo::new(stream), _hold: hold }, Bytes::new()))
+        Ok(Upgraded::new(TokioIo::new(stream), Bytes::new()))
     })
-}
-
-/// The connection serves something for as long as this lives.
-#[derive(Debug)]
-struct Hold(Arc<Activity>);
-
-impl Hold {
-    fn on(activity: &Arc<Activity>) -> Self {
-        activity.hold();
-        Self(activity.clone())
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.0.end();
-    }
-}
-
-pin_project! {
-    /// A stream that keeps its connection in service.
-    struct Held<T> {
-        #[pin]
-        stream: T,
-        _hold: Hold,
-    }
-}
-
-impl<T: AsyncRead> AsyncRead for Held<T> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.project().stream.poll_read(cx, buffer)
-    }
-}
-
-impl<T: AsyncWrite> AsyncWrite for Held<T> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.project().stream.poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.project().stream.poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().stream.poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().stream.poll_shutdown(cx)
-    }
 }
 
 #[cfg(test)]
@@ -159,7 +92,6 @@ mod tests {
     use http::{Request, Response};
 
     use super::*;
-    use crate::activity::Phase;
 
     fn connect(version: Version, protocol: Option<&'static str>) -> request::Parts {
         let request = Request::connect("https://example.com/chat?x").version(version);
@@ -173,18 +105,15 @@ mod tests {
 
     #[test]
     fn an_extended_connect_becomes_a_handshake() {
-        let activity = Arc::new(Activity::default());
         let mut head = connect(Version::HTTP_2, Some("websocket"));
-        let handshake = take(&mut head, &activity).unwrap();
+        let handshake = take(&mut head).unwrap();
         assert_eq!((&head.method, head.uri.path()), (&Method::GET, "/chat"));
         assert_eq!(head.headers["connection"], "upgrade");
         assert_eq!(head.headers["upgrade"], "websocket");
         let key = head.headers["sec-websocket-key"].to_str().unwrap();
         assert_eq!(BASE64.decode(key.as_bytes()).unwrap().len(), 16);
         assert_eq!(handshake.accept, accept(key));
-        assert_eq!(activity.phase(), Phase::Serving);
-        drop(head.extensions.remove::<Upgrade>().unwrap());
-        assert_eq!(activity.phase(), Phase::Waiting, "nobody can open it any more");
+        assert!(head.extensions.get::<Upgrade>().is_some());
     }
 
     #[test]
@@ -193,7 +122,7 @@ mod tests {
             [(Version::HTTP_2, None), (Version::HTTP_2, Some("connect-udp")), (Version::HTTP_11, Some("websocket"))]
         {
             let mut head = connect(version, protocol);
-            assert!(take(&mut head, &Arc::default()).is_none(), "{version:?} {protocol:?}");
+            assert!(take(&mut head).is_none(), "{version:?} {protocol:?}");
             assert_eq!(head.method, Method::CONNECT);
         }
     }
