@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::{
     directory::{Consumer, Directory},
     guard::Guard,
+    memos::Memos,
     reply::Pages,
     route::{Route, Service},
 };
@@ -26,6 +27,8 @@ pub struct Plan {
     pub guards: Vec<Choice<dyn Guard>>,
     /// The policies of the wrapping plugins, each at its slot.
     pub wraps: Vec<Option<Choice<Policy>>>,
+    /// What the wrapping plugins have worked out for this plan, each at its slot.
+    pub memos: Memos,
     /// The consumers and credentials.
     pub directory: Arc<Directory>,
     /// How the gateway writes its own answers.

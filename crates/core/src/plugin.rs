@@ -1,10 +1,10 @@
 //! What configuration may name.
 
-use std::{error::Error, fmt, future::Future, pin::Pin, sync::Arc};
+use std::{any::Any, error::Error, fmt, future::Future, pin::Pin, sync::Arc};
 
 use uuid::Uuid;
 
-use crate::context::Context;
+use crate::{context::Context, shared::Shared};
 
 /// Something that configuration may name: a policy made from a typed configuration.
 ///
@@ -77,6 +77,23 @@ impl<P: Send + Sync + 'static> Slot<P> {
             Place::InPlan(slot) => cx.plan()?.wraps.get(*slot)?.as_ref()?.pick(cx.consumer())?.downcast_ref(),
         }
     }
+
+    /// Whether a policy may apply to this request, whoever its consumer turns out to be.
+    pub fn may_apply(&self, cx: &Context) -> bool {
+        match &self.place {
+            Place::Own(_) => true,
+            Place::InPlan(slot) => cx.plan().and_then(|plan| plan.wraps.get(*slot)).is_some_and(Option::is_some),
+        }
+    }
+
+    /// What this plugin has worked out for the request's plan, made now if it is the first to ask;
+    /// `None` without a plan, and for a policy of its own.
+    pub fn memo<'a, T: Any + Send + Sync>(&self, cx: &'a Context, make: impl FnOnce() -> T) -> Option<&'a T> {
+        match &self.place {
+            Place::Own(_) => None,
+            Place::InPlan(slot) => cx.plan()?.memos.get(*slot, make),
+        }
+    }
 }
 
 impl<P> Clone for Slot<P> {
@@ -110,6 +127,8 @@ pub struct Env {
     pub service: Option<Uuid>,
     /// The consumer it is scoped to.
     pub consumer: Option<Uuid>,
+    /// What it has in common with the other policies of this gateway.
+    pub shared: Shared,
 }
 
 impl Env {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 use towergate_config::{Config, entities};
-use towergate_core::{Env, Guard, Plan, Policy};
+use towergate_core::{Env, Guard, Memos, Plan, Policy, Shared};
 use towergate_router::Router;
 use uuid::Uuid;
 
@@ -143,7 +143,7 @@ fn policies(
         let before = previous.and_then(|previous| previous.policies.kept.get(&entity.id));
         let carried = before.filter(|kept| kept.is_of(entity)).map(|kept| kept.built.clone());
         let carried_over = carried.is_some();
-        match carried.map_or_else(|| build(kind, entity), Ok) {
+        match carried.map_or_else(|| build(kind, entity, registry.shared()), Ok) {
             Ok(built) => {
                 let (name, scope, config) = (entity.name.clone(), scope(entity), entity.effective_config().clone());
                 kept.insert(entity.id, Kept { name, scope, config, built, carried_over });
@@ -159,8 +159,9 @@ fn serves_http(entity: &entities::Plugin) -> bool {
     entity.protocols.iter().any(|protocol| protocol.is_http())
 }
 
-fn build(kind: &PluginKind, entity: &entities::Plugin) -> Result<Built, CompileProblem> {
+fn build(kind: &PluginKind, entity: &entities::Plugin, shared: &Shared) -> Result<Built, CompileProblem> {
     let mut env = Env::new(entity.id);
+    env.shared = shared.clone();
     env.route = entity.route;
     env.service = entity.service;
     env.consumer = entity.consumer;
@@ -204,6 +205,7 @@ impl Stages {
     fn apply(&self, plan: &mut Plan, route: Option<Uuid>, service: Option<Uuid>) {
         plan.guards = self.guards.iter().filter_map(|scopes| scopes.choice(route, service)).collect();
         plan.wraps = self.wraps.iter().map(|scopes| scopes.choice(route, service)).collect();
+        plan.memos = Memos::new(plan.wraps.len());
     }
 }
 

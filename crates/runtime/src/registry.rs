@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use towergate_config::{Catalog, PluginLookup, PluginSchema, entities::Certificate};
-use towergate_core::{Env, Guard, Plugin, PluginError, Policy, Task, Wrap};
+use towergate_core::{Env, Guard, Plugin, PluginError, Policy, Shared, Task, Wrap};
 use towergate_schema::{Check, Path, Problem, RecordSchema, is_reference};
 use towergate_tls::Authority;
 
@@ -64,6 +64,7 @@ pub(crate) enum BuiltPolicy {
 #[derive(Debug, Default)]
 pub struct Registry {
     kinds: Vec<PluginKind>,
+    shared: Shared,
 }
 
 /// Kong's bundled plugins that this version does not build yet. Configuration may hold them
@@ -172,6 +173,11 @@ impl Registry {
     /// All plugins, in the order of their bands and within them.
     pub fn kinds(&self) -> &[PluginKind] {
         &self.kinds
+    }
+
+    /// What all policies have in common.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// The plugin of this name.
