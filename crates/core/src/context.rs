@@ -20,6 +20,7 @@ use crate::{
     request_id::RequestId,
     route::{Route, Service},
     timing::Timing,
+    traffic::Traffic,
 };
 
 /// What the router found out about a request's path.
@@ -48,6 +49,8 @@ pub struct Context {
     pub request_id: RequestId,
     /// What happened when.
     pub timing: Timing,
+    /// How much went over the client's connection.
+    pub traffic: Traffic,
     /// What the router found out about the path.
     pub matched: Matched,
     /// The host the client asked for, without port, lower case.
@@ -82,6 +85,7 @@ impl Context {
             client,
             request_id: RequestId::random(),
             timing,
+            traffic: Traffic::default(),
             matched: Matched::default(),
             host: String::new(),
             asker: Asker::of(head),

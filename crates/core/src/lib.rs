@@ -17,6 +17,7 @@ mod request_id;
 mod route;
 mod shared;
 mod timing;
+mod traffic;
 
 pub use body::{Body, BoxError, GuardBody};
 pub use client::{Client, Scheme};
@@ -34,3 +35,4 @@ pub use request_id::RequestId;
 pub use route::{Balancing, KeyPair, Protocol, Route, Service, Target, Tls};
 pub use shared::Shared;
 pub use timing::Timing;
+pub use traffic::Traffic;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, response::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, response::Parts};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -18,7 +18,7 @@ use towergate_core::{Body, Context};
 use crate::{
     activity::{Activity, Flow},
     extended_connect::Handshake,
-    framing,
+    framing, head_length,
     http2::Portions,
     request_body::Note,
     request_check::header_too_long,
@@ -49,6 +49,8 @@ pub(crate) struct Facts {
     pub(crate) worker: Arc<Worker>,
     pub(crate) cx: Arc<Context>,
     pub(crate) method: Method,
+    /// The version of HTTP that the client speaks.
+    pub(crate) version: Version,
     /// Whether the client wants to know the names of route and service.
     pub(crate) is_debug: bool,
     /// Whether the connection is to be closed after this request.
@@ -121,14 +123,19 @@ impl Facts {
             head.status = StatusCode::BAD_REQUEST;
         }
         self.serving.is_answered = true;
-        let body = ResponseBody { kind, portions: Portions::default(), serving: self.serving };
+        let mut body = ResponseBody { kind, portions: Portions::default(), serving: self.serving, counted: None };
         framing::settle(&mut head.headers, head.status, &self.method, &body);
         self.worker.stamp.put(&mut head.headers, head.status, head.version, &self.cx, self.is_debug);
         // What comes after a body that went wrong is anybody's guess.
-        let is_last = self.is_last || self.note.is_some_and(|note| note.get().is_some());
+        let is_last = self.is_last || self.note.is_some_and(|note| note.wrong().is_some());
         // After a switch of protocols there is no next request anyway.
         if is_last && head.status != StatusCode::SWITCHING_PROTOCOLS {
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if self.cx.traffic.is_asked() {
+            let length = body.size_hint().exact();
+            self.cx.traffic.add_sent(head_length::of_response(&head.headers, head.status, self.version, length));
+            body.counted = Some(self.cx);
         }
         Response::from_parts(head, body)
     }
@@ -136,7 +143,7 @@ impl Facts {
     /// The status that tells better what was wrong, if the request failed because of its body:
     /// those who read it only know that it broke.
     fn fault_of_body(&self, status: StatusCode) -> Option<StatusCode> {
-        let better = self.note.as_ref()?.get()?.status();
+        let better = self.note.as_ref()?.wrong()?.status();
         let is_vague = status == StatusCode::BAD_REQUEST || status == StatusCode::BAD_GATEWAY;
         (is_vague && better != status && !self.cx.is_proxied()).then_some(better)
     }
@@ -171,6 +178,8 @@ pin_project! {
         kind: Kind<RB>,
         portions: Portions,
         serving: Serving,
+        // Where the bytes are counted, if anybody wants to know.
+        counted: Option<Arc<Context>>,
     }
 }
 
@@ -191,6 +200,10 @@ impl<RB: HttpBody<Data = Bytes>> Kind<RB> {
     }
 }
 
+fn count(cx: &Context, frame: &Frame<Bytes>) {
+    cx.traffic.add_sent(frame.data_ref().map_or(0, |data| data.len() as u64));
+}
+
 impl<RB: HttpBody<Data = Bytes>> HttpBody for ResponseBody<RB> {
     type Data = Bytes;
     type Error = RB::Error;
@@ -199,13 +212,20 @@ impl<RB: HttpBody<Data = Bytes>> HttpBody for ResponseBody<RB> {
         let this = self.project();
         let activity = &this.serving.activity;
         if !activity.is_multiplexed() {
-            return this.kind.poll_frame(task);
+            let frame = ready!(this.kind.poll_frame(task));
+            if let (Some(cx), Some(Ok(frame))) = (this.counted, &frame) {
+                count(cx, frame);
+            }
+            return Poll::Ready(frame);
         }
         activity.flow(Flow::Awaited);
         let frame = match this.portions.next() {
             Some(portion) => Some(Ok(portion)),
             None => ready!(this.kind.poll_frame(task)).map(|frame| frame.map(|frame| this.portions.first(frame))),
         };
+        if let (Some(cx), Some(Ok(frame))) = (this.counted, &frame) {
+            count(cx, frame);
+        }
         activity.flow(Flow::HandedOut);
         Poll::Ready(frame)
     }

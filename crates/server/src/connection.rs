@@ -124,10 +124,14 @@ impl<S: Stack> Connection<S> {
         Counters::count(&self.worker.counters.requests);
         let handshake = extended_connect::take(&mut head);
         let (cx, is_last) = self.admit(&mut head, fault, number);
+        if let Some(note) = &note {
+            cx.traffic.receive_by(note.received.clone());
+        }
         let facts = Facts {
             worker: self.worker.clone(),
             cx,
             method: head.method.clone(),
+            version: head.version,
             is_debug: self.worker.stamp.is_debug_asked(&head.headers),
             is_last,
             note,

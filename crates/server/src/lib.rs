@@ -138,6 +138,7 @@ mod config;
 mod connection;
 mod extended_connect;
 mod framing;
+mod head_length;
 mod hop;
 mod http2;
 mod listener;

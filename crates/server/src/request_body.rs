@@ -5,7 +5,10 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -61,8 +64,20 @@ impl fmt::Display for ClientBodyError {
 
 impl Error for ClientBodyError {}
 
-/// Where a body leaves a note when it goes wrong, for whoever answers the request.
-pub(crate) type Note = Arc<OnceLock<ClientBodyError>>;
+/// What a body tells about itself while it comes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Note {
+    wrong: Arc<OnceLock<ClientBodyError>>,
+    /// How many bytes have come.
+    pub(crate) received: Arc<AtomicU64>,
+}
+
+impl Note {
+    /// What went wrong with it, for whoever answers the request.
+    pub(crate) fn wrong(&self) -> Option<ClientBodyError> {
+        self.wrong.get().copied()
+    }
+}
 
 /// What the client sends, within limits.
 pub(crate) struct RequestBody<B> {
@@ -84,13 +99,15 @@ impl<B> RequestBody<B> {
 
     fn fail(&self, fault: Fault) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let error = ClientBodyError(fault);
-        let _ = self.note.set(error);
+        let _ = self.note.wrong.set(error);
         Poll::Ready(Some(Err(error.into())))
     }
 
     fn is_within_limit(&mut self, frame: &Frame<Bytes>) -> bool {
-        let (Some(left), Some(data)) = (self.left.as_mut(), frame.data_ref()) else { return true };
-        match left.checked_sub(data.len() as u64) {
+        let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+        self.note.received.fetch_add(length, Relaxed);
+        let Some(left) = self.left.as_mut() else { return true };
+        match left.checked_sub(length) {
             Some(less) => {
                 *left = less;
                 true

@@ -1,0 +1,72 @@
+//! How many bytes a request and its response took.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+};
+
+/// How many bytes of a request and its response went over the client's connection, as its server
+/// counts them.
+///
+/// Counting costs a little, so it is only done if somebody [asks](Self::ask) before the request
+/// goes on. Embedded in a service of one's own nobody counts.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    is_asked: AtomicBool,
+    received: OnceLock<Arc<AtomicU64>>,
+    sent: AtomicU64,
+}
+
+impl Traffic {
+    /// Asks the server to count what it sends.
+    pub fn ask(&self) {
+        self.is_asked.store(true, Relaxed);
+    }
+
+    /// Whether somebody wants to know what is sent.
+    pub fn is_asked(&self) -> bool {
+        self.is_asked.load(Relaxed)
+    }
+
+    /// Where the bytes of the request's body are counted while they come; the first one counts. Only
+    /// of use for a body whose length is not known from its head.
+    pub fn receive_by(&self, counter: Arc<AtomicU64>) {
+        let _ = self.received.set(counter);
+    }
+
+    /// The bytes of the request's body so far; `None` if nobody counts, as for a body that was there
+    /// with its head.
+    pub fn received(&self) -> Option<u64> {
+        self.received.get().map(|counter| counter.load(Relaxed))
+    }
+
+    /// Counts bytes that are sent: the head as it is written, a frame of the body.
+    pub fn add_sent(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Relaxed);
+    }
+
+    /// The bytes of the response so far, its head among them; 0 if nobody counts.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_adds_up() {
+        let traffic = Traffic::default();
+        assert!(!traffic.is_asked());
+        traffic.ask();
+        assert!(traffic.is_asked());
+        traffic.add_sent(100);
+        traffic.add_sent(20);
+        assert_eq!((traffic.received(), traffic.sent()), (None, 120));
+        let counter = Arc::new(AtomicU64::new(7));
+        traffic.receive_by(counter.clone());
+        counter.store(9, Relaxed);
+        assert_eq!(traffic.received(), Some(9));
+    }
+}
