@@ -1,0 +1,73 @@
+//! What is counted of a request.
+
+use std::sync::Arc;
+
+use towergate_core::{Context, Env, Plugin, PluginError, Slot, Wrap};
+
+use crate::{
+    config::PrometheusConfig,
+    layer::PrometheusLayer,
+    registry::Registry,
+    route::{Latencies, RouteMetrics},
+};
+
+/// Counts requests, latencies and bytes by service and route: the policy of the plugin `prometheus`.
+#[derive(Debug, Clone)]
+pub struct Prometheus {
+    registry: Arc<Registry>,
+    per_consumer: bool,
+    statuses: bool,
+    latencies: bool,
+    pub(crate) bandwidth: bool,
+}
+
+impl Plugin for Prometheus {
+    const NAME: &'static str = "prometheus";
+    const PRIORITY: i32 = 13;
+
+    type Config = PrometheusConfig;
+
+    fn new(config: PrometheusConfig, env: &Env) -> Result<Self, PluginError> {
+        Ok(Self {
+            registry: env.shared.of(),
+            per_consumer: config.per_consumer.unwrap_or_default(),
+            statuses: config.status_code_metrics.unwrap_or_default(),
+            latencies: config.latency_metrics.unwrap_or_default(),
+            bandwidth: config.bandwidth_metrics.unwrap_or_default(),
+        })
+    }
+}
+
+impl Wrap for Prometheus {
+    type Layer = PrometheusLayer;
+
+    fn layer(slot: Slot<Self>) -> PrometheusLayer {
+        PrometheusLayer::new(slot)
+    }
+}
+
+/// What is known of a request when it is over.
+#[derive(Debug)]
+pub(crate) struct Over {
+    pub(crate) status: u16,
+    pub(crate) received: u64,
+    pub(crate) latencies: Latencies,
+}
+
+impl Prometheus {
+    /// Counts a request that is over, as Kong does in its log phase.
+    pub(crate) fn count(&self, slot: &Slot<Self>, cx: &Context, over: &Over) {
+        let make = || cx.plan().and_then(|plan| RouteMetrics::of(plan, &self.registry));
+        let Some(Some(route)) = slot.memo(cx, make) else { return };
+        let consumer = cx.consumer().filter(|_| self.per_consumer);
+        if self.statuses {
+            route.answered(over.status, cx, consumer);
+        }
+        if self.bandwidth {
+            route.carried(over.received, cx.traffic.sent(), consumer);
+        }
+        if self.latencies {
+            route.took(over.latencies);
+        }
+    }
+}
