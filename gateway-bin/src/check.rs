@@ -24,6 +24,7 @@ pub(crate) fn check(set: &impl PluginSet, source: &cli::Source) -> Result<(), St
     wiring::pages(settings)?;
     wiring::proxy_listens(settings)?;
     wiring::admin_listens(settings)?;
+    wiring::status_listens(settings)?;
     let material = tls::Material::read(settings)?;
     material.certificates(settings)?;
     material.towards_upstreams(settings)?;

@@ -1,7 +1,7 @@
 //! The declarative configuration: the first one, and the ones that follow.
 
 use towergate_config::{Config, parse};
-use towergate_runtime::Control;
+use towergate_runtime::{Control, report_load};
 
 use crate::{
     plugins::{PluginSet, registry},
@@ -32,7 +32,10 @@ pub(crate) fn reload(sources: &Sources, control: &Control) {
     let loaded = match sources.declarative() {
         Ok(Some(texts)) => control.load(texts).map_err(|error| error.to_string()),
         Ok(None) => return,
-        Err(error) => Err(error),
+        Err(error) => {
+            report_load(false);
+            Err(error)
+        }
     };
     match loaded {
         Ok((runtime, warnings)) => {

@@ -1,12 +1,13 @@
 #![doc = include_str!("../README.md")]
 
-mod admin_api;
+mod apis;
 mod check;
 mod cli;
 mod configuration;
 mod demo;
 mod log;
 mod log_queue;
+mod metrics;
 mod plugins;
 mod prefix;
 mod signals;

@@ -82,7 +82,7 @@ macro_rules! plugins {
 plugins! {
     /// The plugins of the `towergate` binary.
     pub struct Bundled {
-        outer: [],
+        outer: [towergate_metrics::Prometheus],
         guard: [
             towergate_correlation::CorrelationId,
             towergate_cors::Cors,

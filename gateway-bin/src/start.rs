@@ -2,24 +2,29 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use tower::Layer;
+use towergate_admin::Admin;
 use towergate_config::{
     Settings,
     settings::{Log, LogLevel, Origin},
 };
 use towergate_runtime::{Base, Control, LoadError, Table, Watched};
-use towergate_server::{Listen, Listeners, Workers};
+use towergate_server::{Listen, Listeners, Stats, Workers};
 use towergate_tls::{Identities, Server};
 use towergate_upstream::Proxy;
 
 use crate::{
-    admin_api, cli, configuration,
+    apis, cli, configuration,
     demo::{self, Demo},
     log,
+    metrics::{Metrics, Recorded},
     plugins::{PluginSet, missing, registry},
     prefix::PidFile,
     signals::{Ask, Asks},
@@ -78,6 +83,7 @@ struct Gateway {
     tls: Tls,
     proxy_address: Option<SocketAddr>,
     admin_address: Option<SocketAddr>,
+    admin: Arc<Admin>,
     // Kept for what they do when they are dropped.
     _pid_file: Option<PidFile>,
     // Background tasks of plugins run here.
@@ -97,12 +103,13 @@ impl Gateway {
     fn open<P: PluginSet>(plugins: P, sources: Sources, verbose: u8) -> Result<Self, String> {
         let settings = Arc::new(sources.settings.clone());
         start_log(&settings, verbose)?;
+        let recorded = Recorded::start();
         let (waiting, asks) = wait_for_asks(&sources)?;
         let first = configuration::first(&plugins, &sources)?;
         let pages = Arc::new(wiring::pages(&settings)?);
         let offered = tls::server(&settings)?;
         let tls = Tls::read(&settings)?;
-        let (proxy, admin) = ports(&settings)?;
+        let Ports { proxy, admin, status } = Ports::open(&settings)?;
         let (proxy_address, admin_address) = (proxy.addresses().first().copied(), admin.addresses().first().copied());
         let pid_file = PidFile::write(&settings)?;
         let registry = registry(&plugins, &settings);
@@ -112,15 +119,28 @@ impl Gateway {
         }
         let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
         let (workers, handle) = (settings.workers.get(), background.handle().clone());
+        recorded.keep_up(&handle);
         let reach = Box::new(Reach::new(tls.trust.clone()));
         let base = Base { pages, certificates: tls.certificates.clone() };
         let (control, watched) = Control::start(registry, base, reach, handle, first.config, workers)
             .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);
         let workers = start_workers(plugins, &settings, offered, proxy, watched)?;
-        admin_api::serve(admin, control.clone(), settings, workers.stats())?;
-        let (_pid_file, _background) = (pid_file, background);
-        Ok(Self { sources, asks, waiting, control, workers, tls, proxy_address, admin_address, _pid_file, _background })
+        let told = told(&control, settings, workers.stats(), recorded);
+        apis::serve(admin, status, told.clone())?;
+        Ok(Self {
+            sources,
+            asks,
+            waiting,
+            control,
+            workers,
+            tls,
+            proxy_address,
+            admin_address,
+            admin: told,
+            _pid_file: pid_file,
+            _background: background,
+        })
     }
 
     /// Follows signals and file changes until told to stop, then lets requests in flight finish.
@@ -145,6 +165,7 @@ impl Gateway {
                 }
             }
         });
+        self.admin.draining.store(true, Relaxed);
         tracing::info!("stopping: requests in flight are finished");
         let drained = self.workers.drain(DRAIN);
         if drained.cut_off > 0 {
@@ -214,11 +235,36 @@ fn start_workers<P: PluginSet>(
     started.map_err(|error| format!("cannot start the workers: {error}"))
 }
 
-/// Opens the ports of the proxy and of the Admin API.
-fn ports(settings: &Settings) -> Result<(Listeners, Listeners), String> {
-    let bind = |listens: &[Listen], workers| Listeners::bind(listens, workers).map_err(|error| error.to_string());
-    let proxy = bind(&wiring::proxy_listens(settings)?, settings.workers.get())?;
-    Ok((proxy, bind(&wiring::admin_listens(settings)?, 1)?))
+/// What the Admin API and the Status API tell about.
+fn told(control: &Arc<Control>, settings: Arc<Settings>, stats: Stats, recorded: Recorded) -> Arc<Admin> {
+    let (control, node_id) = (control.clone(), settings.node_id.unwrap_or_else(uuid::Uuid::new_v4));
+    let metrics =
+        Metrics { recorded, control: control.clone(), settings: settings.clone(), stats: stats.clone(), node_id };
+    Arc::new(Admin {
+        control,
+        settings,
+        node_id,
+        connections: Box::new(move || apis::connections(&stats)),
+        metrics: Box::new(move || metrics.page()),
+        draining: AtomicBool::new(false),
+    })
+}
+
+/// Open ports.
+struct Ports {
+    proxy: Listeners,
+    admin: Listeners,
+    status: Listeners,
+}
+
+impl Ports {
+    /// Opens the ports of the proxy, of the Admin API and of the Status API.
+    fn open(settings: &Settings) -> Result<Self, String> {
+        let bind = |listens: &[Listen], workers| Listeners::bind(listens, workers).map_err(|error| error.to_string());
+        let proxy = bind(&wiring::proxy_listens(settings)?, settings.workers.get())?;
+        let admin = bind(&wiring::admin_listens(settings)?, 1)?;
+        Ok(Self { proxy, admin, status: bind(&wiring::status_listens(settings)?, 1)? })
+    }
 }
 
 fn start_log(settings: &Settings, verbose: u8) -> Result<(), String> {

@@ -199,6 +199,14 @@ pub(crate) fn admin_listens(settings: &Settings) -> Result<Vec<Listen>, String> 
     settings.admin_listen.iter().filter(|listener| !listener.ssl).map(listen).collect()
 }
 
+/// Where the Status API listens; its listeners with TLS come later, as the settings warn.
+///
+/// # Errors
+/// A host name that means no address.
+pub(crate) fn status_listens(settings: &Settings) -> Result<Vec<Listen>, String> {
+    settings.status_listen.iter().filter(|listener| !listener.ssl).map(listen).collect()
+}
+
 fn listen(listener: &Listener) -> Result<Listen, String> {
     let resolved = || (listener.host.as_str(), listener.port).to_socket_addrs().ok()?.next();
     let known = listener.ip().map(|ip| SocketAddr::new(ip, listener.port));

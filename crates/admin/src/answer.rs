@@ -18,6 +18,11 @@ pub(crate) fn answer(status: StatusCode, body: Value) -> Response {
     (status, Json(body)).into_response()
 }
 
+/// Done, and nothing to say.
+pub(crate) fn nothing() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}
+
 /// `{"message":"…"}` with this status.
 pub(crate) fn message(status: StatusCode, message: &str) -> Response {
     answer(status, json!({ "message": message }))

@@ -6,6 +6,7 @@
 //! | --- | --- | --- | --- |
 //! | `/` | GET | 200 | the node: versions, plugins, settings with secrets masked |
 //! | `/status` | GET | 200 | connections, memory, the hash of the configuration |
+//! | `/metrics` | GET | 200 | all metrics in Prometheus' text format, `text/plain; charset=UTF-8` |
 //! | `/plugins/{id or instance name}/state` | GET | 200 | what a running plugin tells of itself |
 //! | | | 404 | no plugin is called so |
 //! | `/config` | GET | 200 | the configuration in force, as YAML in a JSON string |
@@ -14,26 +15,42 @@
 //! | | | 413 | it is larger than the setting `nginx_admin_client_max_body_size` |
 //! | | | 415 | its media type is none of those `POST /config` reads |
 //!
-//! Every answer is JSON, and carries `Server`, `X-Kong-Admin-Latency` (milliseconds; both as the
+//! Every other answer is JSON. All carry `Server`, `X-Kong-Admin-Latency` (milliseconds; both as the
 //! setting `headers` says) and `Access-Control-Allow-Origin`. Any other path is 404
 //! `{"message":"Not found"}`, any other method 405 `{"message":"Method not allowed"}`; `HEAD` is
 //! answered as `GET`, `OPTIONS` with the methods.
+//!
+//! The Status API ([`status_router`]) is for probes and scrapers, and changes nothing but its own answer:
+//!
+//! | path | method | status | what |
+//! | --- | --- | --- | --- |
+//! | `/status` | GET | 200 | as above |
+//! | `/status/ready` | GET | 200 | `{"message":"ready"}` |
+//! | | | 503 | why it should get no traffic: `draining`, or no configuration |
+//! | | POST | 204 | `status=draining`: not ready from now on |
+//! | `/metrics` | GET | 200 | as above |
 
 mod answer;
 mod config;
 mod document;
+mod metrics;
 mod node;
 mod plugin_state;
 mod status;
+mod status_api;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 use towergate_config::Settings;
 use towergate_runtime::Control;
 use uuid::Uuid;
 
-pub use status::Connections;
+pub use status::{Connections, resident_bytes};
+pub use status_api::status_router;
 
 /// What the Admin API tells about and acts upon.
 pub struct Admin {
@@ -45,6 +62,11 @@ pub struct Admin {
     pub node_id: Uuid,
     /// Counts the proxy's connections and requests.
     pub connections: Box<dyn Fn() -> Connections + Send + Sync>,
+    /// Writes all metrics in Prometheus' text format. It may take long, and is called where that
+    /// keeps nobody waiting.
+    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// Whether this node is about to stop, so that it should get no new traffic.
+    pub draining: AtomicBool,
 }
 
 impl fmt::Debug for Admin {
@@ -63,6 +85,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         None => DefaultBodyLimit::disable(),
     };
     let status = get(status::show).options(answer::options_of_get);
+    let metrics = get(metrics::show).options(answer::options_of_get);
     let state = get(plugin_state::show).options(answer::options_of_get);
     let config = get(config::show).post(config::replace).options(answer::options_of_config);
     Router::new()
@@ -71,6 +94,8 @@ pub fn router(admin: Arc<Admin>) -> Router {
         // A slash at the end does not matter.
         .route("/status", status.clone())
         .route("/status/", status)
+        .route("/metrics", metrics.clone())
+        .route("/metrics/", metrics)
         .route("/plugins/{plugin}/state", state)
         .route("/config", config.clone())
         .route("/config/", config)

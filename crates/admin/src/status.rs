@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{extract::State, response::Response};
 use http::StatusCode;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{Admin, answer::answer};
 
@@ -40,10 +40,10 @@ pub(crate) async fn show(State(admin): State<Arc<Admin>>) -> Response {
     )
 }
 
-/// The resident set of this process; null where the kernel does not tell.
-fn resident_bytes() -> Value {
+/// The resident set of this process, in bytes; `None` where the kernel does not tell.
+pub fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kib.map_or(Value::Null, |kib| json!(kib.saturating_mul(1024)))
+    let kib: u64 = line?.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kib.saturating_mul(1024))
 }

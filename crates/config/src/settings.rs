@@ -111,6 +111,9 @@ pub struct Settings {
     pub database: Database,
     /// Whether the request header `Kong-Debug` is answered with route and service. Default `false`.
     pub allow_debug_header: bool,
+    /// Whether latencies are shown under the name they had in Kong 2.x, too (`kong_latency`). Ours.
+    /// Default `false`.
+    pub prometheus_legacy_latency: bool,
     /// Name resolution.
     pub dns: Dns,
     /// How many headers and arguments are looked at.

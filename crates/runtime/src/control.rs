@@ -11,6 +11,7 @@ use towergate_tls::Identities;
 use crate::{
     base::Base,
     compile::{Destinations, Runtime, compile},
+    loads::report_load,
     problem::CompileProblem,
     registry::Registry,
     table::Table,
@@ -56,6 +57,7 @@ impl Control {
         workers: usize,
     ) -> Result<(Self, Vec<Watched<Table>>), Vec<CompileProblem>> {
         let current = Arc::new(compile(Arc::new(config), &registry, &mut *destinations, &base, None)?);
+        report_load(true);
         let (publisher, watched) = Publisher::new((0..workers).map(|_| current.table.copy()));
         let mut tasks = Tasks::new(handle);
         follow(&mut tasks, &current);

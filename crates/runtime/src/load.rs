@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde_json::{Value, json};
 use towergate_config::{Report, Source, Warning, parse};
 
-use crate::{compile::Runtime, control::Control, problem::CompileProblem};
+use crate::{compile::Runtime, control::Control, loads::report_load, problem::CompileProblem};
 
 /// Why a configuration was not put into force.
 #[derive(Debug)]
@@ -91,6 +91,12 @@ impl Control {
     /// # Errors
     /// All problems at once; the configuration before stays in force then.
     pub fn load(&self, sources: Vec<Source>) -> Result<(Arc<Runtime>, Vec<Warning>), LoadError> {
+        let loaded = self.parse_and_apply(sources);
+        report_load(loaded.is_ok());
+        loaded
+    }
+
+    fn parse_and_apply(&self, sources: Vec<Source>) -> Result<(Arc<Runtime>, Vec<Warning>), LoadError> {
         let loaded = parse(sources, self.registry())?;
         Ok((self.apply(loaded.config)?, loaded.warnings))
     }

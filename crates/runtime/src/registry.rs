@@ -107,7 +107,6 @@ const NOT_YET: &[&str] = &[
     "opentelemetry",
     "post-function",
     "pre-function",
-    "prometheus",
     "proxy-cache",
     "rate-limiting",
     "rate-limiting-advanced",

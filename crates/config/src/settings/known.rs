@@ -249,6 +249,7 @@ pub(super) const KNOWN: &[Known] = &[
     known("compression_min_length", "1024", Size),
     known("compression_types", "", List),
     known("server_token", concat!("towergate/", env!("CARGO_PKG_VERSION")), Text),
+    known("prometheus_legacy_latency", "off", Switch),
     known("http2_max_pending_resets", "20", Number),
     known("http2_max_resets", "200", Number),
     known("http2_max_stream_errors", "256", Number),

@@ -7,7 +7,7 @@ use super::{Listener, Origin, RouterFlavor, Settings};
 const LATER: &[(&str, &str)] = &[
     ("admin_gui_listen", "the graphical interface comes"),
     ("admin_ssl_", "TLS of the Admin API comes"),
-    ("status_ssl_", "the Status API comes"),
+    ("status_ssl_", "TLS of the Status API comes"),
     ("wasm", "WebAssembly filters come"),
     ("pluginserver_", "plugin servers come"),
     ("proxy_access_log", "access logs come"),
@@ -43,15 +43,12 @@ pub(super) fn warnings(settings: &Settings) -> Vec<String> {
 }
 
 fn listeners(settings: &Settings, warnings: &mut Vec<String>) {
-    for listener in settings.admin_listen.iter().filter(|listener| listener.ssl) {
-        let what = format!("{} is not opened: TLS of the Admin API comes with a later version", listener.address());
-        warnings.push(line(&settings.origin("admin_listen"), "admin_listen", &what));
-    }
     for (name, listeners, feature) in [
-        ("status_listen", &settings.status_listen, "the Status API comes"),
+        ("admin_listen", &settings.admin_listen, "TLS of the Admin API comes"),
+        ("status_listen", &settings.status_listen, "TLS of the Status API comes"),
         ("stream_listen", &settings.stream_listen, "proxying of TCP and UDP comes"),
     ] {
-        for listener in listeners {
+        for listener in listeners.iter().filter(|listener| name == "stream_listen" || listener.ssl) {
             let what = format!("{} is not opened: {feature} with a later version", listener.address());
             warnings.push(line(&settings.origin(name), name, &what));
         }
@@ -60,13 +57,17 @@ fn listeners(settings: &Settings, warnings: &mut Vec<String>) {
 
 /// What is written after an address and is not done there yet.
 fn flags(settings: &Settings, warnings: &mut Vec<String>) {
-    for (name, listeners) in [("proxy_listen", &settings.proxy_listen), ("admin_listen", &settings.admin_listen)] {
-        let is_open = |listener: &&Listener| name == "proxy_listen" || !listener.ssl;
+    for (name, listeners, api) in [
+        ("proxy_listen", &settings.proxy_listen, None),
+        ("admin_listen", &settings.admin_listen, Some("Admin API")),
+        ("status_listen", &settings.status_listen, Some("Status API")),
+    ] {
+        let is_open = |listener: &&Listener| api.is_none() || !listener.ssl;
+        let http2 = format!("HTTP/2 to the {} comes", api.unwrap_or_default());
         for listener in listeners.iter().filter(is_open) {
-            let is_admin = name == "admin_listen";
             for (given, flag, feature) in [
-                (listener.http2 && is_admin, "http2", "HTTP/2 to the Admin API comes"),
-                (listener.proxy_protocol && is_admin, "proxy_protocol", "the PROXY protocol comes"),
+                (listener.http2 && api.is_some(), "http2", http2.as_str()),
+                (listener.proxy_protocol && api.is_some(), "proxy_protocol", "the PROXY protocol comes"),
                 (listener.deferred, "deferred", "deferred accepting comes"),
             ] {
                 if given {

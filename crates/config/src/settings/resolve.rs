@@ -64,6 +64,7 @@ pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Setti
         declarative_config_string: from.given("declarative_config_string"),
         database: from.database(),
         allow_debug_header: from.switch("allow_debug_header"),
+        prometheus_legacy_latency: from.switch("prometheus_legacy_latency"),
         dns: from.dns(),
         max: from.maxima(),
         node_id: from.node_id(),

@@ -1,4 +1,4 @@
-//! The Admin API on a thread of its own.
+//! The Admin API and the Status API on a thread of their own.
 
 use std::{
     fmt::Display,
@@ -7,37 +7,26 @@ use std::{
     thread,
 };
 
+use axum::Router;
 use towergate_admin::{Admin, Connections};
-use towergate_config::Settings;
-use towergate_runtime::Control;
 use towergate_server::{Listeners, Stats};
 
-/// Serves the Admin API for as long as the process lives.
+/// Serves both for as long as the process lives.
 ///
 /// # Errors
 /// When no thread or no event queue can be had.
-pub(crate) fn serve(
-    listeners: Listeners,
-    control: Arc<Control>,
-    settings: Arc<Settings>,
-    stats: Stats,
-) -> Result<(), String> {
-    let admin = Admin {
-        control,
-        node_id: settings.node_id.unwrap_or_else(uuid::Uuid::new_v4),
-        settings,
-        connections: Box::new(move || connections(&stats)),
-    };
-    let router = towergate_admin::router(Arc::new(admin));
+pub(crate) fn serve(admin_listeners: Listeners, status_listeners: Listeners, admin: Arc<Admin>) -> Result<(), String> {
+    let apis = [
+        (admin_listeners, towergate_admin::router(admin.clone())),
+        (status_listeners, towergate_admin::status_router(admin)),
+    ];
     let (ready, started) = mpsc::channel();
     let serving = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let sockets: Vec<TcpListener> = listeners.into_workers().into_iter().flatten().collect();
             let mut tasks = tokio::task::JoinSet::new();
-            for socket in sockets {
-                let socket = tokio::net::TcpListener::from_std(socket)?;
-                tasks.spawn(std::future::IntoFuture::into_future(axum::serve(socket, router.clone())));
+            for (listeners, router) in apis {
+                listen(&mut tasks, listeners, &router)?;
             }
             let _ = ready.send(());
             while tasks.join_next().await.is_some() {}
@@ -49,7 +38,22 @@ pub(crate) fn serve(
     started.recv().map_err(|error| failed(&error))
 }
 
-fn connections(stats: &Stats) -> Connections {
+/// Answers with this router whoever comes.
+fn listen(
+    tasks: &mut tokio::task::JoinSet<std::io::Result<()>>,
+    listeners: Listeners,
+    router: &Router,
+) -> std::io::Result<()> {
+    let sockets: Vec<TcpListener> = listeners.into_workers().into_iter().flatten().collect();
+    for socket in sockets {
+        let socket = tokio::net::TcpListener::from_std(socket)?;
+        tasks.spawn(std::future::IntoFuture::into_future(axum::serve(socket, router.clone())));
+    }
+    Ok(())
+}
+
+/// The proxy's connections and requests, as the Admin API shows them.
+pub(crate) fn connections(stats: &Stats) -> Connections {
     let now = stats.snapshot();
     Connections {
         connections_accepted: now.connections_accepted,
