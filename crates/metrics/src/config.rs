@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use towergate_schema::Schema;
 
 /// The configuration of the plugin `prometheus`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Schema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PrometheusConfig {
     /// Whether requests and bytes are counted for each consumer, by user name. Otherwise the label
@@ -31,4 +31,19 @@ pub struct PrometheusConfig {
     /// Accepted; there is nothing to count yet.
     #[schema(default = false)]
     pub wasm_metrics: Option<bool>,
+}
+
+impl Default for PrometheusConfig {
+    /// Kong's: everything is off.
+    fn default() -> Self {
+        Self {
+            per_consumer: Some(false),
+            status_code_metrics: Some(false),
+            ai_metrics: Some(false),
+            latency_metrics: Some(false),
+            bandwidth_metrics: Some(false),
+            upstream_health_metrics: Some(false),
+            wasm_metrics: Some(false),
+        }
+    }
 }
