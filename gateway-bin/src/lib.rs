@@ -15,6 +15,7 @@ mod sources;
 mod start;
 mod terminal;
 mod tls;
+mod upstream_health;
 mod wiring;
 
 use std::process::ExitCode;

@@ -11,6 +11,8 @@ use towergate_runtime::Control;
 use towergate_server::Stats;
 use uuid::Uuid;
 
+use crate::upstream_health;
+
 /// How often what was recorded through the facade is folded, so that it takes no more and more memory.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -68,6 +70,7 @@ impl Metrics {
         let registry = self.control.registry().shared().of::<Registry>();
         let mut out = Exposition::default();
         self.node(&mut out, &registry);
+        upstream_health::write(&mut out, &self.control.current().config);
         registry.write(&mut out, self.settings.prometheus_legacy_latency);
         if let Some(handle) = &self.recorded.handle {
             out.append(&handle.render());
