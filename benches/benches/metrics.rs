@@ -1,0 +1,205 @@
+//! What counting a request costs: the plugin with everything on, and the layer for services of one's own.
+//!
+//! The inner service answers at once, so that its own cost (the first line of each group) can be taken
+//! away. The aim: all metrics cost at most 1 µs of CPU per request.
+#![allow(
+    clippy::expect_used,
+    missing_docs,
+    reason = "a bench that cannot go on fails; criterion's macros document nothing"
+)]
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    hint::black_box,
+    pin::pin,
+    sync::Arc,
+    task::{Context as Task, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use criterion::{Criterion, criterion_group, criterion_main};
+use http::{Request, Response};
+use http_body_util::Full;
+use rustix::time::{ClockId, clock_gettime};
+use tower_layer::Layer;
+use towergate_core::{
+    Choice, Client, Context, Env, Level, Memos, Plan, Plugin, Policy, Protocol, Route, Service, Slot, Timing, Wrap,
+};
+use towergate_metrics::{HttpMetrics, MetricsLayer, Prometheus, PrometheusConfig, Registry};
+use uuid::Uuid;
+
+/// Answers as a proxy would: the upstream took a millisecond.
+#[derive(Clone)]
+struct Inner;
+
+impl tower_service::Service<Request<Full<Bytes>>> for Inner {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Task<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
+        if let Some(cx) = request.extensions().get::<Arc<Context>>() {
+            cx.mark_proxied();
+            cx.timing.mark_sent(cx.timing.started());
+            cx.timing.mark_answered(cx.timing.started() + Duration::from_millis(1));
+            if cx.traffic.is_asked() {
+                cx.traffic.add_sent(300);
+                cx.traffic.add_sent(128);
+            }
+        }
+        ready(Ok(Response::new(Full::new(Bytes::from_static(b"ok")))))
+    }
+}
+
+/// A request as clients send them, on this plan.
+fn request(plan: Option<&Arc<Plan>>) -> Request<Full<Bytes>> {
+    let mut request = Request::get("/api/v1/users/42?verbose=1").body(Full::default()).expect("a request");
+    for (name, value) in [
+        ("host", "api.example.com"),
+        ("user-agent", "curl/8.5.0"),
+        ("accept", "*/*"),
+        ("accept-encoding", "gzip, br"),
+        ("x-api-key", "0123456789abcdef"),
+        ("authorization", "Bearer abcdefghijklmnopqrstuvwxyz"),
+    ] {
+        request.headers_mut().insert(name, value.parse().expect("a value"));
+    }
+    let (mut head, body) = request.into_parts();
+    if let Some(plan) = plan {
+        let cx = Context::new(Client::default(), &head, Timing::start(), Some(plan.clone()));
+        head.extensions.insert(Arc::new(cx));
+    }
+    Request::from_parts(head, body)
+}
+
+/// A plan with the plugin, everything on, if it is to be there.
+fn plan(env: &Env, is_counted: bool) -> Arc<Plan> {
+    let config = PrometheusConfig {
+        per_consumer: Some(true),
+        status_code_metrics: Some(true),
+        latency_metrics: Some(true),
+        bandwidth_metrics: Some(true),
+        ..PrometheusConfig::default()
+    };
+    let policy: Arc<Policy> = Arc::new(Prometheus::new(config, env).expect("a policy"));
+    let choice = Choice::new("prometheus", vec![Level::Everybody(policy)]);
+    let limit = Duration::from_secs(60);
+    let route = Route {
+        id: Uuid::from_u128(1),
+        name: Some("users".into()),
+        protocols: vec![Protocol::Http],
+        strip_path: false,
+        preserve_host: false,
+        request_buffering: true,
+        response_buffering: true,
+        https_redirect_status_code: 426,
+        tags: Vec::new(),
+    };
+    let service = Service {
+        id: Uuid::from_u128(2),
+        name: Some("user-service".into()),
+        protocol: Protocol::Http,
+        host: "users.test".into(),
+        port: 80,
+        path: None,
+        retries: 0,
+        connect_timeout: limit,
+        write_timeout: limit,
+        read_timeout: limit,
+        tls: None,
+        tags: Vec::new(),
+        balancing: None,
+    };
+    Arc::new(Plan {
+        route: Some(Arc::new(route)),
+        service: Some(Arc::new(service)),
+        wraps: vec![is_counted.then_some(choice)],
+        memos: Memos::new(1),
+        ..Plan::default()
+    })
+}
+
+/// The processor time this thread has had: others may be busy, too.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Times so many calls of a service, without making the requests; the response is dropped as a server
+/// does when it has sent it.
+fn times<S, B>(service: &mut S, plan: Option<&Arc<Plan>>, count: u64) -> Duration
+where
+    S: tower_service::Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
+{
+    const BATCH: u64 = 64;
+    let mut task = Task::from_waker(Waker::noop());
+    let (mut took, mut left) = (Duration::ZERO, count);
+    while left > 0 {
+        let batch = left.min(BATCH);
+        left -= batch;
+        let requests: Vec<_> = (0..batch).map(|_| request(plan)).collect();
+        let begin = cpu_time();
+        for request in requests {
+            let answer = pin!(service.call(request)).poll(&mut task);
+            let Poll::Ready(Ok(response)) = answer else { continue };
+            drop(black_box(response));
+        }
+        took += cpu_time().saturating_sub(begin);
+    }
+    took
+}
+
+fn plugin(criterion: &mut Criterion) {
+    let env = Env::default();
+    let mut group = criterion.benchmark_group("plugin");
+    for (name, is_counted) in [("without", false), ("everything_on", true)] {
+        let plan = plan(&env, is_counted);
+        let mut service = Prometheus::layer(Slot::in_plan(0)).layer(Inner);
+        group.bench_function(name, |bencher| bencher.iter_custom(|count| times(&mut service, Some(&plan), count)));
+    }
+    group.finish();
+    assert!(env.shared.of::<Registry>().room().used > 0, "it was counted");
+}
+
+fn layer(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("layer");
+    let mut plain = Inner;
+    group.bench_function("without", |bencher| bencher.iter_custom(|count| times(&mut plain, None, count)));
+    let metrics = HttpMetrics::new();
+    let mut service = MetricsLayer::new(metrics).route(|_| Some("/users/{id}")).layer(Inner);
+    group.bench_function("with", |bencher| bencher.iter_custom(|count| times(&mut service, None, count)));
+    group.finish();
+}
+
+/// Not on a request's way, but it should not take long either.
+fn page(criterion: &mut Criterion) {
+    let env = Env::default();
+    for number in 0..1_000_u128 {
+        let plan = plan(&env, true);
+        let plan = Plan {
+            route: plan
+                .route
+                .as_deref()
+                .map(|route| Arc::new(Route { name: Some(format!("r{number}")), ..route.clone() })),
+            ..Plan::clone(&plan)
+        };
+        times(&mut Prometheus::layer(Slot::in_plan(0)).layer(Inner), Some(&Arc::new(plan)), 1);
+    }
+    let registry = env.shared.of::<Registry>();
+    criterion.bench_function("page_of_1000_routes", |bencher| {
+        bencher.iter(|| {
+            let mut out = towergate_metrics::Exposition::default();
+            registry.write(&mut out, false);
+            out.into_text().len()
+        });
+    });
+}
+
+criterion_group!(benches, plugin, layer, page);
+criterion_main!(benches);
