@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use towergate_tests::{
-    Answer, BlackHole, Gateway, Reply, Request, Script, Upstream, eventually, proxying, proxying_to,
+    Answer, BlackHole, Gateway, Reply, Request, SOON, Script, Upstream, eventually, proxying, proxying_to,
 };
 
 /// The declarative document of the guide, to the letter.
@@ -493,6 +493,36 @@ fn s51_a_single_origin_is_named_whatever_the_request_says() {
         assert_eq!(answer.header("Access-Control-Allow-Origin"), Some("https://app.example.com"));
         assert_eq!(answer.header("Access-Control-Allow-Credentials"), Some("true"));
         assert!(answer.headers.all("Vary").contains(&"Origin"));
+    }
+}
+
+/// The guide's plugin, to the letter; its alert on latencies asks for a name of Kong 2.x, which our setting keeps.
+#[test]
+fn s70_to_s74_what_the_guides_alerts_look_at_is_counted() {
+    let [users, orders, products] = [Upstream::echo(), Upstream::echo(), Upstream::echo()];
+    let plugin = "
+  - name: prometheus
+    config:
+      per_consumer: true
+      status_code_metrics: true
+      latency_metrics: true
+      bandwidth_metrics: true
+      upstream_health_metrics: true
+";
+    let document = guide_in_front_of(&users, &orders, &products) + plugin;
+    let gateway = Gateway::with(&document).setting("prometheus_legacy_latency", "on").start();
+    assert_eq!(gateway.get("/api/v1/users").status, 200);
+    let page = || gateway.ask_admin(&Request::get("/metrics")).text();
+    let route = "service=\"user-service\",route=\"user-api\"";
+    for series in [
+        format!(
+            "kong_http_requests_total{{{route},code=\"200\",source=\"service\",workspace=\"default\",consumer=\"\"}} 1"
+        ),
+        format!("kong_latency_bucket{{{route},type=\"request\",le=\"+Inf\"}} 1"),
+        format!("kong_request_latency_ms_bucket{{{route},workspace=\"default\",le=\"+Inf\"}} 1"),
+        "kong_upstream_target_health{upstream=\"user-service-upstream\",target=\"user-service-1:3000\"".to_owned(),
+    ] {
+        eventually(SOON, || page().lines().any(|line| line.starts_with(&series)));
     }
 }
 

@@ -5,9 +5,11 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
+use towergate_tests::sockets::{Sockets, open};
+use towergate_tests::tungstenite::protocol::Message;
 use towergate_tests::{
-    Answer, Connection, Gate, Gateway, KONG_VERSION, Port, Prometheus, Reply, Request, SOON, Script, Setup, Upstream,
-    check_metrics, chunk, eventually, proxying,
+    Answer, Connection, Gate, Gateway, Http2, KONG_VERSION, Port, Prometheus, Reply, Request, SOON, Script, Setup,
+    Upstream, check_metrics, chunk, eventually, post, proxying, proxying_to,
 };
 
 /// All that Kong counts of requests.
@@ -286,6 +288,36 @@ fn workers_and_connections_add_up() {
     clients.into_iter().for_each(|client| client.join().unwrap());
     assert_counts(&gateway, &requests(200, "service", ""), 400.0);
     assert_counts(&gateway, &latency("request", "count", ""), 400.0);
+}
+
+#[test]
+fn streams_of_http2_are_requests_like_others() {
+    let upstream = Upstream::answering(|_| Reply::ok("x".repeat(1_000)));
+    let gateway = Gateway::with(&counting(&upstream, ALL, "")).with_http2().start();
+    let client = Http2::open(gateway.proxy());
+    for _ in 0..3 {
+        assert_eq!(client.get("/").status, 200);
+    }
+    assert_eq!(client.upload(post("/"), vec![b'y'; 5_000]).status, 200);
+    assert_counts(&gateway, &requests(200, "service", ""), 4.0);
+    let (sent, received) = (sample(&gateway, &bandwidth("egress", "")), sample(&gateway, &bandwidth("ingress", "")));
+    assert!(sent.is_some_and(|bytes| (4_000.0..6_000.0).contains(&bytes)), "{sent:?}");
+    assert!(received.is_some_and(|bytes| (5_000.0..6_000.0).contains(&bytes)), "{received:?}");
+}
+
+#[test]
+fn a_websocket_is_one_request_as_long_as_it_is_open() {
+    let sockets = Sockets::start();
+    let document =
+        proxying_to(&sockets.url(), &["retries: 0"]) + &format!("plugins: [{{name: prometheus, config: {ALL}}}]\n");
+    let gateway = Gateway::serving(&document);
+    let mut socket = open(gateway.proxy(), "/echo");
+    socket.send(Message::text("hello")).unwrap();
+    assert_eq!(socket.read().unwrap(), Message::text("hello"));
+    assert_eq!(sample(&gateway, &requests(101, "service", "")), None, "it is under way");
+    socket.close(None).unwrap();
+    while socket.read().is_ok() {}
+    assert_counts(&gateway, &requests(101, "service", ""), 1.0);
 }
 
 #[test]

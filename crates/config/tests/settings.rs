@@ -288,7 +288,7 @@ fn settings_without_effect_and_risky_ones_are_told() {
     let told = from_variables(&[
         ("KONG_PROXY_LISTEN", "0.0.0.0:8000, 0.0.0.0:8443 ssl"),
         ("KONG_ADMIN_LISTEN", "0.0.0.0:8001, 127.0.0.1:8444 ssl"),
-        ("KONG_STATUS_LISTEN", "off"),
+        ("KONG_STATUS_LISTEN", "127.0.0.1:8007 http2 reuseport, 127.0.0.1:8107 ssl"),
         ("KONG_WASM", "on"),
     ])
     .unwrap();
@@ -296,6 +296,8 @@ fn settings_without_effect_and_risky_ones_are_told() {
         told.warnings(),
         [
             "KONG_ADMIN_LISTEN: admin_listen: 127.0.0.1:8444 is not opened: TLS of the Admin API comes with a later version",
+            "KONG_STATUS_LISTEN: status_listen: 127.0.0.1:8107 is not opened: TLS of the Status API comes with a later version",
+            "KONG_STATUS_LISTEN: status_listen: 127.0.0.1:8007 http2: HTTP/2 to the Status API comes with a later version",
             "KONG_WASM: wasm: WebAssembly filters come with a later version",
             "KONG_ADMIN_LISTEN: admin_listen: the Admin API has no authentication and listens on 0.0.0.0:8001: anyone who \
              reaches it controls the gateway; listen on 127.0.0.1, or let nothing but trusted machines reach it",
