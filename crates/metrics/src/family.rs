@@ -2,11 +2,15 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Bound,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
+
+/// How many sets of labels are read at a time.
+const FEW: usize = 128;
 
 /// Something that is counted by several hands and shown as one.
 pub(crate) trait Cell {
@@ -33,7 +37,7 @@ impl Cell for Counter {
 /// cells of one set of labels are added up when they are shown.
 #[derive(Debug)]
 pub(crate) struct Family<C> {
-    series: BTreeMap<String, Series<C>>,
+    series: BTreeMap<Arc<str>, Series<C>>,
 }
 
 #[derive(Debug)]
@@ -62,34 +66,57 @@ impl<C: Cell> Family<C> {
 
     /// A cell for one more hand under these labels.
     pub(crate) fn join(&mut self, labels: String, new: C) -> Arc<C> {
-        let series = self.series.entry(labels).or_insert_with(|| Series { past: new.zero(), hands: Vec::new() });
+        let series = self.series.entry(labels.into()).or_insert_with(|| Series { past: new.zero(), hands: Vec::new() });
         series.settle();
         let cell = Arc::new(new);
         series.hands.push(cell.clone());
         cell
     }
 
-    /// Forgets the labels under which nobody counts any more.
-    pub(crate) fn forget_past(&mut self) {
-        self.series.retain(|_, series| {
+    /// The sums under the next few sets of labels after these, in their order. With `forgets` those
+    /// under which nobody counts any more are told for the last time.
+    pub(crate) fn after(&mut self, labels: Option<&str>, forgets: bool) -> Vec<(Arc<str>, C)> {
+        let from = labels.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = self.series.range_mut::<str, _>((from, Bound::Unbounded)).take(FEW);
+        let (mut sums, mut gone) = (Vec::with_capacity(FEW), Vec::new());
+        for (labels, series) in next {
             series.settle();
-            !series.hands.is_empty()
-        });
+            sums.push((labels.clone(), series.sum()));
+            if forgets && series.hands.is_empty() {
+                gone.push(labels.clone());
+            }
+        }
+        for labels in gone {
+            self.series.remove(&labels);
+        }
+        sums
     }
+}
 
-    /// The sum under each set of labels, sorted by them.
-    pub(crate) fn sums(&mut self) -> impl Iterator<Item = (&str, C)> {
-        self.series.iter_mut().map(|(labels, series)| {
-            series.settle();
-            let sum = series.past.zero();
-            sum.absorb(&series.past);
-            series.hands.iter().for_each(|cell| sum.absorb(cell));
-            (labels.as_str(), sum)
-        })
+/// Goes through all sums of a family, a few at a time: `next` answers those after the labels it is
+/// given, and may take a lock for it that nobody waits long for.
+pub(crate) fn each<C>(mut next: impl FnMut(Option<&str>) -> Vec<(Arc<str>, C)>, mut see: impl FnMut(&str, C)) {
+    let mut last: Option<Arc<str>> = None;
+    loop {
+        let sums = next(last.as_deref());
+        if sums.is_empty() {
+            return;
+        }
+        for (labels, sum) in sums {
+            see(&labels, sum);
+            last = Some(labels);
+        }
     }
 }
 
 impl<C: Cell> Series<C> {
+    fn sum(&self) -> C {
+        let sum = self.past.zero();
+        sum.absorb(&self.past);
+        self.hands.iter().for_each(|cell| sum.absorb(cell));
+        sum
+    }
+
     /// Adds the cells of those who are gone to the past.
     fn settle(&mut self) {
         let Self { past, hands } = self;
@@ -107,8 +134,13 @@ impl<C: Cell> Series<C> {
 mod tests {
     use super::*;
 
-    fn shown(family: &mut Family<Counter>) -> Vec<(String, u64)> {
-        family.sums().map(|(labels, sum)| (labels.to_owned(), sum.into_inner())).collect()
+    fn shown(family: &mut Family<Counter>, forgets: bool) -> Vec<(String, u64)> {
+        let mut shown = Vec::new();
+        each(
+            |last| family.after(last, forgets),
+            |labels, sum: Counter| shown.push((labels.to_owned(), sum.into_inner())),
+        );
+        shown
     }
 
     #[test]
@@ -118,13 +150,24 @@ mod tests {
         family.join("b".into(), Counter::new(0));
         one.store(2, Relaxed);
         other.store(3, Relaxed);
-        assert_eq!(shown(&mut family), [("a".to_owned(), 5), ("b".to_owned(), 0)]);
+        assert_eq!(shown(&mut family, false), [("a".to_owned(), 5), ("b".to_owned(), 0)]);
         drop(one);
-        assert_eq!(shown(&mut family)[0].1, 5);
-        family.forget_past();
-        assert_eq!(shown(&mut family), [("a".to_owned(), 5)], "somebody still counts under a");
+        assert_eq!(shown(&mut family, true)[0].1, 5);
+        assert_eq!(shown(&mut family, false), [("a".to_owned(), 5)], "somebody still counts under a");
         drop(other);
-        family.forget_past();
+        assert_eq!(shown(&mut family, true), [("a".to_owned(), 5)], "for the last time");
+        assert_eq!(family.len(), 0);
+    }
+
+    #[test]
+    fn all_are_seen_a_few_at_a_time() {
+        let mut family = Family::default();
+        let names: Vec<String> = (0..3 * FEW).map(|number| format!("{number:04}")).collect();
+        for name in &names {
+            family.join(name.clone(), Counter::new(0));
+        }
+        assert_eq!(family.after(None, false).len(), FEW);
+        assert!(shown(&mut family, true).iter().map(|(labels, _)| labels).eq(&names));
         assert_eq!(family.len(), 0);
     }
 }

@@ -16,7 +16,7 @@ use http::{Method, StatusCode};
 
 use crate::{
     exposition::{Exposition, Kind, label_text},
-    family::{Counter, Family},
+    family::{Cell, Counter, Family, each},
     histogram::{Bounds, Histogram, Unit},
     registry::OVERFLOW,
 };
@@ -42,6 +42,8 @@ struct Counts {
     shards: Box<[Shard]>,
     most: usize,
 }
+
+type FamilyOf<C> = fn(&mut Families) -> &mut Family<C>;
 
 #[derive(Default)]
 struct Families {
@@ -95,25 +97,21 @@ impl HttpMetrics {
         Self { counts: Arc::new(Counts { families: Mutex::default(), shards, most: routes }) }
     }
 
-    /// Writes all metrics that something was counted for. Nobody who counts waits for it.
+    /// Writes all metrics that something was counted for. Nobody who counts waits for it longer than it
+    /// takes to add up a few numbers.
     pub fn write(&self, out: &mut Exposition) {
-        let mut families = lock(&self.counts.families);
-        let Families { requests, durations, received, sent } = &mut *families;
-        counter(out, "http_requests_total", "Requests by route, method and class of status", requests);
-        if durations.len() > 0 {
-            let name = "http_request_duration_seconds";
+        let help = "Requests by route, method and class of status";
+        self.write_counter(out, "http_requests_total", help, |families| &mut families.requests);
+        let name = "http_request_duration_seconds";
+        let durations: FamilyOf<Histogram> = |families| &mut families.durations;
+        if durations(&mut lock(&self.counts.families)).len() > 0 {
             out.family(name, Kind::Histogram, "From a request's head until its response was sent");
-            for (labels, sum) in durations.sums() {
-                sum.write(out, name, labels, Unit::Seconds);
-            }
+            self.each(durations, |labels, sum| sum.write(out, name, labels, Unit::Seconds));
         }
-        counter(
-            out,
-            "http_request_body_bytes_total",
-            "Bytes of requests' bodies, where known from their heads",
-            received,
-        );
-        counter(out, "http_response_body_bytes_total", "Bytes of responses' bodies", sent);
+        let help = "Bytes of requests' bodies, where known from their heads";
+        self.write_counter(out, "http_request_body_bytes_total", help, |families| &mut families.received);
+        let help = "Bytes of responses' bodies";
+        self.write_counter(out, "http_response_body_bytes_total", help, |families| &mut families.sent);
         let sum = |count: fn(&Shard) -> &AtomicU64| -> u64 {
             self.counts.shards.iter().map(|shard| count(shard).load(Relaxed)).fold(0, u64::wrapping_add)
         };
@@ -122,6 +120,17 @@ impl HttpMetrics {
         let in_flight = sum(|shard| &shard.begun).saturating_sub(ended);
         out.family("http_requests_in_flight", Kind::Gauge, "Requests that are being answered");
         out.sample("http_requests_in_flight", &[], in_flight);
+    }
+
+    fn write_counter(&self, out: &mut Exposition, name: &str, help: &str, family: FamilyOf<Counter>) {
+        if family(&mut lock(&self.counts.families)).len() > 0 {
+            out.family(name, Kind::Counter, help);
+            self.each(family, |labels, sum| out.line(name, labels, sum.into_inner()));
+        }
+    }
+
+    fn each<C: Cell>(&self, family: FamilyOf<C>, see: impl FnMut(&str, C)) {
+        each(|last| family(&mut lock(&self.counts.families)).after(last, false), see);
     }
 
     /// The metrics as a page.
@@ -200,15 +209,6 @@ fn known(method: &Method) -> Method {
         Method::PATCH,
     ];
     if known.contains(method) { method.clone() } else { Method::from_bytes(b"other").unwrap_or_default() }
-}
-
-fn counter(out: &mut Exposition, name: &str, help: &str, family: &mut Family<Counter>) {
-    if family.len() > 0 {
-        out.family(name, Kind::Counter, help);
-        for (labels, sum) in family.sums() {
-            out.line(name, labels, sum.into_inner());
-        }
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
     exposition::{Exposition, Kind, label_text},
-    family::{Cell, Counter, Family},
+    family::{Cell, Counter, Family, each},
     histogram::{Bounds, Histogram, Unit},
 };
 
@@ -34,9 +34,9 @@ const fn milliseconds<const N: usize>(mut bounds: [u64; N]) -> [u64; N] {
 /// Its lock is taken when something is counted for the first time by a worker, and when the metrics
 /// are read; never to count.
 ///
-/// The number of label sets is bounded ([`Registry::with_limit`]). When the bound is reached those
-/// that nobody counts any more are forgotten (of routes that are gone); then requests of further
-/// consumers are counted under `consumer="overflow"`. Label sets without a consumer may be twice as
+/// The number of label sets is bounded ([`Registry::with_limit`]). When the bound is reached requests of
+/// further consumers are counted under `consumer="overflow"`, until the next time the metrics are read:
+/// then those that nobody counts any more (of routes that are gone) are forgotten. Label sets without a consumer may be twice as
 /// many; what comes after them is counted under labels that all say `overflow`.
 #[derive(Debug)]
 pub struct Registry {
@@ -135,71 +135,95 @@ impl Registry {
         ]
     }
 
-    /// Writes all metrics that something was counted for, with `legacy` also those Kong 2.x had for latencies.
+    /// Writes all metrics that something was counted for, with `legacy` also those Kong 2.x had for
+    /// latencies. Nobody who counts waits for it longer than it takes to add up a few numbers.
     pub fn write(&self, out: &mut Exposition, legacy: bool) {
-        let mut state = self.state();
-        let State { requests, bandwidth, kong, upstream, request, .. } = &mut *state;
-        write_counter(
-            out,
-            "kong_http_requests_total",
-            "HTTP status codes per consumer/service/route in Kong",
-            requests,
-        );
-        write_counter(out, "kong_bandwidth_bytes", "Total bandwidth (ingress/egress) throughput in bytes", bandwidth);
-        let mut latencies = [
-            (
-                "kong",
-                "kong_kong_latency_ms",
-                "Latency added by Kong and enabled plugins for each service/route in Kong",
-                kong,
-            ),
-            (
-                "upstream",
-                "kong_upstream_latency_ms",
-                "Latency added by upstream response for each service/route in Kong",
-                upstream,
-            ),
-            (
-                "request",
-                "kong_request_latency_ms",
-                "Total latency incurred during requests for each service/route in Kong",
-                request,
-            ),
-        ];
-        for (_, name, help, family) in &mut latencies {
-            if family.len() > 0 {
-                out.family(name, Kind::Histogram, help);
-                write_latencies(out, name, &format!("workspace=\"{WORKSPACE}\""), family);
-            }
+        let help = "HTTP status codes per consumer/service/route in Kong";
+        self.write_counter(out, "kong_http_requests_total", help, |state| &mut state.requests);
+        let help = "Total bandwidth (ingress/egress) throughput in bytes";
+        self.write_counter(out, "kong_bandwidth_bytes", help, |state| &mut state.bandwidth);
+        for latency in &LATENCIES {
+            self.write_latencies(out, latency.name, latency.help, &[latency], |_| ("workspace", WORKSPACE));
         }
-        if !legacy || latencies.iter().all(|(.., family)| family.len() == 0) {
-            return;
-        }
-        let help = "Latency added by Kong, total request time and upstream latency for each service/route in Kong";
-        out.family("kong_latency", Kind::Histogram, help);
-        for (kind, _, _, family) in &mut latencies {
-            write_latencies(out, "kong_latency", &format!("type=\"{kind}\""), family);
+        if legacy {
+            let help = "Latency added by Kong, total request time and upstream latency for each service/route in Kong";
+            let all: Vec<_> = LATENCIES.iter().collect();
+            self.write_latencies(out, "kong_latency", help, &all, |latency| ("type", latency.legacy_type));
         }
     }
+
+    fn write_counter(&self, out: &mut Exposition, name: &str, help: &str, family: FamilyOf<Counter>) {
+        if family(&mut self.state()).len() == 0 {
+            return;
+        }
+        out.family(name, Kind::Counter, help);
+        self.each(family, |labels, sum| out.line(name, labels, sum.into_inner()));
+    }
+
+    /// Writes these latencies as one metric, with one more label.
+    fn write_latencies(
+        &self,
+        out: &mut Exposition,
+        name: &str,
+        help: &str,
+        latencies: &[&Latency],
+        label: impl Fn(&Latency) -> (&'static str, &'static str),
+    ) {
+        if latencies.iter().all(|latency| (latency.family)(&mut self.state()).len() == 0) {
+            return;
+        }
+        out.family(name, Kind::Histogram, help);
+        for latency in latencies {
+            let (key, value) = label(latency);
+            self.each(latency.family, |labels, sum| {
+                sum.write(out, name, &format!("{labels},{key}=\"{value}\""), Unit::Milliseconds);
+            });
+        }
+    }
+
+    fn each<C: Cell>(&self, family: FamilyOf<C>, see: impl FnMut(&str, C)) {
+        let next = |last: Option<&str>| {
+            let mut state = self.state();
+            let forgets = state.len() >= self.limit;
+            family(&mut state).after(last, forgets)
+        };
+        each(next, see);
+    }
 }
+
+type FamilyOf<C> = fn(&mut State) -> &mut Family<C>;
+
+/// One of the three durations of a request.
+struct Latency {
+    name: &'static str,
+    help: &'static str,
+    legacy_type: &'static str,
+    family: FamilyOf<Histogram>,
+}
+
+const LATENCIES: [Latency; 3] = [
+    Latency {
+        name: "kong_kong_latency_ms",
+        help: "Latency added by Kong and enabled plugins for each service/route in Kong",
+        legacy_type: "kong",
+        family: |state| &mut state.kong,
+    },
+    Latency {
+        name: "kong_upstream_latency_ms",
+        help: "Latency added by upstream response for each service/route in Kong",
+        legacy_type: "upstream",
+        family: |state| &mut state.upstream,
+    },
+    Latency {
+        name: "kong_request_latency_ms",
+        help: "Total latency incurred during requests for each service/route in Kong",
+        legacy_type: "request",
+        family: |state| &mut state.request,
+    },
+];
 
 /// There is one workspace.
 const WORKSPACE: &str = "default";
-
-fn write_counter(out: &mut Exposition, name: &str, help: &str, family: &mut Family<Counter>) {
-    if family.len() > 0 {
-        out.family(name, Kind::Counter, help);
-        for (labels, sum) in family.sums() {
-            out.line(name, labels, sum.into_inner());
-        }
-    }
-}
-
-fn write_latencies(out: &mut Exposition, name: &str, more: &str, family: &mut Family<Histogram>) {
-    for (labels, sum) in family.sums() {
-        sum.write(out, name, &format!("{labels},{more}"), Unit::Milliseconds);
-    }
-}
 
 /// Under which labels something may be counted: the first for which there is room.
 struct Choices {
@@ -226,7 +250,7 @@ impl State {
     ) -> Arc<C> {
         let limit = if choices.others.is_some() { limit } else { limit.saturating_mul(2) };
         let Choices { full, others, rest } = choices;
-        if family(self).has(&full) || self.has_room(limit) {
+        if family(self).has(&full) || self.len() < limit {
             return family(self).join(full, cell);
         }
         self.overflowed = self.overflowed.saturating_add(1);
@@ -236,19 +260,6 @@ impl State {
             _ => rest,
         };
         family(self).join(labels, cell)
-    }
-
-    /// Whether there is room for one more label set. What nobody counts any more makes room; it is
-    /// looked for now and then only, as that takes long.
-    fn has_room(&mut self, limit: usize) -> bool {
-        if self.len() >= limit && self.overflowed.is_multiple_of(1024) {
-            self.requests.forget_past();
-            self.bandwidth.forget_past();
-            self.kong.forget_past();
-            self.upstream.forget_past();
-            self.request.forget_past();
-        }
-        self.len() < limit
     }
 }
 
@@ -300,6 +311,7 @@ mod tests {
     fn labels_that_nobody_counts_any_more_make_room() {
         let registry = Registry::with_limit(1);
         drop(registry.requests(["s", "r", "200", "service", "gone"]));
+        assert!(page(&registry).contains("gone"), "for the last time");
         let _kept = registry.requests(["s", "r", "200", "service", "new"]);
         let page = page(&registry);
         assert!(page.contains("consumer=\"new\"") && !page.contains("gone"), "{page}");
