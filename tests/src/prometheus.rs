@@ -23,7 +23,7 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one that scrapes `/metrics` at this address four times a second, and waits until it is ready.
+    /// Starts one that scrapes `/metrics` at this address twice a second, and waits until it is ready.
     ///
     /// # Panics
     /// When it is not installed (`make packages`) or does not become ready.
@@ -31,7 +31,7 @@ impl Prometheus {
     pub fn scraping(target: SocketAddr) -> Self {
         let (folder, port) = (tempfile::tempdir().expect("a temporary folder"), Port::free());
         let config = format!(
-            "global: {{scrape_interval: 250ms, scrape_timeout: 250ms}}\n\
+            "global: {{scrape_interval: 500ms, scrape_timeout: 500ms}}\n\
              scrape_configs:\n- {{job_name: gateway, static_configs: [{{targets: ['{target}']}}]}}\n"
         );
         let file = folder.path().join("prometheus.yml");

@@ -96,6 +96,11 @@ impl Setup {
         self.setting("proxy_listen", &listen)
     }
 
+    /// Lets the Status API listen there.
+    pub fn status_api_on(self, port: &Port) -> Self {
+        self.setting("status_listen", &port.address().to_string())
+    }
+
     /// Lets the Admin API listen on all addresses of this machine.
     pub fn admin_on_all_addresses(mut self) -> Self {
         self.admin = Arc::new(Port::free().unreserved());

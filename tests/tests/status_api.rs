@@ -1,0 +1,68 @@
+//! The Status API: what probes ask.
+
+use towergate_tests::{Connection, Gate, Gateway, Port, Reply, Request, SOON, Script, Upstream, eventually, proxying};
+
+#[test]
+fn the_status_api_tells_who_is_ready() {
+    let status = Port::free();
+    let gateway = Gateway::with("_format_version: \"3.0\"\n").status_api_on(&status).start();
+    let ask = |request: Request| Connection::open(status.address()).request(&request);
+    let hash = gateway.configuration_hash();
+    assert_eq!(ask(Request::get("/status")).json()["configuration_hash"], hash);
+    let answer = ask(Request::get("/status/ready"));
+    assert_eq!((answer.status, answer.message().as_str()), (200, "ready"));
+    assert_eq!(answer.header("Content-Type"), Some("application/json; charset=utf-8"));
+    for (target, code) in [("/", 404), ("/config", 404), ("/services", 404)] {
+        assert_eq!(ask(Request::get(target)).status, code, "{target}: the Status API is not the Admin API");
+    }
+    let form =
+        |body: &str| Request::post("/status/ready", body).header("Content-Type", "application/x-www-form-urlencoded");
+    assert_eq!(ask(form("status=other")).status, 400);
+    assert_eq!(ask(form("status=draining")).status, 204);
+    let answer = ask(Request::get("/status/ready"));
+    assert_eq!((answer.status, answer.message().as_str()), (503, "draining"));
+    assert_eq!(ask(Request::get("/status")).status, 200, "it lives");
+}
+
+#[test]
+fn without_a_configuration_a_node_is_not_ready() {
+    let status = Port::free();
+    let _gateway = Gateway::with("").setting("declarative_config", "").status_api_on(&status).start();
+    let answer = Connection::open(status.address()).request(&Request::get("/status/ready"));
+    let why = "no configuration available (empty configuration present)";
+    assert_eq!((answer.status, answer.message().as_str()), (503, why));
+}
+
+/// Whoever sends traffic here is told to stop while requests in flight are finished.
+#[test]
+fn a_node_that_stops_is_not_ready() {
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let upstream = Upstream::answering(move |_| Script::from(Reply::ok("done")).behind(&held));
+    let status = Port::free();
+    let mut gateway = Gateway::with(&proxying(&upstream)).status_api_on(&status).start();
+    let mut client = gateway.connect();
+    client.send(Request::get("/").bytes());
+    eventually(SOON, || upstream.count() == 1);
+    gateway.signal("TERM");
+    eventually(SOON, || {
+        let answer = Connection::open(status.address()).request(&Request::get("/status/ready"));
+        (answer.status, answer.message().as_str()) == (503, "draining")
+    });
+    gate.open();
+    assert_eq!(client.answer().text(), "done");
+    assert!(gateway.end().status.success());
+}
+
+/// As for the Admin API: what is not there yet is told, not opened.
+#[test]
+fn tls_of_the_status_api_comes_later() {
+    let (open, closed) = (Port::free(), Port::free());
+    let listen = format!("{}, {} ssl", open.address(), closed.address());
+    let gateway = Gateway::with("_format_version: \"3.0\"\n").setting("status_listen", &listen).start();
+    assert_eq!(Connection::open(open.address()).request(&Request::get("/status")).status, 200);
+    assert!(Connection::try_open(closed.address()).is_err());
+    let warning =
+        format!("status_listen: {} is not opened: TLS of the Status API comes with a later version", closed.address());
+    assert!(gateway.log().contains(&warning), "{}", gateway.log());
+}
