@@ -88,7 +88,6 @@ const NOT_YET: &[&str] = &[
     "grpc-web",
     "hmac-auth",
     "http-log",
-    "ip-restriction",
     "jwt",
     "ldap-auth",
     "loggly",
@@ -152,6 +151,7 @@ impl Registry {
         schema.no_consumer_group = !P::CONSUMER_SCOPE;
         schema.no_service = !P::SERVICE_SCOPE;
         schema.no_route = !P::ROUTE_SCOPE;
+        schema.protocols = P::PROTOCOLS.to_vec();
         self.kinds.push(PluginKind { name: P::NAME, priority: P::PRIORITY, band, schema, enabled: true, build });
     }
 
