@@ -85,6 +85,7 @@ plugins! {
         outer: [],
         guard: [
             towergate_correlation::CorrelationId,
+            towergate_bot_detection::BotDetection,
             towergate_cors::Cors,
             towergate_auth::KeyAuth,
             towergate_ip_restriction::IpRestriction,

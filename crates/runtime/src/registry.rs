@@ -80,7 +80,6 @@ const NOT_YET: &[&str] = &[
     "aws-lambda",
     "azure-functions",
     "basic-auth",
-    "bot-detection",
     "circuit-breaker",
     "datadog",
     "file-log",
