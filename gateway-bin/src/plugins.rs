@@ -89,6 +89,7 @@ plugins! {
             towergate_cors::Cors,
             towergate_auth::KeyAuth,
             towergate_ip_restriction::IpRestriction,
+            towergate_request_size_limiting::RequestSizeLimiting,
         ],
         inner: [],
     }

@@ -99,7 +99,6 @@ const NOT_YET: &[&str] = &[
     "rate-limiting",
     "rate-limiting-advanced",
     "redirect",
-    "request-size-limiting",
     "request-termination",
     "request-transformer",
     "response-ratelimiting",
