@@ -90,6 +90,7 @@ plugins! {
             towergate_auth::KeyAuth,
             towergate_ip_restriction::IpRestriction,
             towergate_request_size_limiting::RequestSizeLimiting,
+            towergate_redirect::Redirect,
         ],
         inner: [],
     }

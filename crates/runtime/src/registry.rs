@@ -98,7 +98,6 @@ const NOT_YET: &[&str] = &[
     "proxy-cache",
     "rate-limiting",
     "rate-limiting-advanced",
-    "redirect",
     "request-termination",
     "request-transformer",
     "response-ratelimiting",
