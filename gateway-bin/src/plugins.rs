@@ -91,6 +91,7 @@ plugins! {
             towergate_ip_restriction::IpRestriction,
             towergate_request_size_limiting::RequestSizeLimiting,
             towergate_redirect::Redirect,
+            towergate_request_termination::RequestTermination,
         ],
         inner: [],
     }

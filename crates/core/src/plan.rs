@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     directory::{Consumer, Directory},
+    entities::Entities,
     guard::Guard,
     reply::Pages,
     route::{Route, Service},
@@ -32,6 +33,8 @@ pub struct Plan {
     pub pages: Arc<Pages>,
     /// What the proxying service needs to reach the service, made by it.
     pub destination: Option<Arc<Policy>>,
+    /// The entities of the configuration as people see them.
+    pub entities: Option<Arc<dyn Entities>>,
 }
 
 impl fmt::Debug for Plan {

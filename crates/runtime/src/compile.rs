@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 use towergate_config::{Config, entities};
-use towergate_core::{Env, Guard, Plan, Policy};
+use towergate_core::{Entities, Env, Guard, Plan, Policy};
 use towergate_router::Router;
 use uuid::Uuid;
 
@@ -15,6 +15,7 @@ use crate::{
     registry::{Band, Built, BuiltPolicy, PluginKind, Registry},
     resolve::{self, Served, Services},
     scope::{Scope, Scopes},
+    shown::Shown,
     table::Table,
 };
 
@@ -93,7 +94,8 @@ pub fn compile(
     let (Some(router), true) = (router, problems.is_empty()) else { return Err(problems) };
     let stages = Stages::new(registry, &policies);
     let directory = Arc::new(directory::build(&config));
-    let shared = Plan { directory, pages: base.pages.clone(), ..Plan::default() };
+    let entities = Some(Arc::new(Shown(config.clone())) as Arc<dyn Entities>);
+    let shared = Plan { directory, pages: base.pages.clone(), entities, ..Plan::default() };
     let resolved = Services::new(&config);
     let mut services = HashMap::new();
     let mut plan = |served: &Served<'_>| {

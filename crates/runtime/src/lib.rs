@@ -11,6 +11,7 @@ mod problem;
 mod registry;
 mod resolve;
 mod scope;
+mod shown;
 mod table;
 mod tasks;
 mod watch;

@@ -98,7 +98,6 @@ const NOT_YET: &[&str] = &[
     "proxy-cache",
     "rate-limiting",
     "rate-limiting-advanced",
-    "request-termination",
     "request-transformer",
     "response-ratelimiting",
     "response-transformer",
