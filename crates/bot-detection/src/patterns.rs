@@ -7,10 +7,20 @@ use towergate_core::PluginError;
 
 /// Kong's list of bots: the same for everybody, so it is compiled once.
 #[expect(clippy::expect_used, reason = "the list is part of this crate, and its tests use it")]
-pub(crate) static BOTS: LazyLock<RegexSet> = LazyLock::new(|| {
+static BOTS: LazyLock<RegexSet> = LazyLock::new(|| {
     let lines = include_str!("rules.txt").lines();
     compile(lines.filter(|line| !line.is_empty() && !line.starts_with('#'))).expect("Kong's list compiles")
 });
+
+thread_local! {
+    // A copy takes its scratch memory from a place of its own, which is behind a lock otherwise.
+    static BOTS_HERE: RegexSet = BOTS.clone();
+}
+
+/// Whether Kong's list of bots has this `User-Agent`.
+pub(crate) fn is_listed(user_agent: &[u8]) -> bool {
+    BOTS_HERE.with(|bots| bots.is_match(user_agent))
+}
 
 /// The automaton of an operator's list.
 ///

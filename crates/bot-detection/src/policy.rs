@@ -6,7 +6,7 @@ use towergate_core::{Context, Env, Guard, Plugin, PluginError, Reply, Verdict};
 
 use crate::{
     config::BotDetectionConfig,
-    patterns::{BOTS, automaton},
+    patterns::{automaton, is_listed},
 };
 
 /// Lets requests pass or not by their `User-Agent`: the policy.
@@ -40,7 +40,7 @@ impl BotDetection {
         let found_in = |list: &RegexSet| !list.is_empty() && list.is_match(user_agent);
         if found_in(&self.allow) {
             Finding::Allowed
-        } else if found_in(&self.deny) || found_in(&BOTS) {
+        } else if found_in(&self.deny) || is_listed(user_agent) {
             Finding::Bot
         } else {
             Finding::Unknown
