@@ -2,9 +2,10 @@
 
 use std::{error::Error, fmt, future::Future, pin::Pin, sync::Arc};
 
+use serde_json::Value;
 use uuid::Uuid;
 
-use crate::context::Context;
+use crate::{context::Context, credential::CredentialKind};
 
 /// Something that configuration may name: a policy made from a typed configuration.
 ///
@@ -22,6 +23,8 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     const ROUTE_SCOPE: bool = true;
     /// The protocols configuration may name for it, and does unless it says otherwise.
     const PROTOCOLS: &'static [&'static str] = &["grpc", "grpcs", "http", "https"];
+    /// The credentials it looks up, if it does.
+    const CREDENTIAL_KIND: Option<CredentialKind> = None;
     /// The configuration as written, defaults filled in.
     type Config;
 
@@ -34,6 +37,12 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     /// Work to be done beside requests, for as long as the policy is in force. It is started after
     /// the configuration went live, and dropped with it.
     fn background(self: &Arc<Self>) -> Option<Task> {
+        None
+    }
+
+    /// What operators may see of its state now, as JSON (`GET /plugins/{id}/state` of the Admin API);
+    /// `None` if there is nothing to see. Never a credential.
+    fn state(&self) -> Option<Value> {
         None
     }
 }
