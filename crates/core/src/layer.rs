@@ -29,6 +29,10 @@ pub trait Guards: Clone + Send + Sync + 'static {
     fn turns(&self, cx: &Context) -> usize;
     /// The guard of this turn, as chosen by what was known of the request before it.
     fn guard<'a>(&'a self, cx: &'a Context, turn: usize) -> Option<&'a dyn Guard>;
+    /// The turn of the guard that is the `nth` to see the response, from 0.
+    fn response_turn(&self, _cx: &Context, nth: usize) -> usize {
+        nth
+    }
 }
 
 /// One guard for every request: a layer embedded in a service of one's own.
@@ -62,6 +66,11 @@ impl Guards for FromPlan {
 
     fn guard<'a>(&'a self, cx: &'a Context, turn: usize) -> Option<&'a dyn Guard> {
         cx.plan()?.guards.get(turn)?.pick(cx.consumer_before(turn))
+    }
+
+    fn response_turn(&self, cx: &Context, nth: usize) -> usize {
+        let turns = cx.plan().and_then(|plan| plan.response_turns.as_deref());
+        turns.and_then(|turns| turns.get(nth).copied()).unwrap_or(nth)
     }
 }
 
@@ -341,10 +350,11 @@ fn refusal(reply: Reply, cx: &Context) -> Response<Bytes> {
     }
 }
 
-/// Shows the head of the response to all guards, in the order of their turns.
+/// Shows the head of the response to all guards.
 fn respond(guards: &impl Guards, cx: &Context, head: &mut response::Parts) {
     cx.write_response_headers(&mut head.headers);
-    for turn in 0..guards.turns(cx) {
+    for nth in 0..guards.turns(cx) {
+        let turn = guards.response_turn(cx, nth);
         if let Some(guard) = guards.guard(cx, turn) {
             cx.begin_respond(turn);
             guard.respond(cx, head);

@@ -23,8 +23,11 @@ pub struct Plan {
     pub route: Option<Arc<Route>>,
     /// The route's service; `None` for a route without.
     pub service: Option<Arc<Service>>,
-    /// The guards in their order.
+    /// The guards in the order in which they check.
     pub guards: Vec<Choice<dyn Guard>>,
+    /// The turns of the guards in the order in which they see the response, if it is another: a
+    /// configuration may only change the order of checks.
+    pub response_turns: Option<Box<[usize]>>,
     /// The policies of the wrapping plugins, each at its slot.
     pub wraps: Vec<Option<Choice<Policy>>>,
     /// The consumers and credentials.
