@@ -67,8 +67,11 @@ mod tests {
     use super::*;
     use crate::config::SizeUnit;
 
+    /// Names and values of headers.
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+
     /// The status of a refusal; 0 for one only if the body turns out too large.
-    fn check(policy: &RequestSizeLimiting, headers: &[(&str, &str)]) -> Option<u16> {
+    fn check(policy: &RequestSizeLimiting, headers: Headers<'_>) -> Option<u16> {
         let mut request = Request::builder();
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -91,7 +94,7 @@ mod tests {
         let (chunked, expect) = (("transfer-encoding", "chunked"), ("expect", " 100-Continue "));
         let policy = |require_content_length| RequestSizeLimiting { max_bytes: 10, require_content_length };
         let length = |bytes| ("content-length", bytes);
-        let table: [(&[(&str, &str)], Option<u16>, Option<u16>); 8] = [
+        let table: [(Headers<'_>, Option<u16>, Option<u16>); 8] = [
             (&[length("10")], None, None),
             (&[length("11")], Some(413), Some(413)),
             (&[length("11"), expect], Some(417), Some(417)),
