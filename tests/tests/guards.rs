@@ -106,6 +106,17 @@ fn ip_restriction_tells_grpc_clients_in_their_way() {
 }
 
 #[test]
+fn ip_restriction_takes_long_lists() {
+    let upstream = Upstream::echo();
+    let most: Vec<_> =
+        (0..100_000u32).map(|n| format!("\"10.{}.{}.{}/31\"", n >> 14, n >> 7 & 127, (n & 127) * 2)).collect();
+    for (own, status) in [("127.0.0.1", 403), ("127.0.0.2", 200)] {
+        let plugin = format!("{{name: ip-restriction, config: {{deny: [{}, {own}]}}}}", most.join(","));
+        assert_eq!(with(&upstream, &plugin).get("/").status, status);
+    }
+}
+
+#[test]
 fn ip_restriction_refuses_what_it_cannot_keep() {
     let texts = refusal("{name: ip-restriction}");
     assert!(texts.contains("at least one of these fields must be non-empty: 'config.allow', 'config.deny'"), "{texts}");
