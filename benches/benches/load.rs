@@ -65,6 +65,19 @@ fn keys(count: usize) -> String {
     text
 }
 
+/// `count` ranges of addresses on one list, in JSON.
+fn ranges(count: usize) -> String {
+    let mut text =
+        "{\"_format_version\": \"3.0\", \"plugins\": [{\"name\": \"ip-restriction\", \"config\": {\"deny\": ["
+            .to_owned();
+    for n in 0..count {
+        let [_, a, b, c] = u32::try_from(n << 4).unwrap_or_default().to_be_bytes();
+        let _ = write!(text, "{}\"10.{a}.{b}.{c}/28\"", comma(n));
+    }
+    text.push_str("]}}]}");
+    text
+}
+
 fn comma(n: usize) -> &'static str {
     if n > 0 { "," } else { "" }
 }
@@ -103,6 +116,12 @@ fn load(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("parse/100000_keys", |bencher| {
         bencher.iter(|| read("kong.json", black_box(&text), &registry));
+    });
+
+    let text = ranges(1_000_000);
+    group.throughput(Throughput::Bytes(text.len() as u64));
+    group.bench_function("parse_and_compile/1000000_ranges", |bencher| {
+        bencher.iter(|| read_and_compile(black_box(&text), &registry, &base));
     });
     group.finish();
 }

@@ -85,8 +85,13 @@ plugins! {
         outer: [towergate_metrics::Prometheus],
         guard: [
             towergate_correlation::CorrelationId,
+            towergate_bot_detection::BotDetection,
             towergate_cors::Cors,
             towergate_auth::KeyAuth,
+            towergate_ip_restriction::IpRestriction,
+            towergate_request_size_limiting::RequestSizeLimiting,
+            towergate_redirect::Redirect,
+            towergate_request_termination::RequestTermination,
         ],
         inner: [],
     }

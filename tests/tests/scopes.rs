@@ -130,3 +130,141 @@ fn each_route_has_its_own_authentication() {
         assert_eq!(gateway.send(&Request::get(path).header(header, "alice-key")).status, status, "{path} {header}");
     }
 }
+
+/// request-termination runs after authentication, so that its words tell which of several ran.
+fn words(scope: &str, fields: &str) -> String {
+    format!("- {{name: request-termination, {fields} config: {{message: {scope}}}}}\n")
+}
+
+/// Alice is a member of the group `gold`, and Bob of no group.
+const MEMBERS: &str = r"
+consumers:
+- username: alice
+  keyauth_credentials: [{key: alice-key}]
+- username: bob
+  keyauth_credentials: [{key: bob-key}]
+consumer_groups: [{name: gold}, {name: silver}]
+consumer_group_consumers: [{consumer: alice, consumer_group: gold}]
+";
+
+/// Whose words a consumer gets: a configuration's, or the upstream's.
+#[track_caller]
+fn heard(gateway: &Gateway, key: &str) -> String {
+    let answer = gateway.send(&Request::get("/").header("apikey", key));
+    match answer.status {
+        200 => "nothing".to_owned(),
+        503 => answer.message(),
+        other => panic!("{other}: {}", answer.text()),
+    }
+}
+
+/// Each level replaces all below it for those it is for; for others, those below count as if it were not there.
+#[test]
+fn all_levels_of_precedence_with_consumers_and_their_groups() {
+    let levels = [
+        ("route+service+consumer", "route: everything, service: echo, consumer: alice,", false),
+        ("route+service+group", "route: everything, service: echo, consumer_group: gold,", false),
+        ("route+consumer", "route: everything, consumer: alice,", false),
+        ("route+group", "route: everything, consumer_group: gold,", false),
+        ("service+consumer", "service: echo, consumer: alice,", false),
+        ("service+group", "service: echo, consumer_group: gold,", false),
+        ("route+service", "route: everything, service: echo,", true),
+        ("consumer", "consumer: alice,", false),
+        ("group", "consumer_group: gold,", false),
+        ("route", "route: everything,", true),
+        ("service", "service: echo,", true),
+        ("everything", "", true),
+    ];
+    let upstream = Upstream::echo();
+    let document = |plugins: &str| format!("{}{MEMBERS}plugins:\n- {{name: key-auth}}\n{plugins}", proxying(&upstream));
+    let gateway = Gateway::serving(&document(""));
+    for first in 0..=levels.len() {
+        let left = &levels[first..];
+        let plugins: String = left.iter().rev().map(|(scope, fields, _)| words(scope, fields)).collect();
+        assert_eq!(gateway.post_document(&document(&plugins)).status, 201);
+        let for_alice = left.first().map_or("nothing", |level| level.0);
+        let for_bob = left.iter().find(|level| level.2).map_or("nothing", |level| level.0);
+        assert_eq!((heard(&gateway, "alice-key"), heard(&gateway, "bob-key")), (for_alice.into(), for_bob.into()));
+    }
+}
+
+#[test]
+fn a_disabled_configuration_of_a_consumer_is_as_if_it_were_not_there() {
+    let upstream = Upstream::echo();
+    let plugins =
+        words("mine", "consumer: alice, enabled: false,") + &words("gold", "consumer_group: gold,") + &words("all", "");
+    let gateway = with(&upstream, &format!("{MEMBERS}plugins:\n- {{name: key-auth}}\n{plugins}"));
+    assert_eq!((heard(&gateway, "alice-key"), heard(&gateway, "bob-key")), ("gold".into(), "all".into()));
+    let plugins = plugins.replace("consumer_group: gold,", "consumer_group: gold, enabled: false,");
+    let gateway = with(&upstream, &format!("{MEMBERS}plugins:\n- {{name: key-auth}}\n{plugins}"));
+    assert_eq!(heard(&gateway, "alice-key"), "all");
+}
+
+#[test]
+fn a_plugin_may_be_for_a_consumer_only() {
+    let upstream = Upstream::echo();
+    let plugins = words("mine", "consumer: alice,") + &words("gold", "consumer_group: silver,");
+    let gateway = with(&upstream, &format!("{MEMBERS}plugins:\n- {{name: key-auth}}\n{plugins}"));
+    assert_eq!((heard(&gateway, "alice-key"), heard(&gateway, "bob-key")), ("mine".into(), "nothing".into()));
+}
+
+#[test]
+fn consumers_and_groups_may_hold_their_plugins_and_members() {
+    let upstream = Upstream::echo();
+    let text = r#"
+consumers:
+- username: alice
+  keyauth_credentials: [{key: alice-key}]
+  groups: [{name: gold}]
+  plugins: [{name: ip-restriction, config: {allow: [192.0.2.1], message: not from here, status: 503}}]
+- username: bob
+  keyauth_credentials: [{key: bob-key}]
+  groups: [{name: gold}]
+consumer_groups:
+- name: gold
+  plugins: [{name: request-termination, config: {message: gold}}]
+plugins: [{name: key-auth}]
+"#;
+    let gateway = with(&upstream, text);
+    assert_eq!((heard(&gateway, "alice-key"), heard(&gateway, "bob-key")), ("not from here".into(), "gold".into()));
+}
+
+#[test]
+fn a_member_of_several_groups_gets_the_configuration_of_one() {
+    let upstream = Upstream::echo();
+    let members =
+        MEMBERS.replace("consumer_group: gold}", "consumer_group: gold}, {consumer: alice, consumer_group: silver}");
+    let silver = format!("{members}plugins:\n- {{name: key-auth}}\n{}", words("silver", "consumer_group: silver,"));
+    assert_eq!(heard(&with(&upstream, &silver), "alice-key"), "silver");
+    let both = silver + &words("gold", "consumer_group: gold,");
+    assert_eq!(heard(&with(&upstream, &both), "alice-key"), "gold", "the first that was declared");
+}
+
+#[test]
+fn protocols_tell_http_from_tcp_and_no_more() {
+    let upstream = Upstream::echo();
+    for (protocols, runs) in
+        [("[http]", true), ("[https]", true), ("[grpc]", true), ("[tcp]", false), ("[tls, tcp]", false)]
+    {
+        let plugin = format!("- {{name: ip-restriction, protocols: {protocols}, config: {{deny: [127.0.0.1]}}}}\n");
+        let answer = with(&upstream, &format!("plugins:\n{plugin}")).get("/");
+        assert_eq!(answer.status == 403, runs, "{protocols}");
+    }
+    let texts = refusal("plugins: [{name: cors, protocols: [tcp]}]\n");
+    assert!(texts.contains("expected one of: grpc, grpcs, http, https"), "{texts}");
+}
+
+#[test]
+fn an_instance_name_is_unique_and_shown() {
+    let texts = refusal("plugins: [{name: cors, instance_name: mine}, {name: key-auth, instance_name: mine}]\n");
+    let expected = "uniqueness violation: 'plugins' entity with instance_name set to 'mine' already declared";
+    assert!(texts.contains(expected), "{texts}");
+    let texts = refusal("plugins: [{name: cors, instance_name: 'not mine'}]\n");
+    assert!(texts.contains("invalid value 'not mine'"), "{texts}");
+    let empty = "_format_version: \"3.0\"\n";
+    let answer =
+        Gateway::serving(empty).post_document(&format!("{empty}plugins: [{{name: cors, instance_name: mine}}]\n"));
+    let plugins = answer.json()["plugins"].clone();
+    let names: Vec<_> = plugins.as_object().unwrap().values().map(|plugin| plugin["instance_name"].clone()).collect();
+    assert_eq!(names, ["mine"]);
+}

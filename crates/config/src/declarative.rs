@@ -8,6 +8,7 @@ mod ids;
 pub(crate) mod item;
 pub(crate) mod kind;
 mod migrate;
+mod ordering;
 mod plugins;
 pub(crate) mod references;
 pub(crate) mod syntax;

@@ -30,7 +30,7 @@ pub use consumer::{Consumer, ConsumerGroup, ConsumerGroupConsumer};
 pub use credential::{Acl, BasicauthCredential, HmacauthCredential, JwtAlgorithm, JwtSecret, KeyauthCredential};
 pub use key::{Key, KeyPem, KeySet};
 pub use oauth2::{ClientType, Oauth2Credential, Oauth2Token, TokenType};
-pub use plugin::Plugin;
+pub use plugin::{Ordering, OrderingPhases, Plugin};
 pub use protocol::Protocol;
 pub use route::{Endpoint, PathHandling, Route};
 pub use service::Service;

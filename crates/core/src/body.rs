@@ -3,7 +3,11 @@
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -99,12 +103,13 @@ pin_project! {
     /// The body behind a guard layer: the one it was given, or bytes that stand for it.
     ///
     /// As a request body it is what the inner service receives: the client's body untouched, or
-    /// the buffered one after a guard asked to see it. As a response body it is the inner
-    /// service's, or the gateway's refusal.
+    /// the buffered one after a guard asked to see it, counted if a guard limits it. As a response
+    /// body it is the inner service's, or the gateway's refusal.
     #[derive(Debug)]
     pub struct GuardBody<B> {
         #[pin]
         kind: Kind<B>,
+        meter: Option<Meter>,
     }
 }
 
@@ -121,20 +126,62 @@ pin_project! {
     }
 }
 
+/// Counts what goes by.
+#[derive(Debug)]
+struct Meter {
+    limit: u64,
+    left: u64,
+    is_exceeded: Arc<AtomicBool>,
+}
+
+/// A body had more bytes than a guard allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyTooLarge {
+    limit: u64,
+}
+
+impl fmt::Display for BodyTooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the body is larger than the {} bytes allowed", self.limit)
+    }
+}
+
+impl std::error::Error for BodyTooLarge {}
+
+impl Meter {
+    fn count(&mut self, bytes: usize) -> Result<(), BodyTooLarge> {
+        let Some(left) = self.left.checked_sub(bytes as u64) else {
+            self.is_exceeded.store(true, Ordering::Relaxed);
+            return Err(BodyTooLarge { limit: self.limit });
+        };
+        self.left = left;
+        Ok(())
+    }
+}
+
 impl<B> GuardBody<B> {
     /// Passes a body on untouched.
     pub fn inner(body: B) -> Self {
-        Self { kind: Kind::Inner { body } }
+        Self::of(Kind::Inner { body })
     }
 
     /// Bytes in place of a body.
     pub fn bytes(bytes: Bytes) -> Self {
-        Self { kind: Kind::Bytes { bytes: (!bytes.is_empty()).then_some(bytes) } }
+        Self::of(Kind::Bytes { bytes: (!bytes.is_empty()).then_some(bytes) })
     }
 
     /// Bytes read before, then the rest of their body.
     pub(crate) fn resumed(read: Bytes, rest: Pin<Box<B>>) -> Self {
-        Self { kind: Kind::Resumed { read: (!read.is_empty()).then_some(read), rest } }
+        Self::of(Kind::Resumed { read: (!read.is_empty()).then_some(read), rest })
+    }
+
+    fn of(kind: Kind<B>) -> Self {
+        Self { kind, meter: None }
+    }
+
+    /// Ends with [`BodyTooLarge`] and sets `is_exceeded` if there are more bytes than this.
+    pub(crate) fn limited(self, limit: u64, is_exceeded: Arc<AtomicBool>) -> Self {
+        Self { meter: Some(Meter { limit, left: limit, is_exceeded }), ..self }
     }
 
     pub(crate) fn into_kind(self) -> Kind<B> {
@@ -142,19 +189,45 @@ impl<B> GuardBody<B> {
     }
 }
 
-impl<B: HttpBody<Data = Bytes>> HttpBody for GuardBody<B> {
-    type Data = Bytes;
-    type Error = B::Error;
+impl<B: HttpBody<Data = Bytes>> GuardBody<B> {
+    /// How many bytes it has at least, as far as is known.
+    pub(crate) fn least_size(&self) -> u64 {
+        self.size().lower()
+    }
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        match self.project().kind.project() {
-            KindProjection::Inner { body } => body.poll_frame(cx),
-            KindProjection::Bytes { bytes } => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
-            KindProjection::Resumed { read, rest } => match read.take() {
-                Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                None => rest.as_mut().poll_frame(cx),
-            },
+    fn size(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Inner { body } => body.size_hint(),
+            Kind::Bytes { bytes } => SizeHint::with_exact(length(bytes)),
+            Kind::Resumed { read, rest } => plus(rest.size_hint(), length(read)),
         }
+    }
+}
+
+impl<B> HttpBody for GuardBody<B>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.project();
+        let frame = match this.kind.project() {
+            KindProjection::Inner { body } => ready!(body.poll_frame(cx)),
+            KindProjection::Bytes { bytes } => bytes.take().map(|b| Ok(Frame::data(b))),
+            KindProjection::Resumed { read, rest } => match read.take() {
+                Some(bytes) => Some(Ok(Frame::data(bytes))),
+                None => ready!(rest.as_mut().poll_frame(cx)),
+            },
+        };
+        if let (Some(meter), Some(Ok(frame))) = (this.meter, &frame)
+            && let Some(Err(error)) = frame.data_ref().map(|data| meter.count(data.len()))
+        {
+            return Poll::Ready(Some(Err(error.into())));
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -166,11 +239,7 @@ impl<B: HttpBody<Data = Bytes>> HttpBody for GuardBody<B> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.kind {
-            Kind::Inner { body } => body.size_hint(),
-            Kind::Bytes { bytes } => SizeHint::with_exact(length(bytes)),
-            Kind::Resumed { read, rest } => plus(rest.size_hint(), length(read)),
-        }
+        self.size()
     }
 }
 
@@ -189,10 +258,10 @@ fn plus(hint: SizeHint, more: u64) -> SizeHint {
 
 impl From<GuardBody<Body>> for Body {
     fn from(body: GuardBody<Body>) -> Self {
-        match body.kind {
-            Kind::Inner { body } => body,
-            Kind::Bytes { bytes } => bytes.map_or(Self::Empty, Self::from),
-            kind @ Kind::Resumed { .. } => Self::boxed(GuardBody { kind }),
+        match body {
+            GuardBody { kind: Kind::Inner { body }, meter: None } => body,
+            GuardBody { kind: Kind::Bytes { bytes }, meter: None } => bytes.map_or(Self::Empty, Self::from),
+            body => Self::boxed(body),
         }
     }
 }

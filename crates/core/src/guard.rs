@@ -31,12 +31,28 @@ pub trait Guard: Send + Sync + 'static {
 pub enum Verdict {
     /// The request goes on.
     Pass,
+    /// The request goes on, but its body must not turn out to be larger than this.
+    PassUpTo(BodyLimit),
     /// It is answered so instead.
     Refuse(Reply),
     /// Decided when this future is done (a store must be asked).
     Wait(Pin<Box<dyn Future<Output = Outcome> + Send>>),
     /// The guard must see the body first, if it is not larger than so many bytes.
     Buffer(usize),
+}
+
+/// How large a request's body may turn out to be when nobody knows beforehand: its bytes are counted
+/// as they go by, and none is kept.
+///
+/// If the limit is passed before there is a response, the client gets [`otherwise`](Self::otherwise),
+/// and the inner service's future is dropped. In any case whoever reads the body gets
+/// [`BodyTooLarge`](crate::BodyTooLarge), so that it never takes a part for the whole.
+#[derive(Debug, Clone)]
+pub struct BodyLimit {
+    /// The most it may have.
+    pub bytes: u64,
+    /// The answer if it has more.
+    pub otherwise: Reply,
 }
 
 /// Something to be done to a request.
@@ -58,7 +74,7 @@ impl Verdict {
         Self::Wait(Box::pin(future))
     }
 
-    /// Whether the request goes on at once.
+    /// Whether the request goes on at once, whatever its body.
     pub fn is_pass(&self) -> bool {
         matches!(self, Self::Pass)
     }
@@ -68,6 +84,7 @@ impl fmt::Debug for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pass => f.write_str("Pass"),
+            Self::PassUpTo(limit) => f.debug_tuple("PassUpTo").field(limit).finish(),
             Self::Refuse(reply) => f.debug_tuple("Refuse").field(reply).finish(),
             Self::Wait(_) => f.write_str("Wait"),
             Self::Buffer(limit) => f.debug_tuple("Buffer").field(limit).finish(),

@@ -18,7 +18,8 @@ use tower_service::Service;
 use crate::{
     body::{GuardBody, Kind},
     context::Context,
-    guard::{Guard, Outcome, Verdict},
+    guard::{BodyLimit, Guard, Outcome, Verdict},
+    limit,
     reply::{Pages, Reply},
 };
 
@@ -28,6 +29,10 @@ pub trait Guards: Clone + Send + Sync + 'static {
     fn turns(&self, cx: &Context) -> usize;
     /// The guard of this turn, as chosen by what was known of the request before it.
     fn guard<'a>(&'a self, cx: &'a Context, turn: usize) -> Option<&'a dyn Guard>;
+    /// The turn of the guard that is the `nth` to see the response, from 0.
+    fn response_turn(&self, _cx: &Context, nth: usize) -> usize {
+        nth
+    }
 }
 
 /// One guard for every request: a layer embedded in a service of one's own.
@@ -61,6 +66,11 @@ impl Guards for FromPlan {
 
     fn guard<'a>(&'a self, cx: &'a Context, turn: usize) -> Option<&'a dyn Guard> {
         cx.plan()?.guards.get(turn)?.pick(cx.consumer_before(turn))
+    }
+
+    fn response_turn(&self, cx: &Context, nth: usize) -> usize {
+        let turns = cx.plan().and_then(|plan| plan.response_turns.as_deref());
+        turns.and_then(|turns| turns.get(nth).copied()).unwrap_or(nth)
     }
 }
 
@@ -127,21 +137,22 @@ where
             cx.keep_refused(head.headers);
             return GuardFuture::refused(reply, cx, guards);
         }
-        match run(&guards, &cx, &mut head, 0) {
+        let mut limit = None;
+        match run(&guards, &cx, &mut head, 0, &mut limit) {
             Stop::Refused(reply) => {
                 cx.keep_refused(head.headers);
                 GuardFuture::refused(reply, cx, guards)
             }
-            Stop::Passed => {
+            Stop::Passed if limit::is_kept(limit.as_ref(), &body) => {
                 let future = self.inner.call(Request::from_parts(head, GuardBody::inner(body)));
                 GuardFuture { state: State::Inner { future }, cx, guards }
             }
-            stop @ (Stop::Waiting(..) | Stop::Buffering(..)) => {
+            stop => {
                 // The instance that was made ready serves this call; a fresh clone takes its place.
                 let clone = self.inner.clone();
                 let inner = std::mem::replace(&mut self.inner, clone);
                 let request = Request::from_parts(head, GuardBody::inner(body));
-                let future = Box::pin(finish(inner, guards.clone(), cx.clone(), request, stop));
+                let future = Box::pin(finish(inner, guards.clone(), cx.clone(), request, stop, limit));
                 GuardFuture { state: State::Slow { future }, cx, guards }
             }
         }
@@ -156,35 +167,47 @@ enum Stop {
     Buffering(usize, usize),
 }
 
-/// Asks the guards in turn, beginning with `from`.
-fn run(guards: &impl Guards, cx: &Context, head: &mut request::Parts, from: usize) -> Stop {
+/// Asks the guards in turn, beginning with `from`. Of several limits on the body the least counts.
+fn run(
+    guards: &impl Guards,
+    cx: &Context,
+    head: &mut request::Parts,
+    from: usize,
+    limit: &mut Option<BodyLimit>,
+) -> Stop {
     for turn in from..guards.turns(cx) {
         cx.begin_check(turn);
         let Some(guard) = guards.guard(cx, turn) else { continue };
-        match guard.check(cx, head) {
-            Verdict::Pass => {}
-            verdict => return stop(verdict, turn),
+        if let Some(stop) = stop(guard.check(cx, head), turn, limit) {
+            return stop;
         }
     }
     Stop::Passed
 }
 
-fn stop(verdict: Verdict, turn: usize) -> Stop {
+/// Where a verdict makes the run stop; `None` if it goes on.
+fn stop(verdict: Verdict, turn: usize, limit: &mut Option<BodyLimit>) -> Option<Stop> {
     match verdict {
-        Verdict::Pass => Stop::Passed,
-        Verdict::Refuse(reply) => Stop::Refused(reply),
-        Verdict::Wait(future) => Stop::Waiting(turn, future),
-        Verdict::Buffer(limit) => Stop::Buffering(turn, limit),
+        Verdict::Pass => None,
+        Verdict::PassUpTo(new) => {
+            limit::narrow(limit, new);
+            None
+        }
+        Verdict::Refuse(reply) => Some(Stop::Refused(reply)),
+        Verdict::Wait(future) => Some(Stop::Waiting(turn, future)),
+        Verdict::Buffer(bytes) => Some(Stop::Buffering(turn, bytes)),
     }
 }
 
-/// The rest of a request's way when a guard had to wait or see the body: `Err` is a refusal.
+/// The rest of a request's way when a guard had to wait, see the body, or limits a body whose size is
+/// not known: `Err` is a refusal.
 async fn finish<S, Q, B, R>(
-    mut inner: S,
+    inner: S,
     guards: Q,
     cx: Arc<Context>,
     request: Request<GuardBody<B>>,
     mut stop: Stop,
+    mut limit: Option<BodyLimit>,
 ) -> Result<Result<Response<R>, S::Error>, Reply>
 where
     S: Service<Request<GuardBody<B>>, Response = Response<R>>,
@@ -194,7 +217,7 @@ where
     let (mut head, mut body) = request.into_parts();
     loop {
         let turn = match stop {
-            Stop::Passed => return Ok(inner.call(Request::from_parts(head, body)).await),
+            Stop::Passed => return limit::call(inner, Request::from_parts(head, body), limit).await,
             Stop::Refused(reply) => {
                 cx.keep_refused(head.headers);
                 return Err(reply);
@@ -210,17 +233,17 @@ where
                 }
                 turn
             }
-            Stop::Buffering(turn, limit) => {
+            Stop::Buffering(turn, bytes) => {
                 let verdict;
-                (body, verdict) = show_body(&guards, &cx, &mut head, body, turn, limit).await?;
-                if !verdict.is_pass() {
-                    stop = self::stop(verdict, turn);
+                (body, verdict) = show_body(&guards, &cx, &mut head, body, turn, bytes).await?;
+                if let Some(next) = self::stop(verdict, turn, &mut limit) {
+                    stop = next;
                     continue;
                 }
                 turn
             }
         };
-        stop = run(&guards, &cx, &mut head, turn.saturating_add(1));
+        stop = run(&guards, &cx, &mut head, turn.saturating_add(1), &mut limit);
     }
 }
 
@@ -327,10 +350,11 @@ fn refusal(reply: Reply, cx: &Context) -> Response<Bytes> {
     }
 }
 
-/// Shows the head of the response to all guards, in the order of their turns.
+/// Shows the head of the response to all guards.
 fn respond(guards: &impl Guards, cx: &Context, head: &mut response::Parts) {
     cx.write_response_headers(&mut head.headers);
-    for turn in 0..guards.turns(cx) {
+    for nth in 0..guards.turns(cx) {
+        let turn = guards.response_turn(cx, nth);
         if let Some(guard) = guards.guard(cx, turn) {
             cx.begin_respond(turn);
             guard.respond(cx, head);

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     directory::{Consumer, Directory},
+    entities::Entities,
     guard::Guard,
     memos::Memos,
     reply::Pages,
@@ -23,8 +24,11 @@ pub struct Plan {
     pub route: Option<Arc<Route>>,
     /// The route's service; `None` for a route without.
     pub service: Option<Arc<Service>>,
-    /// The guards in their order.
+    /// The guards in the order in which they check.
     pub guards: Vec<Choice<dyn Guard>>,
+    /// The turns of the guards in the order in which they see the response, if it is another: a
+    /// configuration may only change the order of checks.
+    pub response_turns: Option<Box<[usize]>>,
     /// The policies of the wrapping plugins, each at its slot.
     pub wraps: Vec<Option<Choice<Policy>>>,
     /// What the wrapping plugins have worked out for this plan, each at its slot.
@@ -35,6 +39,8 @@ pub struct Plan {
     pub pages: Arc<Pages>,
     /// What the proxying service needs to reach the service, made by it.
     pub destination: Option<Arc<Policy>>,
+    /// The entities of the configuration as people see them.
+    pub entities: Option<Arc<dyn Entities>>,
 }
 
 impl fmt::Debug for Plan {

@@ -21,6 +21,8 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     const SERVICE_SCOPE: bool = true;
     /// Whether it may be scoped to a route.
     const ROUTE_SCOPE: bool = true;
+    /// The protocols configuration may name for it, and does unless it says otherwise.
+    const PROTOCOLS: &'static [&'static str] = &["grpc", "grpcs", "http", "https"];
     /// The credentials it looks up, if it does.
     const CREDENTIAL_KIND: Option<CredentialKind> = None;
     /// The configuration as written, defaults filled in.

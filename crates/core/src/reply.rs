@@ -33,7 +33,7 @@ enum Voice {
     Exit(Cow<'static, str>),
     Fault(Cow<'static, str>),
     Page,
-    Raw { content_type: HeaderValue, body: Bytes },
+    Raw { content_type: Option<HeaderValue>, body: Bytes },
 }
 
 impl Reply {
@@ -58,7 +58,13 @@ impl Reply {
 
     /// A body of the caller's own.
     pub fn raw(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
-        Self::new(status, Voice::Raw { content_type, body: body.into() })
+        Self::new(status, Voice::Raw { content_type: Some(content_type), body: body.into() })
+    }
+
+    /// A body of the caller's own that does not say what it is: the words some plugins of Kong end a
+    /// request with. gRPC clients read them as the message.
+    pub fn untyped(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        Self::new(status, Voice::Raw { content_type: None, body: body.into() })
     }
 
     /// No body at all.
@@ -101,7 +107,10 @@ impl Reply {
                 return grpc_response(status, headers, grpc::status(status).1);
             }
             Voice::Empty => (None, Bytes::new()),
-            Voice::Raw { content_type, body } => (Some(content_type), body),
+            Voice::Raw { content_type: None, body } if grpc => {
+                return grpc_response(status, headers, &String::from_utf8_lossy(&body));
+            }
+            Voice::Raw { content_type, body } => (content_type, body),
             Voice::Page => (Some(HeaderValue::from_static("text/html")), html_page(status).into()),
             Voice::Error(_) if grpc => return grpc_response(status, headers, grpc::status(status).1),
             Voice::Exit(message) | Voice::Fault(message) if grpc => return grpc_response(status, headers, &message),
@@ -109,13 +118,14 @@ impl Reply {
             Voice::Error(message) => templated(asker.refusal_form(), pages, &message, id),
             Voice::Fault(message) => templated(asker.fault_form(pages.default_form), pages, &message, id),
         };
-        let mut response = Response::new(body);
+        let has_body = !(status.is_informational() || matches!(status.as_u16(), 204 | 304));
+        let mut response = Response::new(if has_body { body } else { Bytes::new() });
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         if let Some(content_type) = content_type {
             response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         }
-        if !(status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED) {
+        if has_body {
             let length = HeaderValue::from(response.body().len());
             response.headers_mut().insert(header::CONTENT_LENGTH, length);
         }
@@ -228,10 +238,18 @@ fn grpc_response(status: StatusCode, mut headers: HeaderMap, message: &str) -> R
 }
 
 fn html_page(status: StatusCode) -> String {
-    let title = format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or_default());
+    let title = format!("{} {}", status.as_u16(), page_title(status));
     format!(
         "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n<hr>\r\n</body>\r\n</html>\r\n"
     )
+}
+
+/// nginx's words for a status, which are not always those of the RFC.
+fn page_title(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        416 => "Requested Range Not Satisfiable",
+        _ => status.canonical_reason().unwrap_or_default(),
+    }
 }
 
 /// Kong's words for a status.
@@ -353,6 +371,24 @@ mod tests {
             assert_eq!(response.headers()["grpc-status"], code);
             assert_eq!(response.headers()["grpc-message"], message);
             assert!(response.body().is_empty());
+        }
+    }
+
+    #[test]
+    fn words_without_a_type_are_the_message_of_grpc() {
+        let words = || Reply::untyped(StatusCode::FOUND, "over there");
+        assert_eq!(render(words(), Some("text/html")), (String::new(), "over there".into()));
+        let response = words().render(&asker(None, true), &RequestId::from_bits(7), &Pages::default());
+        assert_eq!(response.headers()["grpc-message"], "over there");
+        assert!(response.body().is_empty());
+    }
+
+    #[test]
+    fn a_status_without_a_body_has_none() {
+        for status in [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED] {
+            let reply = Reply::untyped(status, "words");
+            let response = reply.render(&Asker::default(), &RequestId::from_bits(7), &Pages::default());
+            assert!(response.body().is_empty() && !response.headers().contains_key(header::CONTENT_LENGTH));
         }
     }
 

@@ -122,6 +122,16 @@ async fn guards_run_in_order_and_see_the_response_in_the_same_order() {
 }
 
 #[tokio::test]
+async fn guards_may_see_the_response_in_another_order_than_they_checked() {
+    let guards =
+        vec![everybody("b", Mark("b", pass)), everybody("a", Mark("a", pass)), everybody("c", Mark("c", pass))];
+    let plan = Plan { response_turns: Some([1, 0, 2].into()), ..plan(guards) };
+    let (inner, _, answered) = send(plan, None, "").await;
+    assert_eq!(inner.unwrap().0, ["b", "a", "c"]);
+    assert_eq!(answered, ["a", "b", "c"]);
+}
+
+#[tokio::test]
 async fn a_refusal_ends_the_request_but_every_guard_sees_the_response() {
     let guards =
         vec![everybody("a", Mark("a", pass)), everybody("b", Mark("b", refuse)), everybody("c", Mark("c", pass))];

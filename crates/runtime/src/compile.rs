@@ -4,17 +4,20 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 use towergate_config::{Config, entities};
-use towergate_core::{Env, Guard, Memos, Plan, Policy, Shared};
+use towergate_core::{Entities, Env, Plan, Policy, Shared};
 use towergate_router::Router;
 use uuid::Uuid;
 
 use crate::{
     base::Base,
     certificates, directory,
+    order::Orders,
     problem::CompileProblem,
-    registry::{Band, Built, BuiltPolicy, PluginKind, Registry},
+    registry::{Built, PluginKind, Registry},
     resolve::{self, Served, Services},
-    scope::{Scope, Scopes},
+    scope::Scope,
+    shown::Shown,
+    stages::Stages,
     table::Table,
 };
 
@@ -45,8 +48,8 @@ pub(crate) struct Policies {
 }
 
 pub(crate) struct Kept {
-    name: String,
-    scope: Scope,
+    pub(crate) name: String,
+    pub(crate) scope: Scope,
     config: Value,
     pub(crate) built: Built,
     pub(crate) carried_over: bool,
@@ -100,8 +103,10 @@ pub fn compile(
     let certificates = certificates::Read::all(&config, previous, &mut problems);
     let directory = Arc::new(directory::build(&config, registry, &mut problems));
     let (Some(router), true) = (router, problems.is_empty()) else { return Err(problems) };
-    let stages = Stages::new(registry, &policies);
-    let shared = Plan { directory, pages: base.pages.clone(), ..Plan::default() };
+    let running = config.plugins.iter().filter(|entity| runs(entity));
+    let stages = Stages::new(registry, &policies, Orders::new(registry, running, &mut problems));
+    let entities = Some(Arc::new(Shown(config.clone())) as Arc<dyn Entities>);
+    let shared = Plan { directory, pages: base.pages.clone(), entities, ..Plan::default() };
     let resolved = Services::new(&config);
     let mut services = HashMap::new();
     let mut plan = |served: &Served<'_>| {
@@ -114,15 +119,26 @@ pub fn compile(
             });
             (plan.service, plan.destination) = (Some(service.clone()), Some(destination.clone()));
         }
-        stages.apply(&mut plan, Some(served.route.id), served.service.map(|service| service.id));
+        let service = served.service.map(|service| service.id);
+        note(&mut problems, stages.apply(&mut plan, Some(served.route.id), service));
         Arc::new(plan)
     };
     let plans = served.iter().map(&mut plan).collect();
     let mut unrouted = shared;
-    stages.apply(&mut unrouted, None, None);
+    note(&mut problems, stages.apply(&mut unrouted, None, None));
+    if !problems.is_empty() {
+        return Err(problems);
+    }
     let shown = Arc::new(certificates.by_name(&config, base.certificates.clone()));
     let table = Table { router: Arc::new(router), plans, unrouted: Arc::new(unrouted), certificates: shown };
     Ok(Runtime { config, table, policies, certificates })
+}
+
+/// The same is wrong on many routes: once is enough.
+fn note(problems: &mut Vec<CompileProblem>, result: Result<(), CompileProblem>) {
+    if let Some(problem) = result.err().filter(|problem| !problems.contains(problem)) {
+        problems.push(problem);
+    }
 }
 
 fn router(served: &[Served<'_>], problems: &mut Vec<CompileProblem>) -> Option<Router> {
@@ -146,7 +162,7 @@ fn policies(
     problems: &mut Vec<CompileProblem>,
 ) -> Policies {
     let mut kept = HashMap::new();
-    for entity in config.plugins.iter().filter(|entity| entity.enabled && serves_http(entity)) {
+    for entity in config.plugins.iter().filter(|entity| runs(entity)) {
         let Some(kind) = registry.kind(&entity.name) else { continue };
         let before = previous.and_then(|previous| previous.policies.kept.get(&entity.id));
         let carried = before.filter(|kept| kept.is_of(entity)).map(|kept| kept.built.clone());
@@ -162,9 +178,10 @@ fn policies(
     Policies { kept }
 }
 
-/// Kong tells protocols apart by subsystem only: a plugin for `https` runs on `http` too.
-fn serves_http(entity: &entities::Plugin) -> bool {
-    entity.protocols.iter().any(|protocol| protocol.is_http())
+/// Whether it is switched on, and for HTTP. Kong tells protocols apart by subsystem only: a plugin for
+/// `https` runs on `http` too.
+fn runs(entity: &entities::Plugin) -> bool {
+    entity.enabled && entity.protocols.iter().any(|protocol| protocol.is_http())
 }
 
 fn build(kind: &PluginKind, entity: &entities::Plugin, shared: &Shared) -> Result<Built, CompileProblem> {
@@ -182,41 +199,7 @@ fn build(kind: &PluginKind, entity: &entities::Plugin, shared: &Shared) -> Resul
     })
 }
 
-/// The configurations of each plugin of the registry, by band, ready to be chosen from.
-struct Stages {
-    guards: Vec<Scopes<dyn Guard>>,
-    wraps: Vec<Scopes<Policy>>,
-}
-
-impl Stages {
-    fn new(registry: &Registry, policies: &Policies) -> Self {
-        let mut stages = Self { guards: Vec::new(), wraps: Vec::new() };
-        for kind in registry.kinds() {
-            let of_kind = policies.kept.values().filter(|kept| kept.name == kind.name);
-            if kind.band == Band::Guard {
-                let guards = of_kind.filter_map(|kept| match &kept.built.policy {
-                    BuiltPolicy::Guard(guard) => Some((kept.scope, guard.clone())),
-                    BuiltPolicy::Wrap(_) => None,
-                });
-                stages.guards.push(Scopes::new(kind.name, guards));
-            } else {
-                let wraps = of_kind.filter_map(|kept| match &kept.built.policy {
-                    BuiltPolicy::Wrap(policy) => Some((kept.scope, policy.clone())),
-                    BuiltPolicy::Guard(_) => None,
-                });
-                stages.wraps.push(Scopes::new(kind.name, wraps));
-            }
-        }
-        stages
-    }
-
-    fn apply(&self, plan: &mut Plan, route: Option<Uuid>, service: Option<Uuid>) {
-        plan.guards = self.guards.iter().filter_map(|scopes| scopes.choice(route, service)).collect();
-        plan.wraps = self.wraps.iter().map(|scopes| scopes.choice(route, service)).collect();
-        plan.memos = Memos::new(plan.wraps.len());
-    }
-}
-
-fn scope(entity: &entities::Plugin) -> Scope {
+/// Where a plugin entity applies.
+pub(crate) fn scope(entity: &entities::Plugin) -> Scope {
     Scope { route: entity.route, service: entity.service, consumer: entity.consumer, group: entity.consumer_group }
 }

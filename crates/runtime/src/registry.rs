@@ -91,7 +91,6 @@ const NOT_YET: &[&str] = &[
     "aws-lambda",
     "azure-functions",
     "basic-auth",
-    "bot-detection",
     "circuit-breaker",
     "datadog",
     "file-log",
@@ -99,7 +98,6 @@ const NOT_YET: &[&str] = &[
     "grpc-web",
     "hmac-auth",
     "http-log",
-    "ip-restriction",
     "jwt",
     "ldap-auth",
     "loggly",
@@ -110,9 +108,6 @@ const NOT_YET: &[&str] = &[
     "proxy-cache",
     "rate-limiting",
     "rate-limiting-advanced",
-    "redirect",
-    "request-size-limiting",
-    "request-termination",
     "request-transformer",
     "response-ratelimiting",
     "response-transformer",
@@ -160,6 +155,7 @@ impl Registry {
         schema.no_consumer_group = !P::CONSUMER_SCOPE;
         schema.no_service = !P::SERVICE_SCOPE;
         schema.no_route = !P::ROUTE_SCOPE;
+        schema.protocols = P::PROTOCOLS.to_vec();
         self.kinds.push(PluginKind {
             name: P::NAME,
             priority: P::PRIORITY,

@@ -52,6 +52,20 @@ impl<P: ?Sized> Scopes<P> {
         Self { name, places }
     }
 
+    /// The plugin's name.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What applies to requests of this route and service if their consumer has nothing of its own.
+    pub(crate) fn for_everybody(&self, route: Option<Uuid>, service: Option<Uuid>) -> Option<&Arc<P>> {
+        let at = |route, service| self.places.get(&(route, service))?.everybody.as_ref();
+        let both = route.and(service).and_then(|_| at(route, service));
+        both.or_else(|| route.and_then(|_| at(route, None)))
+            .or_else(|| service.and_then(|_| at(None, service)))
+            .or_else(|| at(None, None))
+    }
+
     /// What applies to requests of this route and service (`None`, `None`: that match no route);
     /// `None` if nothing does.
     ///

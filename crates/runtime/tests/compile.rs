@@ -274,6 +274,29 @@ fn what_a_plugin_finds_wrong_is_told_with_its_place() {
 }
 
 #[test]
+fn only_guards_change_places() {
+    let ordered = |entity: &str| {
+        let text = format!("plugins:\n- {{{entity}}}\n");
+        compiled(&text, None)
+            .map(|_| ())
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(ordered("name: outer, ordering: {before: {access: [carried]}}"), Ok(()), "it does so anyway");
+    assert_eq!(ordered("name: carried, ordering: {after: {access: [outer]}}"), Ok(()));
+    let words = |entity: &str, side: &str, other: &str| {
+        vec![format!(
+            "in plugins '{entity}': ordering.{side}: '{entity}' cannot run {side} '{other}': only plugins that decide on the \
+             head of a request change places"
+        )]
+    };
+    let before = ordered("name: carried, ordering: {before: {access: [outer]}}");
+    assert_eq!(before, Err(words("carried", "before", "outer")));
+    let after = ordered("name: outer, ordering: {after: {access: [carried]}}");
+    assert_eq!(after, Err(words("outer", "after", "carried")));
+    assert_eq!(ordered("name: carried, enabled: false, ordering: {before: {access: [outer]}}"), Ok(()));
+}
+
+#[test]
 fn all_problems_of_secrets_are_told_at_once() {
     let mut config = config(&UNLUCKY.replace("13", "1"));
     // As when a reference to a secret turns out to lead to 13.

@@ -30,7 +30,7 @@ pub(crate) async fn body(received: Received, berth: Berth, now: Instant) -> Body
         }
         Err(received) => received,
     };
-    let mut answer = Answer { source: Source::new(received), read: None, berth: Some(berth) };
+    let mut answer = Answer { source: Source::new(received).await, read: None, berth: Some(berth) };
     // One look without waiting: the beginning usually arrives together with the head.
     let first = poll_fn(|cx| Poll::Ready(answer.poll_data(cx))).await;
     match first {
@@ -65,10 +65,13 @@ enum Source {
 }
 
 impl Source {
-    fn new(received: Received) -> Self {
+    async fn new(mut received: Received) -> Self {
         if !received.is_sending() {
             return Self::Own(received);
         }
+        // Sending begins here, before anybody reads: a reader that came before it would not be told
+        // when the request breaks off.
+        let _ = poll_fn(|cx| Poll::Ready(received.poll_request(cx))).await;
         let received = Arc::new(Mutex::new(received));
         let shared = received.clone();
         let sending = tokio::spawn(poll_fn(move |cx| lock(&shared).poll_request(cx)));

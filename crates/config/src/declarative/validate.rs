@@ -10,7 +10,7 @@ use super::references::{self, Index, Link};
 use super::syntax::{Complaint, Complaints};
 use super::top::Top;
 use super::unique::Seen;
-use super::{Catalog, Entities, Kind, Options, PluginLookup, migrate};
+use super::{Catalog, Entities, Kind, Options, PluginLookup, migrate, ordering};
 use crate::config::Config;
 use crate::document::Value as Written;
 use crate::entities::{self, Plugin};
@@ -213,6 +213,7 @@ impl Validation<'_> {
         complaints: &mut Complaints,
     ) -> serde_json::Result<()> {
         let mut plugin: Plugin = serde_json::from_value(value)?;
+        ordering::check(self, position, &plugin, complaints);
         if let PluginLookup::Known(schema) = self.catalog.plugin(&plugin.name) {
             let path = Path::root().key("config");
             plugin.revealed = self.revealed(position, &schema.config, &plugin.config, &path, complaints).map(Box::new);

@@ -53,10 +53,48 @@ pub struct Plugin {
     /// Labels to find it by.
     #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
+    /// Before and after which other plugins it runs; nothing said is by PRIORITY. As in Kong Enterprise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordering: Option<Ordering>,
     /// [`Plugin::config`] with the secrets in place of the references; none if there are none.
     #[serde(skip)]
     #[schema(skip)]
     pub(crate) revealed: Option<Box<Value>>,
+}
+
+/// Before and after which other plugins a plugin runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct Ordering {
+    /// It runs before these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<OrderingPhases>,
+    /// It runs after these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<OrderingPhases>,
+}
+
+/// Names of plugins by phase.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
+pub struct OrderingPhases {
+    /// When requests are let through or refused: the only phase whose order can be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Vec<String>>,
+}
+
+impl Ordering {
+    /// The plugins it runs before.
+    pub fn before(&self) -> &[String] {
+        names(self.before.as_ref())
+    }
+
+    /// The plugins it runs after.
+    pub fn after(&self) -> &[String] {
+        names(self.after.as_ref())
+    }
+}
+
+fn names(phases: Option<&OrderingPhases>) -> &[String] {
+    phases.and_then(|phases| phases.access.as_deref()).unwrap_or_default()
 }
 
 impl Plugin {

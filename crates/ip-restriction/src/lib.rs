@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+mod addresses;
+mod config;
+mod layer;
+mod policy;
+
+pub use addresses::Addresses;
+pub use config::IpRestrictionConfig;
+pub use layer::IpRestrictionLayer;
+pub use policy::{ClientAddress, IpRestriction};
