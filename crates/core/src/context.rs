@@ -8,7 +8,8 @@ use std::{
     },
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header, request::Parts};
 
 use crate::{
     client::Client,
@@ -18,7 +19,7 @@ use crate::{
     identity::{Identities, Identity},
     negotiate::Asker,
     plan::Plan,
-    reply::Reply,
+    reply::{Pages, Reply},
     request_id::RequestId,
     route::{Route, Service},
     timing::Timing,
@@ -144,6 +145,15 @@ impl Context {
 
     pub(crate) fn take_refusal(&self) -> Option<Reply> {
         self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The response that this reply is to this request, in the form its client wants and on the
+    /// pages of its plan.
+    pub fn render(&self, reply: Reply) -> Response<Bytes> {
+        match self.plan() {
+            Some(plan) => reply.render(&self.asker, &self.request_id, &plan.pages),
+            None => reply.render(&self.asker, &self.request_id, &Pages::default()),
+        }
     }
 
     /// Records who the request is from, as of the guard whose turn it is. A later one replaces it.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response, request::Parts};
 use http_body::Body as HttpBody;
 use tower_service::Service;
-use towergate_core::{Body, BoxError, Context, Pages, Service as Target};
+use towergate_core::{Body, BoxError, Context, Service as Target};
 
 use crate::{
     destination::{Destination, Destinations},
@@ -176,11 +176,7 @@ fn explain(cx: &Context, error: &Error) -> Response<Body> {
     }
     let refusal = cx.gate().filter(|_| error.is_barred()).map(|gate| gate.refusal(cx));
     let reply = refusal.unwrap_or_else(|| error.reply());
-    let response = match cx.plan() {
-        Some(plan) => reply.render(&cx.asker, &cx.request_id, &plan.pages),
-        None => reply.render(&cx.asker, &cx.request_id, &Pages::default()),
-    };
-    response.map(Body::from)
+    cx.render(reply).map(Body::from)
 }
 
 #[cfg(test)]
