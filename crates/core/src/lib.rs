@@ -3,6 +3,7 @@
 mod body;
 mod client;
 mod context;
+mod credential;
 mod directory;
 mod fault;
 mod gate;
@@ -21,6 +22,7 @@ mod timing;
 pub use body::{Body, BoxError, GuardBody};
 pub use client::{Client, Scheme};
 pub use context::{Context, Matched};
+pub use credential::{CredentialKind, Secret, Written};
 pub use directory::{Consumer, Credential, Directory, DirectoryBuilder};
 pub use fault::Fault;
 pub use gate::{Attempt, Gate, Pass};
