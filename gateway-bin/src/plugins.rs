@@ -88,6 +88,6 @@ plugins! {
             towergate_cors::Cors,
             towergate_auth::KeyAuth,
         ],
-        inner: [],
+        inner: [towergate_circuit_breaker::CircuitBreaker],
     }
 }

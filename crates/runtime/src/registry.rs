@@ -91,7 +91,6 @@ const NOT_YET: &[&str] = &[
     "azure-functions",
     "basic-auth",
     "bot-detection",
-    "circuit-breaker",
     "datadog",
     "file-log",
     "grpc-gateway",
