@@ -25,8 +25,8 @@ fn shown(watched: &Watched, now: Instant, wall: SystemTime) -> Value {
     let snapshot = watched.circuit.snapshot(now);
     let Snapshot { state, since, requests, failures, row, .. } = snapshot;
     let since = wall.checked_sub(now.saturating_duration_since(since)).unwrap_or(wall);
-    let mut fields: Map<String, Value> =
-        watched.watch.names().map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
+    let names = watched.watch.names().each().map(|(label, name)| (label.to_owned(), json!(name)));
+    let mut fields: Map<String, Value> = names.into_iter().collect();
     fields.extend(object(json!({
         "state": word(state),
         "since": since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),

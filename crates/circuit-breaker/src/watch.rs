@@ -1,7 +1,6 @@
 //! What others are told about a circuit: the log, and metrics.
 
 use metrics::{Counter, Gauge, counter, gauge};
-use serde_json::{Value, json};
 
 use crate::circuit::{Change, State};
 
@@ -50,28 +49,34 @@ impl Watch {
         // Of two changes at once the gauge shows the later, whoever tells of it.
         self.state.set(value(now));
         let [closed, open, half_open] = &self.changes;
-        let Names { service, route, target } = &self.names;
+        let reason = change.reason;
+        let [service, route, target] = self.names.each().map(|(_, name)| name);
         match change.to {
             State::Closed => {
                 closed.increment(1);
-                tracing::info!(service, route, target, reason = %change.reason, "Circuit closed");
+                tracing::info!(service, route, target, %reason, "Circuit closed");
             }
             State::Open => {
                 open.increment(1);
-                tracing::warn!(service, route, target, reason = %change.reason, "Circuit opened");
+                tracing::warn!(service, route, target, %reason, "Circuit opened");
             }
             State::HalfOpen => {
                 half_open.increment(1);
-                tracing::info!(service, route, target, reason = %change.reason, "Circuit half open");
+                tracing::info!(service, route, target, %reason, "Circuit half open");
             }
         }
     }
 
-    /// The names as others read them; null for those it has not.
-    pub(crate) fn names(&self) -> [(&'static str, Value); 3] {
-        let name = |name: &str| if name.is_empty() { Value::Null } else { json!(name) };
-        let Names { service, route, target } = &self.names;
-        [("service", name(service)), ("route", name(route)), ("target", name(target))]
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+}
+
+impl Names {
+    /// What it is for, label by label; `None` where it is for all.
+    pub(crate) fn each(&self) -> [(&'static str, Option<&str>); 3] {
+        let named = |name: &'static str, text| (name, Some(text).filter(|text: &&str| !text.is_empty()));
+        [named("service", &self.service), named("route", &self.route), named("target", &self.target)]
     }
 }
 
