@@ -25,9 +25,9 @@ pub(crate) enum Ending {
     Answered(StatusCode),
     /// Without one; the gateway's proxy says why.
     Failed(Fault),
-    /// In an error of the inner service.
+    /// In an error of the inner service that counts.
     Error,
-    /// Answered by something in between, such as a cache.
+    /// By something in between, such as a cache, or in an error that does not count.
     Elsewhere,
     /// Its future was dropped: whoever wanted the answer went away.
     GivenUp,

@@ -9,6 +9,7 @@ use towergate_core::Slot;
 use crate::{
     config::{FAILURE_STATUSES, Scope},
     failures::Failures,
+    judge::EveryError,
     policy::{CircuitBreaker, Clock},
     rules::Rules,
     service::CircuitBreakerService,
@@ -19,14 +20,16 @@ use crate::{
 ///
 /// All services made with one layer, and their clones, share its circuit.
 #[derive(Debug, Clone)]
-pub struct CircuitBreakerLayer {
+pub struct CircuitBreakerLayer<J = EveryError> {
     slot: Slot<CircuitBreaker>,
+    judge: J,
 }
 
 /// Makes a [`CircuitBreakerLayer`].
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct CircuitBreakerBuilder {
+pub struct CircuitBreakerBuilder<J = EveryError> {
+    judge: J,
     rules: Rules,
     failures: Failures,
     scope: Scope,
@@ -44,6 +47,7 @@ impl CircuitBreakerLayer {
     /// With the defaults, to be changed.
     pub fn builder() -> CircuitBreakerBuilder {
         CircuitBreakerBuilder {
+            judge: EveryError,
             rules: Rules::default(),
             failures: Failures::new(FAILURE_STATUSES),
             scope: Scope::Service,
@@ -53,11 +57,11 @@ impl CircuitBreakerLayer {
     }
 
     pub(crate) fn at(slot: Slot<CircuitBreaker>) -> Self {
-        Self { slot }
+        Self { slot, judge: EveryError }
     }
 }
 
-impl CircuitBreakerBuilder {
+impl<J> CircuitBreakerBuilder<J> {
     /// Opens after so many failures in a row; `None`: not for that reason. Default 5.
     pub fn failure_threshold(mut self, failures: impl Into<Option<NonZeroU32>>) -> Self {
         self.rules.failure_threshold = failures.into();
@@ -106,6 +110,19 @@ impl CircuitBreakerBuilder {
         self
     }
 
+    /// Which errors of the inner service are failures; the others say nothing. Default: every error.
+    ///
+    /// ```
+    /// use tower::{BoxError, timeout::error::Elapsed};
+    /// use towergate_circuit_breaker::CircuitBreakerLayer;
+    ///
+    /// let only_timeouts = CircuitBreakerLayer::builder().failure_errors(|error: &BoxError| error.is::<Elapsed>());
+    /// ```
+    pub fn failure_errors<E, F: Fn(&E) -> bool + Clone>(self, judge: F) -> CircuitBreakerBuilder<F> {
+        let Self { judge: _, rules, failures, scope, hide_client_headers, clock } = self;
+        CircuitBreakerBuilder { judge, rules, failures, scope, hide_client_headers, clock }
+    }
+
     /// A call whose answer takes longer to begin is a failure, whatever the answer. Default: no limit.
     pub fn slow_call_duration(mut self, duration: Duration) -> Self {
         self.failures.slow = Some(duration);
@@ -134,19 +151,19 @@ impl CircuitBreakerBuilder {
     }
 
     /// The layer, with a closed circuit.
-    pub fn build(self) -> CircuitBreakerLayer {
+    pub fn build(self) -> CircuitBreakerLayer<J> {
         let mut policy = CircuitBreaker::with(self.rules, self.failures);
         policy.scope = self.scope;
         policy.hide_client_headers = self.hide_client_headers;
         policy.clock = self.clock;
-        CircuitBreakerLayer { slot: Slot::own(policy) }
+        CircuitBreakerLayer { slot: Slot::own(policy), judge: self.judge }
     }
 }
 
-impl<S> Layer<S> for CircuitBreakerLayer {
-    type Service = CircuitBreakerService<S>;
+impl<S, J: Clone> Layer<S> for CircuitBreakerLayer<J> {
+    type Service = CircuitBreakerService<S, J>;
 
-    fn layer(&self, inner: S) -> CircuitBreakerService<S> {
-        CircuitBreakerService::new(inner, self.slot.clone())
+    fn layer(&self, inner: S) -> CircuitBreakerService<S, J> {
+        CircuitBreakerService::new(inner, self.slot.clone(), self.judge.clone())
     }
 }

@@ -5,6 +5,7 @@ mod circuits;
 mod config;
 mod count;
 mod failures;
+mod judge;
 mod layer;
 mod policy;
 mod rules;
@@ -19,6 +20,7 @@ pub mod lifecycle {}
 
 pub use circuit::{Change, Circuit, Refused, Snapshot, State, Ticket, Verdict};
 pub use config::{CircuitBreakerConfig, FailureError, Scope};
+pub use judge::{EveryError, Judge};
 pub use layer::{CircuitBreakerBuilder, CircuitBreakerLayer};
 pub use policy::{CircuitBreaker, Clock};
 pub use rules::{Reason, Rules};

@@ -16,30 +16,33 @@ use towergate_core::{Context, GuardBody, Reply, Slot};
 use crate::{
     config::Scope,
     failures::Ending,
+    judge::{EveryError, Judge},
     policy::{Call, CircuitBreaker, STATE},
     targets::Targets,
 };
 
 /// A service behind a circuit breaker; see [`CircuitBreakerLayer`](crate::CircuitBreakerLayer).
 #[derive(Debug, Clone)]
-pub struct CircuitBreakerService<S> {
+pub struct CircuitBreakerService<S, J = EveryError> {
     inner: S,
     slot: Slot<CircuitBreaker>,
+    judge: J,
 }
 
-impl<S> CircuitBreakerService<S> {
-    pub(crate) fn new(inner: S, slot: Slot<CircuitBreaker>) -> Self {
-        Self { inner, slot }
+impl<S, J> CircuitBreakerService<S, J> {
+    pub(crate) fn new(inner: S, slot: Slot<CircuitBreaker>, judge: J) -> Self {
+        Self { inner, slot, judge }
     }
 }
 
-impl<S, B, R> Service<Request<B>> for CircuitBreakerService<S>
+impl<S, J, B, R> Service<Request<B>> for CircuitBreakerService<S, J>
 where
     S: Service<Request<B>, Response = Response<R>>,
+    J: Judge<S::Error> + Clone,
 {
     type Response = Response<GuardBody<R>>;
     type Error = S::Error;
-    type Future = CircuitBreakerFuture<S::Future>;
+    type Future = CircuitBreakerFuture<S::Future, J>;
 
     fn poll_ready(&mut self, task: &mut Task<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(task)
@@ -47,12 +50,11 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let request = with_context(request);
-        match admit(&self.slot, &request) {
-            Ok(watching) => {
-                CircuitBreakerFuture { stage: Stage::Called { future: self.inner.call(request), watching } }
-            }
-            Err(refused) => CircuitBreakerFuture { stage: Stage::Refused { refused: Some(refused) } },
-        }
+        let stage = match admit(&self.slot, &request) {
+            Ok(watching) => Stage::Called { future: self.inner.call(request), watching },
+            Err(refused) => Stage::Refused { refused: Some(refused) },
+        };
+        CircuitBreakerFuture { stage, judge: self.judge.clone() }
     }
 }
 
@@ -122,9 +124,10 @@ pin_project! {
     /// it holds of the circuit.
     #[must_use = "futures do nothing unless polled"]
     #[derive(Debug)]
-    pub struct CircuitBreakerFuture<F> {
+    pub struct CircuitBreakerFuture<F, J = EveryError> {
         #[pin]
         stage: Stage<F>,
+        judge: J,
     }
 }
 
@@ -137,20 +140,23 @@ pin_project! {
     }
 }
 
-impl<F, R, E> Future for CircuitBreakerFuture<F>
+impl<F, J, R, E> Future for CircuitBreakerFuture<F, J>
 where
     F: Future<Output = Result<Response<R>, E>>,
+    J: Judge<E>,
 {
     type Output = Result<Response<GuardBody<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        match self.project().stage.project() {
+        let this = self.project();
+        match this.stage.project() {
             StageProjection::Called { future, watching } => {
                 let mut result = ready!(future.poll(task));
                 if let Some(mut watching) = watching.take() {
                     match &mut result {
                         Ok(response) => watching.answered(response),
-                        Err(_) => watching.end(Ending::Error),
+                        Err(error) if this.judge.is_failure(error) => watching.end(Ending::Error),
+                        Err(_) => watching.end(Ending::Elsewhere),
                     }
                 }
                 Poll::Ready(result.map(|response| response.map(GuardBody::inner)))

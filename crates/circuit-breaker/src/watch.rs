@@ -1,8 +1,12 @@
 //! What others are told about a circuit: the log, and metrics.
 
-use metrics::{Counter, Gauge, counter, gauge};
+use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use crate::circuit::{Change, State};
+
+const STATE: &str = "kong_circuit_state";
+const TRANSITIONS: &str = "kong_circuit_transitions_total";
+const REFUSED: &str = "kong_circuit_refused_total";
 
 /// What a circuit is for, by name; empty where it is for all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,16 +26,19 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(names: Names) -> Self {
+        describe_gauge!(STATE, "Whether calls go through: 0 they do (closed), 1 some do (half open), 2 none do (open)");
+        describe_counter!(TRANSITIONS, "How often a circuit came into each state");
+        describe_counter!(REFUSED, "Calls, or attempts at a target, that a circuit refused");
         let Names { service, route, target } = names.clone();
         let labels = [("service", service), ("route", route), ("target", target)];
         let change = |to: State| {
             let to = [("state", word(to).to_owned())];
-            counter!("kong_circuit_transitions_total", &labels.iter().cloned().chain(to).collect::<Vec<_>>())
+            counter!(TRANSITIONS, &labels.iter().cloned().chain(to).collect::<Vec<_>>())
         };
         let changes = [State::Closed, State::Open, State::HalfOpen].map(change);
-        let state = gauge!("kong_circuit_state", &labels);
+        let state = gauge!(STATE, &labels);
         state.set(value(State::Closed));
-        Self { names, state, changes, refused: counter!("kong_circuit_refused_total", &labels) }
+        Self { names, state, changes, refused: counter!(REFUSED, &labels) }
     }
 
     /// The circuit is no more, and was not closed.

@@ -203,6 +203,18 @@ async fn errors_count_and_keep_their_type() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn which_errors_are_failures_can_be_chosen() {
+    let inner = Inner::default();
+    let judge = |error: &Refusal| error.0 != "not your turn";
+    let service = layer().failure_errors(judge).build().layer(inner.clone());
+    for does in [Fails("no route to host"), Fails("not your turn"), Fails("not your turn"), Fails("no route to host")] {
+        inner.will(does);
+        assert!(service.clone().oneshot(request()).await.is_err());
+    }
+    assert_eq!((service.clone().oneshot(request()).await.unwrap().status().as_u16(), inner.calls()), (503, 4));
+}
+
+#[tokio::test(start_paused = true)]
 async fn slow_calls_count_even_if_nobody_waits_for_their_end() {
     let limit = Duration::from_secs(2);
     let inner = Inner::default();

@@ -154,7 +154,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn a_circuit_does_what_its_model_does(rules in rules(), events in prop::collection::vec(event(), 1..120)) {
