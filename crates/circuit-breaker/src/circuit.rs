@@ -173,6 +173,12 @@ impl Circuit {
         }
     }
 
+    /// Leave for a call through a closed circuit, for which the time does not matter.
+    pub(crate) fn pass(&self) -> Option<Ticket> {
+        let word = self.word();
+        (word.state == State::Closed).then(|| word.ticket(false))
+    }
+
     /// Asks leave for a call. An open circuit whose time is over becomes half open by it.
     ///
     /// # Errors
@@ -355,5 +361,57 @@ impl Circuit {
 impl Word {
     fn ticket(self, is_trial: bool) -> Ticket {
         Ticket { generation: self.generation, is_trial }
+    }
+}
+
+/// Its life is tested in `tests/circuit.rs` and `tests/model.rs`; here is what happens to threads
+/// that looked at the word before another thread changed it.
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    /// Open for ten seconds, which are over at the time that comes with it.
+    fn due(half_open_max_requests: u32) -> (Circuit, Instant) {
+        let rules = Rules {
+            failure_threshold: Some(NonZeroU32::MIN),
+            reset_timeout: Duration::from_secs(10),
+            half_open_max_requests: NonZeroU32::new(half_open_max_requests).unwrap(),
+            ..Rules::default()
+        };
+        let start = Instant::now();
+        let circuit = Circuit::new(rules, start);
+        let (ticket, _) = circuit.admit(start).unwrap();
+        circuit.report(ticket, Verdict::Failure, start).unwrap();
+        (circuit, start + Duration::from_secs(10))
+    }
+
+    #[test]
+    fn whoever_comes_too_late_for_a_place_is_refused() {
+        let (circuit, now) = due(2);
+        let first = circuit.admit_trial(now).unwrap();
+        let second = circuit.admit_trial(now).unwrap();
+        assert_eq!((first.1.is_some(), second.1), (true, None), "one changes the state");
+        assert_eq!(circuit.admit_trial(now).unwrap_err().state, State::HalfOpen);
+        circuit.report(first.0, Verdict::Success, now);
+        assert!(!circuit.admit_trial(now).unwrap().0.is_trial(), "closed in the meantime");
+        circuit.report(second.0, Verdict::Failure, now);
+        assert_eq!(circuit.state(), State::Closed);
+    }
+
+    #[test]
+    fn whoever_comes_too_late_with_a_report_changes_nothing() {
+        let (circuit, now) = due(2);
+        let (first, _) = circuit.admit_trial(now).unwrap();
+        let (second, _) = circuit.admit_trial(now).unwrap();
+        circuit.report(first, Verdict::Failure, now).unwrap();
+        for verdict in [Verdict::Success, Verdict::Failure, Verdict::Nothing] {
+            assert_eq!(circuit.report_trial(&second, verdict, now), None);
+            assert_eq!(circuit.report_failure(&second, now), None);
+        }
+        let snapshot = circuit.snapshot(now);
+        assert_eq!((snapshot.state, snapshot.failures, snapshot.trials), (State::Open, 1, 0));
+        assert_eq!(circuit.admit_trial(now).unwrap_err().retry_after, Duration::from_secs(10));
     }
 }

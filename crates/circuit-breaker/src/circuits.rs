@@ -86,14 +86,14 @@ impl Circuits {
     pub(crate) fn with<T>(
         &self,
         key: Key<'_>,
-        now: Instant,
+        now: impl FnOnce() -> Instant,
         names: impl FnOnce() -> Names,
         does: impl FnOnce(&Watched) -> T,
     ) -> T {
         if let Some(watched) = self.made.load().get(&key) {
             return does(watched);
         }
-        does(&self.make(key, now, names))
+        does(&self.make(key, now(), names))
     }
 
     /// All circuits, in no particular order.
@@ -126,10 +126,15 @@ mod tests {
     use crate::circuit::Verdict;
 
     fn call(circuits: &Circuits, key: Key<'_>, verdict: Verdict, now: Instant) {
-        circuits.with(key, now, Names::default, |watched| {
-            let (ticket, _) = watched.circuit.admit(now).unwrap();
-            watched.circuit.report(ticket, verdict, now);
-        });
+        circuits.with(
+            key,
+            || now,
+            Names::default,
+            |watched| {
+                let (ticket, _) = watched.circuit.admit(now).unwrap();
+                watched.circuit.report(ticket, verdict, now);
+            },
+        );
     }
 
     #[test]

@@ -43,13 +43,7 @@ pub struct CircuitBreaker {
 #[derive(Debug)]
 pub(crate) struct Call {
     ticket: Ticket,
-    started: Instant,
-}
-
-impl Call {
-    pub(crate) fn is_trial(&self) -> bool {
-        self.ticket.is_trial()
-    }
+    started: Option<Instant>,
 }
 
 impl Plugin for CircuitBreaker {
@@ -104,12 +98,15 @@ impl CircuitBreaker {
     }
 
     pub(crate) fn admit(&self, key: Key<'_>, cx: &Context) -> Result<Call, Refused> {
-        let started = (self.clock)();
-        self.circuits.with(
-            key,
-            started,
-            || self.names(key, cx),
-            |watched| match watched.circuit.admit(started) {
+        // Only slow calls need to know when they began.
+        let started = self.failures.slow.is_some().then(self.clock);
+        let names = || self.names(key, cx);
+        self.circuits.with(key, self.clock, names, |watched| {
+            let admitted = match watched.circuit.pass() {
+                Some(ticket) => Ok((ticket, None)),
+                None => watched.circuit.admit((self.clock)()),
+            };
+            match admitted {
                 Ok((ticket, change)) => {
                     change.into_iter().for_each(|change| watched.watch.changed(change, watched.circuit.state()));
                     Ok(Call { ticket, started })
@@ -118,17 +115,19 @@ impl CircuitBreaker {
                     watched.watch.refused();
                     Err(refused)
                 }
-            },
-        )
+            }
+        })
     }
 
     pub(crate) fn report(&self, key: Key<'_>, cx: &Context, call: Call, ending: Ending) {
         let now = (self.clock)();
-        let verdict = self.failures.verdict(ending, now.saturating_duration_since(call.started));
+        let took = call.started.map_or(Duration::ZERO, |started| now.saturating_duration_since(started));
+        let verdict = self.failures.verdict(ending, took);
+        let names = || self.names(key, cx);
         self.circuits.with(
             key,
-            now,
-            || self.names(key, cx),
+            || now,
+            names,
             |watched| {
                 let change = watched.circuit.report(call.ticket, verdict, now);
                 change.into_iter().for_each(|change| watched.watch.changed(change, watched.circuit.state()));
@@ -151,9 +150,9 @@ impl CircuitBreaker {
             .with_header(STATE, HeaderValue::from_static(refused.state.as_str()))
     }
 
-    /// What a response says of a circuit that let it through: nothing, as long as all is well.
+    /// What the answer to a trial call says of the circuit; those to others say nothing, as all is well.
     pub(crate) fn told(&self, call: &Call) -> Option<HeaderValue> {
-        let is_told = call.is_trial() && !self.hide_client_headers;
+        let is_told = call.ticket.is_trial() && !self.hide_client_headers;
         is_told.then_some(HeaderValue::from_static(State::HalfOpen.as_str()))
     }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use towergate_core::{Context, GuardBody, Reply, Slot};
@@ -96,19 +96,18 @@ impl Watching {
     /// Tells how the call ended, and on the response what there is to tell.
     fn answered<R>(&mut self, response: &mut Response<R>) {
         let ending = Ending::of(&self.cx, response.status());
-        let told = self.slot.policy(&self.cx).zip(self.call.as_ref()).and_then(|(policy, call)| policy.told(call));
-        if let Some(state) = told {
+        if let Some(state) = self.end(ending) {
             response.headers_mut().insert(STATE, state);
         }
-        self.end(ending);
     }
 
-    fn end(&mut self, ending: Ending) {
-        let Some(call) = self.call.take() else { return };
-        let Some(policy) = self.slot.policy(&self.cx) else { return };
-        if let Some(key) = policy.key(&self.cx) {
-            policy.report(key, &self.cx, call, ending);
-        }
+    /// Tells how the call ended. What the answer is to say of the circuit comes back.
+    fn end(&mut self, ending: Ending) -> Option<HeaderValue> {
+        let call = self.call.take()?;
+        let policy = self.slot.policy(&self.cx)?;
+        let told = policy.told(&call);
+        policy.report(policy.key(&self.cx)?, &self.cx, call, ending);
+        told
     }
 }
 
@@ -155,8 +154,8 @@ where
                 if let Some(mut watching) = watching.take() {
                     match &mut result {
                         Ok(response) => watching.answered(response),
-                        Err(error) if this.judge.is_failure(error) => watching.end(Ending::Error),
-                        Err(_) => watching.end(Ending::Elsewhere),
+                        Err(error) if this.judge.is_failure(error) => _ = watching.end(Ending::Error),
+                        Err(_) => _ = watching.end(Ending::Elsewhere),
                     }
                 }
                 Poll::Ready(result.map(|response| response.map(GuardBody::inner)))

@@ -3,6 +3,7 @@
 
 use std::{
     num::NonZeroU32,
+    sync::Barrier,
     thread,
     time::{Duration, Instant},
 };
@@ -245,12 +246,18 @@ fn a_time_without_end_is_one() {
 
 #[test]
 fn of_many_threads_exactly_so_many_get_a_trial() {
-    for places in [1, 3, 64] {
+    const THREADS: usize = 8;
+    for round in 0..300 {
+        let places = [1, 3, 7][round % 3];
         let mut bench = opened(Rules { half_open_max_requests: count(places), ..Rules::default() });
         bench.after(seconds(10));
-        let (circuit, now) = (&bench.circuit, bench.now);
+        let (circuit, now, start) = (&bench.circuit, bench.now, &Barrier::new(THREADS));
+        let ask = move || {
+            start.wait();
+            circuit.admit(now).ok()
+        };
         let admitted = thread::scope(|scope| {
-            let threads: Vec<_> = (0..64).map(|_| scope.spawn(move || circuit.admit(now).ok())).collect();
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(ask)).collect();
             threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
         });
         assert_eq!(admitted.len(), places as usize);
