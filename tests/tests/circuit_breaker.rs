@@ -72,7 +72,6 @@ fn after_failures_in_a_row_the_upstream_is_left_alone() {
     let (upstream, _) = failing();
     let gateway = guarded(&upstream, "failure_threshold: 3, reset_timeout: 600");
     assert_eq!(statuses(&gateway, 3), [500; 3]);
-    let mut connection = gateway.connect();
     for request in
         [Request::get("/"), Request::post("/", vec![b'x'; 100_000]), Request::get("/").header("Accept", "text/html")]
     {

@@ -285,4 +285,31 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &again));
         assert_eq!(again.correlation_id().unwrap(), "a", "the first one counts");
     }
+
+    /// Bars every target, in its own words.
+    #[derive(Debug)]
+    struct Barring(&'static str);
+
+    impl Gate for Barring {
+        fn admit<'a>(&'a self, _: &'a Context, _: &'a str) -> Option<Box<dyn crate::Pass + 'a>> {
+            None
+        }
+
+        fn refusal(&self, _: &Context) -> Reply {
+            Reply::exit(http::StatusCode::SERVICE_UNAVAILABLE, self.0)
+        }
+    }
+
+    #[test]
+    fn there_is_one_gate_and_one_fault() {
+        let (mut head, ()) = Request::new(()).into_parts();
+        let cx = Context::of(&mut head);
+        assert!(cx.gate().is_none() && cx.fault().is_none());
+        assert!(cx.set_gate(Box::new(Barring("first"))) && !cx.set_gate(Box::new(Barring("second"))));
+        let response = cx.render(cx.gate().unwrap().refusal(&cx));
+        assert_eq!((response.status().as_u16(), &**response.body()), (503, br#"{"message":"first"}"#.as_slice()));
+        cx.record_fault(Fault::Timeout);
+        cx.record_fault(Fault::Gateway);
+        assert_eq!(cx.fault(), Some(Fault::Timeout));
+    }
 }
