@@ -93,6 +93,6 @@ plugins! {
             towergate_redirect::Redirect,
             towergate_request_termination::RequestTermination,
         ],
-        inner: [],
+        inner: [towergate_circuit_breaker::CircuitBreaker],
     }
 }

@@ -8,15 +8,18 @@ use std::{
     },
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header, request::Parts};
 
 use crate::{
     client::Client,
     directory::{Consumer, Credential, Directory},
+    fault::Fault,
+    gate::Gate,
     identity::{Identities, Identity},
     negotiate::Asker,
     plan::Plan,
-    reply::Reply,
+    reply::{Pages, Reply},
     request_id::RequestId,
     route::{Route, Service},
     timing::Timing,
@@ -71,6 +74,8 @@ pub struct Context {
     correlation_id: OnceLock<HeaderValue>,
     response_headers: Mutex<Vec<(HeaderName, HeaderValue)>>,
     proxied: AtomicBool,
+    fault: OnceLock<Fault>,
+    gate: OnceLock<Box<dyn Gate>>,
     upstream: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
@@ -100,6 +105,8 @@ impl Context {
             correlation_id: OnceLock::new(),
             response_headers: Mutex::new(Vec::new()),
             proxied: AtomicBool::new(false),
+            fault: OnceLock::new(),
+            gate: OnceLock::new(),
             upstream: OnceLock::new(),
         }
     }
@@ -142,6 +149,15 @@ impl Context {
 
     pub(crate) fn take_refusal(&self) -> Option<Reply> {
         self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The response that this reply is to this request, in the form its client wants and on the
+    /// pages of its plan.
+    pub fn render(&self, reply: Reply) -> Response<Bytes> {
+        match self.plan() {
+            Some(plan) => reply.render(&self.asker, &self.request_id, &plan.pages),
+            None => reply.render(&self.asker, &self.request_id, &Pages::default()),
+        }
     }
 
     /// Records who the request is from, as of the guard whose turn it is. A later one replaces it.
@@ -226,6 +242,26 @@ impl Context {
         self.proxied.load(Ordering::Relaxed)
     }
 
+    /// Records why the proxying service answers the request itself; the first one counts.
+    pub fn record_fault(&self, fault: Fault) {
+        let _ = self.fault.set(fault);
+    }
+
+    /// Why the proxying service answered the request itself; `None` if it did not.
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault.get().copied()
+    }
+
+    /// Lets `gate` say which targets are tried. There is one at most: `false` means that another was first.
+    pub fn set_gate(&self, gate: Box<dyn Gate>) -> bool {
+        self.gate.set(gate).is_ok()
+    }
+
+    /// Who has a say in which targets are tried.
+    pub fn gate(&self) -> Option<&dyn Gate> {
+        self.gate.get().map(|gate| &**gate)
+    }
+
     /// Keeps what the proxying service has to tell about its attempts (for logs and metrics).
     pub fn record_upstream<T: Any + Send + Sync>(&self, facts: T) {
         let _ = self.upstream.set(Box::new(facts));
@@ -252,5 +288,32 @@ mod tests {
         let again = Context::of(&mut head);
         assert!(Arc::ptr_eq(&first, &again));
         assert_eq!(again.correlation_id().unwrap(), "a", "the first one counts");
+    }
+
+    /// Bars every target, in its own words.
+    #[derive(Debug)]
+    struct Barring(&'static str);
+
+    impl Gate for Barring {
+        fn admit<'a>(&'a self, _: &'a Context, _: &'a str) -> Option<Box<dyn crate::Pass + 'a>> {
+            None
+        }
+
+        fn refusal(&self, _: &Context) -> Reply {
+            Reply::exit(http::StatusCode::SERVICE_UNAVAILABLE, self.0)
+        }
+    }
+
+    #[test]
+    fn there_is_one_gate_and_one_fault() {
+        let (mut head, ()) = Request::new(()).into_parts();
+        let cx = Context::of(&mut head);
+        assert!(cx.gate().is_none() && cx.fault().is_none());
+        assert!(cx.set_gate(Box::new(Barring("first"))) && !cx.set_gate(Box::new(Barring("second"))));
+        let response = cx.render(cx.gate().unwrap().refusal(&cx));
+        assert_eq!((response.status().as_u16(), &**response.body()), (503, br#"{"message":"first"}"#.as_slice()));
+        cx.record_fault(Fault::Timeout);
+        cx.record_fault(Fault::Gateway);
+        assert_eq!(cx.fault(), Some(Fault::Timeout));
     }
 }

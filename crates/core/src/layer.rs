@@ -20,7 +20,7 @@ use crate::{
     context::Context,
     guard::{BodyLimit, Guard, Outcome, Verdict},
     limit,
-    reply::{Pages, Reply},
+    reply::Reply,
 };
 
 /// Which guards apply to a request.
@@ -335,18 +335,11 @@ where
         let response = match answer {
             Ok(Ok(response)) => response.map(GuardBody::inner),
             Ok(Err(error)) => return Poll::Ready(Err(error)),
-            Err(reply) => refusal(reply, this.cx).map(GuardBody::bytes),
+            Err(reply) => this.cx.render(reply).map(GuardBody::bytes),
         };
         let (mut head, body) = response.into_parts();
         respond(this.guards, this.cx, &mut head);
         Poll::Ready(Ok(Response::from_parts(head, body)))
-    }
-}
-
-fn refusal(reply: Reply, cx: &Context) -> Response<Bytes> {
-    match cx.plan() {
-        Some(plan) => reply.render(&cx.asker, &cx.request_id, &plan.pages),
-        None => reply.render(&cx.asker, &cx.request_id, &Pages::default()),
     }
 }
 

@@ -91,7 +91,6 @@ const NOT_YET: &[&str] = &[
     "aws-lambda",
     "azure-functions",
     "basic-auth",
-    "circuit-breaker",
     "datadog",
     "file-log",
     "grpc-gateway",
