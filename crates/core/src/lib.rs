@@ -14,6 +14,7 @@ mod plugin;
 mod reply;
 mod request_id;
 mod route;
+mod shared;
 mod timing;
 
 pub use body::{Body, BoxError, GuardBody};
@@ -29,4 +30,5 @@ pub use plugin::{Env, Plugin, PluginError, Slot, Task, Wrap};
 pub use reply::{Pages, Reply};
 pub use request_id::RequestId;
 pub use route::{Balancing, KeyPair, Protocol, Route, Service, Target, Tls};
+pub use shared::Shared;
 pub use timing::Timing;

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 use towergate_config::{Config, entities};
-use towergate_core::{Env, Guard, Plan, Policy};
+use towergate_core::{Env, Guard, Plan, Policy, Shared};
 use towergate_router::Router;
 use uuid::Uuid;
 
@@ -42,6 +42,7 @@ pub struct Runtime {
 #[derive(Debug, Default)]
 pub(crate) struct Policies {
     kept: HashMap<Uuid, Kept>,
+    shared: Shared,
 }
 
 pub(crate) struct Kept {
@@ -138,12 +139,13 @@ fn policies(
     problems: &mut Vec<CompileProblem>,
 ) -> Policies {
     let mut kept = HashMap::new();
+    let shared = previous.map(|previous| previous.policies.shared.clone()).unwrap_or_default();
     for entity in config.plugins.iter().filter(|entity| entity.enabled && serves_http(entity)) {
         let Some(kind) = registry.kind(&entity.name) else { continue };
         let before = previous.and_then(|previous| previous.policies.kept.get(&entity.id));
         let carried = before.filter(|kept| kept.is_of(entity)).map(|kept| kept.built.clone());
         let carried_over = carried.is_some();
-        match carried.map_or_else(|| build(kind, entity), Ok) {
+        match carried.map_or_else(|| build(kind, entity, &shared), Ok) {
             Ok(built) => {
                 let (name, scope, config) = (entity.name.clone(), scope(entity), entity.effective_config().clone());
                 kept.insert(entity.id, Kept { name, scope, config, built, carried_over });
@@ -151,7 +153,7 @@ fn policies(
             Err(problem) => problems.push(problem),
         }
     }
-    Policies { kept }
+    Policies { kept, shared }
 }
 
 /// Kong tells protocols apart by subsystem only: a plugin for `https` runs on `http` too.
@@ -159,11 +161,13 @@ fn serves_http(entity: &entities::Plugin) -> bool {
     entity.protocols.iter().any(|protocol| protocol.is_http())
 }
 
-fn build(kind: &PluginKind, entity: &entities::Plugin) -> Result<Built, CompileProblem> {
+fn build(kind: &PluginKind, entity: &entities::Plugin, shared: &Shared) -> Result<Built, CompileProblem> {
     let mut env = Env::new(entity.id);
+    env.shared = shared.clone();
     env.route = entity.route;
     env.service = entity.service;
     env.consumer = entity.consumer;
+    env.consumer_group = entity.consumer_group;
     kind.build(entity.effective_config().clone(), &env).map_err(|error| {
         let field = match error.field() {
             "" => "config".to_owned(),
