@@ -310,9 +310,16 @@ where
             },
         };
         let response = match answer {
-            Ok(Ok(response)) => response.map(GuardBody::inner),
+            Ok(Ok(mut response)) => {
+                this.cx.write_response_headers(response.headers_mut());
+                response.map(GuardBody::inner)
+            }
             Ok(Err(error)) => return Poll::Ready(Err(error)),
-            Err(reply) => refusal(reply, this.cx).map(GuardBody::bytes),
+            Err(reply) => {
+                let mut response = refusal(reply, this.cx);
+                this.cx.write_response_headers_beside(response.headers_mut());
+                response.map(GuardBody::bytes)
+            }
         };
         let (mut head, body) = response.into_parts();
         respond(this.guards, this.cx, &mut head);
@@ -329,7 +336,6 @@ fn refusal(reply: Reply, cx: &Context) -> Response<Bytes> {
 
 /// Shows the head of the response to all guards, in the order of their turns.
 fn respond(guards: &impl Guards, cx: &Context, head: &mut response::Parts) {
-    cx.write_response_headers(&mut head.headers);
     for turn in 0..guards.turns(cx) {
         if let Some(guard) = guards.guard(cx, turn) {
             cx.begin_respond(turn);
