@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+
+mod backend;
+mod headers;
+mod identifier;
+mod limiter;
+mod local;
+mod per_worker;
+mod period;
+mod rate_limiting;
+mod redis;
+mod store;
+mod window;
+
+pub use headers::HeaderStyle;
+pub use identifier::Identifier;
+pub use local::Local;
+pub use period::Period;
+pub use rate_limiting::{RateLimiting, RateLimitingConfig};
+pub use redis::RedisConfig;
+pub use store::{Cells, Count, Counted, Counting, Store, StoreError};
+pub use window::{Cell, Span, Window, WindowType};
