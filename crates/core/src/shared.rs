@@ -19,19 +19,27 @@ pub struct Shared {
 type Values = HashMap<(TypeId, String), Weak<dyn Any + Send + Sync>>;
 
 impl Shared {
-    /// The value of this type under this key: made now, unless somebody holds it already.
+    /// The value of this type under this key: made now, unless somebody holds it already. `make` may
+    /// ask for other values.
     pub fn value<T: Any + Send + Sync>(&self, key: &str, make: impl FnOnce() -> T) -> Arc<T> {
-        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (TypeId::of::<T>(), key.to_owned());
-        let held = values.get(&key).and_then(Weak::upgrade).and_then(|value| value.downcast().ok());
-        held.unwrap_or_else(|| {
-            values.retain(|_, value| value.strong_count() > 0);
-            let value = Arc::new(make());
-            let weak: Weak<dyn Any + Send + Sync> = Arc::<T>::downgrade(&value);
-            values.insert(key, weak);
-            value
+        let before = held(&self.values.lock().unwrap_or_else(PoisonError::into_inner), &key);
+        before.unwrap_or_else(|| {
+            let made = Arc::new(make());
+            let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+            // Somebody else may have made it meanwhile.
+            held::<T>(&values, &key).unwrap_or_else(|| {
+                values.retain(|_, value| value.strong_count() > 0);
+                let weak: Weak<dyn Any + Send + Sync> = Arc::<T>::downgrade(&made);
+                values.insert(key, weak);
+                made
+            })
         })
     }
+}
+
+fn held<T: Any + Send + Sync>(values: &Values, key: &(TypeId, String)) -> Option<Arc<T>> {
+    values.get(key)?.upgrade()?.downcast().ok()
 }
 
 impl fmt::Debug for Shared {
@@ -52,6 +60,7 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &shared.clone().value("a", || 2)));
         assert_eq!(*shared.value("b", || 3_u32), 3, "another key");
         assert_eq!(*shared.value("a", || 4_u64), 4, "another type");
+        assert_eq!(*shared.value("c", || *shared.value("d", || 6_u32)), 6, "one may need another");
         drop(first);
         assert_eq!(*shared.value("a", || 5_u32), 5, "nobody held it any more");
     }

@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![allow(clippy::duplicated_attributes, reason = "two conditions of a schema may have parts in common")]
 
 mod backend;
 mod headers;

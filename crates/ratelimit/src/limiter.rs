@@ -97,6 +97,7 @@ impl Limiter {
 }
 
 /// What is done with a request.
+#[expect(clippy::large_enum_variant, reason = "made once per request and taken apart at once; a box would cost more")]
 enum Decision {
     /// It goes on, and the response tells this.
     Pass(Headers),
@@ -128,7 +129,7 @@ impl Rule {
 
     fn judge(&self, counted: &Counted, now: u64) -> Decision {
         let after = |(window, cell)| State::after(window, cell, counted.admitted, self.penalty, now);
-        let states: SmallVec<[State; 4]> = self.windows.iter().zip(&counted.cells).map(after).collect();
+        let states: SmallVec<[State; 2]> = self.windows.iter().zip(&counted.cells).map(after).collect();
         let mut headers = Headers::new();
         if matches!(self.style, HeaderStyle::Kong | HeaderStyle::Both) {
             headers::write_kong(&mut headers, &self.windows, &self.names, &states);

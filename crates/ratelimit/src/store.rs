@@ -31,8 +31,8 @@ pub struct Count<'a> {
     pub now: u64,
 }
 
-/// The cells of a request: no allocation for up to four.
-pub type Cells = SmallVec<[Cell; 4]>;
+/// The cells of a request: no allocation for up to two.
+pub type Cells = SmallVec<[Cell; 2]>;
 
 impl<'a> Count<'a> {
     /// A request that counts once in each of these windows.
@@ -52,6 +52,7 @@ pub struct Counted {
 }
 
 /// A count that is done, or to be waited for.
+#[expect(clippy::large_enum_variant, reason = "made once per request and taken apart at once; a box would cost more")]
 pub enum Counting {
     /// Done.
     Done(Result<Counted, StoreError>),

@@ -5,10 +5,9 @@ mod shard;
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use shard::Shard;
@@ -106,9 +105,10 @@ impl Local {
     }
 
     /// Sweeps every ten seconds, for ever: for memory to come back when nothing is counted any more.
-    pub(crate) async fn keep_swept(self: Arc<Self>) {
+    #[cfg(feature = "redis")]
+    pub(crate) async fn keep_swept(self: std::sync::Arc<Self>) {
         loop {
-            tokio::time::sleep(Duration::from_millis(ROUND)).await;
+            tokio::time::sleep(std::time::Duration::from_millis(ROUND)).await;
             self.sweep(crate::store::milliseconds(std::time::SystemTime::now()));
         }
     }
@@ -151,7 +151,7 @@ impl fmt::Debug for Local {
 
 #[cfg(test)]
 mod tests {
-    use std::{borrow::Cow, thread};
+    use std::{borrow::Cow, thread, time::Duration};
 
     use super::*;
     use crate::{

@@ -10,34 +10,44 @@ use crate::{period::Period, redis::RedisConfig};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Schema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(custom = check_limits)]
-#[schema(owner(
-    at_least_one_of("config.second", "config.minute", "config.hour", "config.day", "config.month", "config.year"),
-    conditional(
-        if_field = "config.policy",
-        if_match(eq = "redis"),
-        then_field = "config.redis.host",
-        then_match(required)
-    ),
-    conditional(
-        if_field = "config.policy",
-        if_match(eq = "redis"),
-        then_field = "config.redis.port",
-        then_match(required)
-    ),
-    conditional(
-        if_field = "config.policy",
-        if_match(eq = "redis"),
-        then_field = "config.redis.timeout",
-        then_match(required)
-    ),
-    conditional(
-        if_field = "config.limit_by",
-        if_match(eq = "header"),
-        then_field = "config.header_name",
-        then_match(required)
-    ),
-    conditional(if_field = "config.limit_by", if_match(eq = "path"), then_field = "config.path", then_match(required)),
-))]
+#[schema(owner(at_least_one_of(
+    "config.second",
+    "config.minute",
+    "config.hour",
+    "config.day",
+    "config.month",
+    "config.year"
+)))]
+#[schema(owner(conditional(
+    if_field = "config.policy",
+    if_match(eq = "redis"),
+    then_field = "config.redis.host",
+    then_match(required)
+)))]
+#[schema(owner(conditional(
+    if_field = "config.policy",
+    if_match(eq = "redis"),
+    then_field = "config.redis.port",
+    then_match(required)
+)))]
+#[schema(owner(conditional(
+    if_field = "config.policy",
+    if_match(eq = "redis"),
+    then_field = "config.redis.timeout",
+    then_match(required)
+)))]
+#[schema(owner(conditional(
+    if_field = "config.limit_by",
+    if_match(eq = "header"),
+    then_field = "config.header_name",
+    then_match(required)
+)))]
+#[schema(owner(conditional(
+    if_field = "config.limit_by",
+    if_match(eq = "path"),
+    then_field = "config.path",
+    then_match(required)
+)))]
 #[schema(shorthand("redis_host", path = "redis.host", kind = string, deprecated(message = "rate-limiting: config.redis_host is deprecated, please use config.redis.host instead", removal_in_version = "4.0")))]
 #[schema(shorthand("redis_port", path = "redis.port", kind = integer, deprecated(message = "rate-limiting: config.redis_port is deprecated, please use config.redis.port instead", removal_in_version = "4.0")))]
 #[schema(shorthand("redis_password", path = "redis.password", kind = string, len_min = 0, deprecated(message = "rate-limiting: config.redis_password is deprecated, please use config.redis.password instead", removal_in_version = "4.0")))]

@@ -1,14 +1,14 @@
 //! What it does to a request.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, StatusCode, request::Parts};
 use towergate_core::{Context, Env, Guard, Plugin, PluginError, Task, Verdict};
 use uuid::Uuid;
 
-use super::config::RateLimitingConfig;
+use super::config::{EACH_REQUEST, RateLimitingConfig};
 use crate::{
-    backend::{Backend, Naming},
+    backend::{Backend, Naming, Place},
     headers::HeaderStyle,
     identifier::Source,
     limiter::{Limiter, Rule},
@@ -29,7 +29,6 @@ impl Plugin for RateLimiting {
     type Config = RateLimitingConfig;
 
     fn new(config: RateLimitingConfig, env: &Env) -> Result<Self, PluginError> {
-        let backend = backend(&config, env)?;
         let mut rule = Rule::new(config.limits().map(|(period, limit)| Window::calendar(period, limit)).collect());
         rule.fault_tolerant = config.fault_tolerant;
         rule.status = status("error_code", config.error_code)?;
@@ -39,7 +38,8 @@ impl Plugin for RateLimiting {
         if config.hide_client_headers {
             rule.style = HeaderStyle::Hidden;
         }
-        Ok(Self { limiter: Limiter::new(source(&config)?, rule, backend.store()), backend })
+        let backend = backend(&config, env)?;
+        Ok(Self { limiter: Limiter::new(source(&config)?, rule, backend.store.clone()), backend })
     }
 
     fn background(self: &Arc<Self>) -> Option<Task> {
@@ -61,18 +61,24 @@ pub(crate) fn scope(prefix: &str, env: &Env) -> String {
 }
 
 fn backend(config: &RateLimitingConfig, env: &Env) -> Result<Backend, PluginError> {
-    let scope = scope("ratelimit", env);
-    match config.policy.as_deref() {
+    let place = match config.policy.as_deref() {
         Some("redis") => {
             let settings = config.redis.settings()?;
-            let naming = Naming::kong(scope);
             match config.sync_rate {
-                super::config::EACH_REQUEST => Backend::redis(env, &settings, naming, None),
-                rate => Backend::synchronised(env, &settings, naming, rate),
+                EACH_REQUEST => Place::Redis { settings, fall_back: false },
+                rate => {
+                    Place::Exchanging { settings, every: seconds("sync_rate", rate)?, strict: !config.fault_tolerant }
+                }
             }
         }
-        _ => Ok(Backend::local(env, &scope)),
-    }
+        _ => Place::Here,
+    };
+    Backend::new(place, Naming { scope: scope("ratelimit", env), tagged: false }, env)
+}
+
+/// A number of seconds that was configured.
+pub(crate) fn seconds(field: &str, seconds: f64) -> Result<Duration, PluginError> {
+    Duration::try_from_secs_f64(seconds).map_err(|_| PluginError::new(field, "must be a number of seconds"))
 }
 
 fn source(config: &RateLimitingConfig) -> Result<Source, PluginError> {
