@@ -2,6 +2,7 @@
 #![allow(clippy::duplicated_attributes, reason = "two conditions of a schema may have parts in common")]
 
 mod backend;
+mod configured;
 mod headers;
 mod identifier;
 mod limiter;
@@ -9,6 +10,7 @@ mod local;
 mod per_worker;
 mod period;
 mod rate_limiting;
+mod rate_limiting_advanced;
 mod redis;
 mod store;
 mod window;
@@ -18,6 +20,7 @@ pub use identifier::Identifier;
 pub use local::Local;
 pub use period::Period;
 pub use rate_limiting::{RateLimiting, RateLimitingConfig};
-pub use redis::RedisConfig;
+pub use rate_limiting_advanced::{RateLimitingAdvanced, RateLimitingAdvancedConfig};
+pub use redis::{AdvancedRedisConfig, ClusterNode, RedisConfig, SentinelNode};
 pub use store::{Cells, Count, Counted, Counting, Store, StoreError};
 pub use window::{Cell, Span, Window, WindowType};

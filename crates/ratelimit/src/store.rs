@@ -52,7 +52,6 @@ pub struct Counted {
 }
 
 /// A count that is done, or to be waited for.
-#[expect(clippy::large_enum_variant, reason = "made once per request and taken apart at once; a box would cost more")]
 pub enum Counting {
     /// Done.
     Done(Result<Counted, StoreError>),

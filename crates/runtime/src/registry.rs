@@ -98,7 +98,6 @@ const NOT_YET: &[&str] = &[
     "pre-function",
     "prometheus",
     "proxy-cache",
-    "rate-limiting-advanced",
     "redirect",
     "request-size-limiting",
     "request-termination",

@@ -1,7 +1,7 @@
 //! Kong's plugin `rate-limiting`.
 
 pub(crate) mod config;
-pub(crate) mod policy;
+mod policy;
 
 pub use config::RateLimitingConfig;
 pub use policy::RateLimiting;

@@ -1,14 +1,14 @@
 //! What it does to a request.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use http::{HeaderName, StatusCode, request::Parts};
+use http::request::Parts;
 use towergate_core::{Context, Env, Guard, Plugin, PluginError, Task, Verdict};
-use uuid::Uuid;
 
 use super::config::{EACH_REQUEST, RateLimitingConfig};
 use crate::{
     backend::{Backend, Naming, Place},
+    configured::{header_name, scope, seconds, status},
     headers::HeaderStyle,
     identifier::Source,
     limiter::{Limiter, Rule},
@@ -53,13 +53,6 @@ impl Guard for RateLimiting {
     }
 }
 
-/// Kong's counters belong to the route and service a plugin is scoped to, whoever the consumer: a
-/// global plugin has one for all routes.
-pub(crate) fn scope(prefix: &str, env: &Env) -> String {
-    let (route, service) = (env.route.unwrap_or(Uuid::nil()), env.service.unwrap_or(Uuid::nil()));
-    format!("{prefix}:{route}:{service}")
-}
-
 fn backend(config: &RateLimitingConfig, env: &Env) -> Result<Backend, PluginError> {
     let place = match config.policy.as_deref() {
         Some("redis") => {
@@ -76,11 +69,6 @@ fn backend(config: &RateLimitingConfig, env: &Env) -> Result<Backend, PluginErro
     Backend::new(place, Naming { scope: scope("ratelimit", env), tagged: false }, env)
 }
 
-/// A number of seconds that was configured.
-pub(crate) fn seconds(field: &str, seconds: f64) -> Result<Duration, PluginError> {
-    Duration::try_from_secs_f64(seconds).map_err(|_| PluginError::new(field, "must be a number of seconds"))
-}
-
 fn source(config: &RateLimitingConfig) -> Result<Source, PluginError> {
     Ok(match config.limit_by.as_deref().unwrap_or("consumer") {
         "credential" => Source::Credential,
@@ -90,18 +78,4 @@ fn source(config: &RateLimitingConfig) -> Result<Source, PluginError> {
         "path" => Source::Path(config.path.clone().unwrap_or_default().into()),
         _ => Source::Consumer,
     })
-}
-
-/// The name of a header that was configured.
-pub(crate) fn header_name(field: &str, name: Option<&str>) -> Result<HeaderName, PluginError> {
-    let name = name.unwrap_or_default();
-    HeaderName::try_from(name).map_err(|_| PluginError::new(field, format!("'{name}' is not the name of a header")))
-}
-
-/// The status of refusals that was configured.
-pub(crate) fn status(field: &str, code: Option<f64>) -> Result<StatusCode, PluginError> {
-    let Some(code) = code else { return Ok(StatusCode::TOO_MANY_REQUESTS) };
-    let whole = if code.fract() == 0.0 && (400.0..600.0).contains(&code) { code as u16 } else { 0 };
-    StatusCode::from_u16(whole)
-        .map_err(|_| PluginError::new(field, "must be the HTTP status of an error: a whole number from 400 to 599"))
 }

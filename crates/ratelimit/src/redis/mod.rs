@@ -4,6 +4,7 @@
 //! all its requests are written to it without waiting for each other's answers. One script does a
 //! request's whole work in one round trip. What fails is counted, and told in a line now and then.
 
+mod advanced_config;
 mod config;
 mod settings;
 
@@ -20,6 +21,7 @@ mod store;
 #[cfg(feature = "redis")]
 mod synced;
 
+pub use advanced_config::{AdvancedRedisConfig, ClusterNode, SentinelNode};
 pub use config::RedisConfig;
 pub(crate) use settings::Settings;
 

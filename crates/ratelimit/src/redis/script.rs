@@ -37,13 +37,9 @@ impl Call {
         let subject = naming.subject(&count.identifier);
         for (window, cell) in count.windows.iter().zip(&count.cells) {
             keys.push(naming.key(&subject, cell.start, &window.label));
-            let weight = match cell.kind {
-                WindowType::Fixed => "-".to_owned(),
-                WindowType::Sliding => {
-                    keys.push(naming.key(&subject, cell.start.saturating_sub(cell.size), &window.label));
-                    cell.weight(count.now).to_string()
-                }
-            };
+            let before = cell.start.checked_sub(cell.size).filter(|_| cell.kind == WindowType::Sliding);
+            let weight = before.map_or_else(|| "-".to_owned(), |_| cell.weight(count.now).to_string());
+            keys.extend(before.map(|start| naming.key(&subject, start, &window.label)));
             arguments.extend([cell.ceiling.to_string(), weight, cell.cost.to_string(), life(cell, count.now)]);
         }
         Self { hash: COUNT.get_hash(), text: COUNT_TEXT, keys, arguments }
