@@ -90,6 +90,6 @@ plugins! {
             towergate_ratelimit::RateLimitingAdvanced,
             towergate_ratelimit::RateLimiting,
         ],
-        inner: [],
+        inner: [towergate_ratelimit::ResponseRatelimiting],
     }
 }

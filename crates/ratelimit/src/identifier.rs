@@ -47,6 +47,15 @@ impl Identifier<'_> {
         [hash.h1, hash.h2]
     }
 
+    /// The same, borrowing nothing.
+    pub(crate) fn into_owned(self) -> Identifier<'static> {
+        match self {
+            Self::Id(id) => Identifier::Id(id),
+            Self::Address(address) => Identifier::Address(address),
+            Self::Text(text) => Identifier::Text(Cow::Owned(text.into_owned())),
+        }
+    }
+
     /// Writes it as part of a key.
     #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "keys are written for redis"))]
     pub(crate) fn write(&self, key: &mut Vec<u8>) {

@@ -12,6 +12,7 @@ mod period;
 mod rate_limiting;
 mod rate_limiting_advanced;
 mod redis;
+mod response_ratelimiting;
 mod store;
 mod window;
 
@@ -22,5 +23,9 @@ pub use period::Period;
 pub use rate_limiting::{RateLimiting, RateLimitingConfig};
 pub use rate_limiting_advanced::{RateLimitingAdvanced, RateLimitingAdvancedConfig};
 pub use redis::{AdvancedRedisConfig, ClusterNode, RedisConfig, SentinelNode};
+pub use response_ratelimiting::{
+    PeriodLimits, ResponseRateLimitFuture, ResponseRateLimitLayer, ResponseRateLimitService, ResponseRatelimiting,
+    ResponseRatelimitingConfig,
+};
 pub use store::{Cells, Count, Counted, Counting, Store, StoreError};
 pub use window::{Cell, Span, Window, WindowType};

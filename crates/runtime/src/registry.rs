@@ -112,7 +112,6 @@ const NOT_YET: &[&str] = &[
     "request-size-limiting",
     "request-termination",
     "request-transformer",
-    "response-ratelimiting",
     "response-transformer",
     "session",
     "standard-webhooks",
