@@ -101,7 +101,7 @@ impl Backend {
             Place::Here => Ok(Self::of_local(local.clone(), local)),
             Place::Redis { settings, fall_back } => {
                 let fallback = fall_back.then(|| local.clone());
-                Ok(Self::of_local(Arc::new(RedisStore::new(client(&settings), naming, fallback)), local))
+                Ok(Self::of_local(Arc::new(RedisStore::by(client(&settings), naming, fallback)), local))
             }
             Place::Exchanging { settings, every, strict } => {
                 let key = format!("{} {}", naming.scope, settings.key());

@@ -98,22 +98,28 @@ pub(crate) fn write_kong(headers: &mut Headers, windows: &[Window], names: &[Nam
         headers.push((names.remaining.clone(), number(state.remaining)));
     }
     if let Some((window, state)) = least(windows, states) {
-        headers.push((LIMIT, number(window.limit)));
-        headers.push((REMAINING, number(state.remaining)));
-        headers.push((RESET, HeaderValue::from(state.reset)));
+        headers.extend(kong_least(window.limit, state.remaining, state.reset));
     }
 }
 
-/// The headers of the IETF's draft.
-pub(crate) fn write_ietf(headers: &mut Headers, policy: &HeaderValue, windows: &[Window], states: &[State]) {
-    headers.push((IETF_POLICY, policy.clone()));
-    if let Some((window, state)) = least(windows, states) {
-        headers.push((IETF, ietf_state(&window.label, state.remaining, state.reset)));
-    }
+/// Kong's headers of the one limit of which least is left.
+pub(crate) fn kong_least(limit: f64, remaining: f64, reset: u64) -> [(HeaderName, HeaderValue); 3] {
+    [(LIMIT, number(limit)), (REMAINING, number(remaining)), (RESET, HeaderValue::from(reset))]
 }
 
-/// What `RateLimit` says: so much left of this policy, more in so many seconds.
-pub(crate) fn ietf_state(name: &str, remaining: f64, reset: u64) -> HeaderValue {
+/// The headers of the IETF's draft: all policies, and of the one with the least left, by its name,
+/// how much that is and in how many seconds there will be more.
+pub(crate) fn ietf(
+    policy: Option<HeaderValue>,
+    name: &str,
+    remaining: f64,
+    reset: u64,
+) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    let policy = policy.map(|policy| (IETF_POLICY, policy));
+    policy.into_iter().chain([(IETF, ietf_state(name, remaining, reset))])
+}
+
+fn ietf_state(name: &str, remaining: f64, reset: u64) -> HeaderValue {
     let text = format!("\"{name}\";r={};t={reset}", remaining.floor());
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
 }

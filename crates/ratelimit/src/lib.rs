@@ -5,6 +5,7 @@ mod backend;
 mod configured;
 mod headers;
 mod identifier;
+mod layer;
 mod limiter;
 mod local;
 mod per_worker;
@@ -18,10 +19,15 @@ mod window;
 
 pub use headers::HeaderStyle;
 pub use identifier::Identifier;
+#[cfg(feature = "token-bucket")]
+pub use layer::{Drawn, TokenBucket};
+pub use layer::{Key, Quota, RateLimit, RateLimitLayer};
 pub use local::Local;
 pub use period::Period;
 pub use rate_limiting::{RateLimiting, RateLimitingConfig};
 pub use rate_limiting_advanced::{RateLimitingAdvanced, RateLimitingAdvancedConfig};
+#[cfg(feature = "redis")]
+pub use redis::RedisStore;
 pub use redis::{AdvancedRedisConfig, ClusterNode, RedisConfig, SentinelNode};
 pub use response_ratelimiting::{
     PeriodLimits, ResponseRateLimitFuture, ResponseRateLimitLayer, ResponseRateLimitService, ResponseRatelimiting,

@@ -134,8 +134,10 @@ impl Rule {
         if matches!(self.style, HeaderStyle::Kong | HeaderStyle::Both) {
             headers::write_kong(&mut headers, &self.windows, &self.names, &states);
         }
-        if let (HeaderStyle::Ietf | HeaderStyle::Both, Some(policy)) = (self.style, &self.policy) {
-            headers::write_ietf(&mut headers, policy, &self.windows, &states);
+        if let (HeaderStyle::Ietf | HeaderStyle::Both, Some((window, state))) =
+            (self.style, headers::least(&self.windows, &states))
+        {
+            headers.extend(headers::ietf(self.policy.clone(), &window.label, state.remaining, state.reset));
         }
         if counted.admitted {
             return Decision::Pass(headers);

@@ -1,5 +1,5 @@
 //! What an operator may write for `rate-limiting`, and what is said about the rest.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on fails")]
 
 use serde_json::{Value, json};
 use towergate_core::{Env, Plugin};

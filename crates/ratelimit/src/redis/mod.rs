@@ -26,8 +26,9 @@ pub use config::RedisConfig;
 pub(crate) use settings::Settings;
 
 #[cfg(feature = "redis")]
+pub use store::RedisStore;
+#[cfg(feature = "redis")]
 pub(crate) use {
     client::RedisClient,
-    store::RedisStore,
     synced::{Synced, SyncedStore},
 };

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use towergate_core::PluginError;
+
 use super::{
+    AdvancedRedisConfig,
     client::{RedisClient, Worker},
     script::{self, Call},
 };
@@ -14,8 +17,12 @@ use crate::{
 };
 
 /// Counts each request in Redis: exactly, however many nodes do so, in one round trip.
+///
+/// Each thread has one connection, made on the runtime that first needs it (tokio). Without an answer
+/// a count is an error, which is logged, at most once in ten seconds, and counted
+/// (`towergate_ratelimit_store_errors_total`).
 #[derive(Debug)]
-pub(crate) struct RedisStore {
+pub struct RedisStore {
     naming: Naming,
     own: PerWorker<Own>,
 }
@@ -27,9 +34,18 @@ struct Own {
 }
 
 impl RedisStore {
+    /// Counts in this Redis. Layers of one namespace count together, on all nodes.
+    ///
+    /// # Errors
+    /// What is missing in the configuration, with its place.
+    pub fn new(config: &AdvancedRedisConfig, namespace: &str) -> Result<Self, PluginError> {
+        let client = Arc::new(RedisClient::new(config.settings()?));
+        Ok(Self::by(client, Naming { scope: format!("ratelimit:{namespace}"), tagged: true }, None))
+    }
+
     /// Counts by this client. While it does not answer, this node counts for itself if there is a
     /// fallback.
-    pub(crate) fn new(client: Arc<RedisClient>, naming: Naming, fallback: Option<Arc<Local>>) -> Self {
+    pub(crate) fn by(client: Arc<RedisClient>, naming: Naming, fallback: Option<Arc<Local>>) -> Self {
         let own = PerWorker::new(move || Own { worker: client.worker().clone(), fallback: fallback.clone() });
         Self { naming, own }
     }
