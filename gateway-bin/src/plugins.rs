@@ -90,9 +90,11 @@ plugins! {
             towergate_auth::KeyAuth,
             towergate_ip_restriction::IpRestriction,
             towergate_request_size_limiting::RequestSizeLimiting,
+            towergate_ratelimit::RateLimitingAdvanced,
+            towergate_ratelimit::RateLimiting,
             towergate_redirect::Redirect,
             towergate_request_termination::RequestTermination,
         ],
-        inner: [towergate_circuit_breaker::CircuitBreaker],
+        inner: [towergate_ratelimit::ResponseRatelimiting, towergate_circuit_breaker::CircuitBreaker],
     }
 }

@@ -20,6 +20,7 @@ pub struct Setup {
     pub(crate) settings: BTreeMap<String, String>,
     pub(crate) proxy: Arc<Port>,
     pub(crate) admin: Arc<Port>,
+    environment: BTreeMap<String, String>,
     open_files: Option<u32>,
 }
 
@@ -56,6 +57,7 @@ impl Setup {
             settings: settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
             proxy: Arc::new(Port::free()),
             admin: Arc::new(Port::free()),
+            environment: BTreeMap::new(),
             open_files: None,
         }
     }
@@ -63,6 +65,12 @@ impl Setup {
     /// Sets a Kong setting by its name in `kong.conf`, such as `headers`.
     pub fn setting(mut self, key: &str, value: &str) -> Self {
         self.settings.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Sets a variable of the process's environment.
+    pub fn environment(mut self, key: &str, value: &str) -> Self {
+        self.environment.insert(key.to_owned(), value.to_owned());
         self
     }
 
@@ -176,6 +184,7 @@ impl Setup {
         command.env("KONG_DECLARATIVE_CONFIG", folder.path().join("kong.yml"));
         command.env("KONG_PROXY_LISTEN", self.proxy.address().to_string());
         command.env("KONG_ADMIN_LISTEN", self.admin.address().to_string());
+        command.envs(&self.environment);
         for (key, value) in &self.settings {
             command.env(format!("KONG_{}", key.to_uppercase()), value);
         }

@@ -194,6 +194,29 @@ targets: [{{target: 'a:1', upstream: {upstream}}}]
 }
 
 #[test]
+fn a_plugin_of_a_group_stands_beside_one_for_everything() {
+    let nested = config(
+        "_format_version: '3.0'
+plugins: [{name: correlation-id}]
+consumer_groups:
+- {name: gold, plugins: [{name: correlation-id}]}
+- {name: silver, plugins: [{name: correlation-id}]}
+",
+    );
+    let [everything, gold, silver] = nested.plugins.as_slice() else { panic!("three plugins") };
+    let groups = [everything, gold, silver].map(|plugin| plugin.consumer_group);
+    assert_eq!(groups, [None, Some(nested.consumer_groups[0].id), Some(nested.consumer_groups[1].id)]);
+    let flat = config(&format!(
+        "_format_version: '3.0'
+plugins: [{{name: correlation-id, consumer_group: {}}}]
+consumer_groups: [{{name: gold}}]
+",
+        nested.consumer_groups[0].id
+    ));
+    assert_eq!(flat.plugins[0].id, gold.id);
+}
+
+#[test]
 fn several_files_and_a_directory_are_the_same_as_one() {
     let one = "_format_version: '3.0'\nservices:\n- {name: s, host: h}\nroutes:\n- {name: r, paths: [/], service: s}\n";
     let files = [

@@ -225,11 +225,19 @@ impl Context {
         self.response_headers.lock().unwrap_or_else(PoisonError::into_inner).push((name, value));
     }
 
+    /// Writes the headers set so far, over those that are there already.
     pub(crate) fn write_response_headers(&self, headers: &mut HeaderMap) {
         let mut set = self.response_headers.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, value) in set.drain(..) {
             headers.insert(name, value);
         }
+    }
+
+    /// Writes the headers set so far beside those of a refusal. What it says itself it said last.
+    pub(crate) fn write_response_headers_beside(&self, refusal: &mut HeaderMap) {
+        let own = std::mem::take(refusal);
+        self.write_response_headers(refusal);
+        refusal.extend(own);
     }
 
     /// Marks that the response is the upstream's own, not the gateway's.

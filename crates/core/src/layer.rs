@@ -333,9 +333,16 @@ where
             },
         };
         let response = match answer {
-            Ok(Ok(response)) => response.map(GuardBody::inner),
+            Ok(Ok(mut response)) => {
+                this.cx.write_response_headers(response.headers_mut());
+                response.map(GuardBody::inner)
+            }
             Ok(Err(error)) => return Poll::Ready(Err(error)),
-            Err(reply) => this.cx.render(reply).map(GuardBody::bytes),
+            Err(reply) => {
+                let mut response = this.cx.render(reply);
+                this.cx.write_response_headers_beside(response.headers_mut());
+                response.map(GuardBody::bytes)
+            }
         };
         let (mut head, body) = response.into_parts();
         respond(this.guards, this.cx, &mut head);
@@ -345,7 +352,6 @@ where
 
 /// Shows the head of the response to all guards.
 fn respond(guards: &impl Guards, cx: &Context, head: &mut response::Parts) {
-    cx.write_response_headers(&mut head.headers);
     for nth in 0..guards.turns(cx) {
         let turn = guards.response_turn(cx, nth);
         if let Some(guard) = guards.guard(cx, turn) {

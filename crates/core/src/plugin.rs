@@ -138,6 +138,8 @@ pub struct Env {
     pub service: Option<Uuid>,
     /// The consumer it is scoped to.
     pub consumer: Option<Uuid>,
+    /// The group of consumers it is scoped to.
+    pub consumer_group: Option<Uuid>,
     /// What it has in common with the other policies of this gateway.
     pub shared: Shared,
 }
@@ -146,6 +148,15 @@ impl Env {
     /// The surroundings of the plugin entity with this id.
     pub fn new(id: Uuid) -> Self {
         Self { id, ..Self::default() }
+    }
+
+    /// What policies share under this key: made now, unless a policy in force has it already.
+    ///
+    /// Counters that go on when a limit is changed, and connections that several plugins use, are
+    /// kept here. The key says all that makes two values different; values of different types never
+    /// meet. A value lives as long as a policy holds it.
+    pub fn share<T: Any + Send + Sync>(&self, key: &str, make: impl FnOnce() -> T) -> Arc<T> {
+        self.shared.value(key, make)
     }
 }
 

@@ -223,3 +223,31 @@ async fn embedded_a_layer_needs_no_gateway() {
     assert_eq!(response.headers()["x-id"], "1");
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "inner");
 }
+
+#[tokio::test]
+async fn what_a_refusal_says_counts_more_than_what_was_said_before() {
+    struct Says;
+    impl Guard for Says {
+        fn check(&self, cx: &Context, _: &mut request::Parts) -> Verdict {
+            for name in ["x-remaining", "x-other"] {
+                cx.set_response_header(HeaderName::from_static(name), HeaderValue::from_static("before"));
+            }
+            Verdict::Pass
+        }
+    }
+    fn refuse() -> Verdict {
+        let remaining = HeaderName::from_static("x-remaining");
+        Verdict::Refuse(
+            Reply::empty(StatusCode::TOO_MANY_REQUESTS).with_header(remaining, HeaderValue::from_static("refused")),
+        )
+    }
+    let plan = plan(vec![everybody("a", Says), everybody("b", Mark("b", refuse))]);
+    let (mut head, body) = Request::new(Full::from("")).into_parts();
+    let cx = Context::new(Client::default(), &head, Timing::start(), Some(Arc::new(plan)));
+    head.extensions.insert(Arc::new(cx));
+    let service = GuardLayer::from_plan().layer(Inner::default().service());
+    let response = service.oneshot(Request::from_parts(head, body)).await.unwrap();
+    assert_eq!(response.headers()["x-remaining"], "refused");
+    assert_eq!(response.headers()["x-other"], "before");
+    assert_eq!(response.headers().get_all("x-remaining").iter().count(), 1);
+}

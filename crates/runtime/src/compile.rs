@@ -190,6 +190,7 @@ fn build(kind: &PluginKind, entity: &entities::Plugin, shared: &Shared) -> Resul
     env.route = entity.route;
     env.service = entity.service;
     env.consumer = entity.consumer;
+    env.consumer_group = entity.consumer_group;
     kind.build(entity.effective_config().clone(), &env).map_err(|error| {
         let field = match error.field() {
             "" => "config".to_owned(),

@@ -37,8 +37,9 @@ fn settle(settings: &Settings) -> Result<u32, PluginError> {
     }
 }
 
-/// A guard that notes its number, counts how often it was made, and has a task.
-struct Carried(u32);
+/// A guard that notes its number, counts how often it was made, and has a task. It shares how often
+/// it has checked with those before and after it.
+struct Carried(u32, Arc<AtomicUsize>);
 
 static MADE: AtomicUsize = AtomicUsize::new(0);
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
@@ -54,11 +55,11 @@ impl Plugin for Carried {
     });
     type Config = Settings;
 
-    fn new(settings: Settings, _: &Env) -> Result<Self, PluginError> {
+    fn new(settings: Settings, env: &Env) -> Result<Self, PluginError> {
         let number = settle(&settings)?;
         // Other tests make policies beside; the numbers from 100 on are counted.
         MADE.fetch_add(usize::from(number >= 100), Ordering::SeqCst);
-        Ok(Self(number))
+        Ok(Self(number, env.share("checks", AtomicUsize::default)))
     }
 
     fn state(&self) -> Option<Value> {
@@ -89,7 +90,8 @@ fn shouted(written: &Written<'_>) -> Result<Secret, PluginError> {
 }
 
 impl Guard for Carried {
-    fn check(&self, cx: &Context, _: &mut Parts) -> Verdict {
+    fn check(&self, cx: &Context, head: &mut Parts) -> Verdict {
+        head.extensions.insert(self.1.fetch_add(1, Ordering::SeqCst));
         cx.correlate(self.0.into());
         Verdict::Pass
     }
@@ -209,6 +211,23 @@ fn the_most_specific_enabled_plugin_applies() {
     let wraps: Vec<_> = runtime.table.plans.iter().map(|plan| plan.wraps[0].is_some()).collect();
     assert_eq!(wraps, [true, false, false]);
     assert!(runtime.table.unrouted.wraps[0].is_none());
+}
+
+#[test]
+fn what_policies_share_goes_on_when_they_are_configured_otherwise() {
+    let checks = |plan: &Plan| {
+        let (mut head, ()) = Request::new(()).into_parts();
+        let cx = Context::new(Client::default(), &head, Timing::start(), None);
+        assert!(plan.guards[0].pick(None).unwrap().check(&cx, &mut head).is_pass());
+        head.extensions.get::<usize>().copied()
+    };
+    let first = compiled(SERVED, None).unwrap();
+    let [r1, _, r4] = first.table.plans.as_slice() else { panic!("three routes") };
+    assert_eq!((checks(r1), checks(r4)), (Some(0), Some(1)), "two policies");
+    let next = compiled(&SERVED.replace("number: 3", "number: 5"), Some(&first)).unwrap();
+    drop(first);
+    assert_eq!((number(&next.table.plans[0]).as_deref(), checks(&next.table.plans[0])), (Some("5"), Some(3)));
+    assert_eq!(checks(&compiled(SERVED, None).unwrap().table.plans[0]), Some(0), "a gateway of its own");
 }
 
 #[test]

@@ -55,14 +55,23 @@ fn by_rule(item: &Item<'_>, namespace: Uuid, parent: Option<(&str, Uuid)>) -> Op
                     },
                 }
             }
-            if let Some(group) = reference(item.field("consumer_group")).filter(|_| item.kind == Kind::Plugins) {
+            if let Some(group) = group(item, parent) {
                 key.push(':');
-                key.push_str(group);
+                key.push_str(&group);
             }
             Some(Uuid::new_v5(&namespace, key.as_bytes()))
         }
         IdRule::Content => None,
     }
+}
+
+/// The group of consumers a plugin is for, by its own word or by where it stands.
+fn group(item: &Item<'_>, parent: Option<(&str, Uuid)>) -> Option<String> {
+    if item.kind != Kind::Plugins {
+        return None;
+    }
+    let own = reference(item.field("consumer_group")).map(str::to_owned);
+    own.or_else(|| parent.filter(|(field, _)| *field == "consumer_group").map(|(_, id)| id.to_string()))
 }
 
 /// A text, or the id in `{id: …}`.

@@ -1,0 +1,84 @@
+//! What is told when Redis does not answer: a count, and now and then a line.
+
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use metrics::Counter;
+
+/// At most one line in this time.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Counts failures (`towergate_ratelimit_store_errors_total`) and logs them, but not each.
+#[derive(Debug)]
+pub(crate) struct Failures {
+    store: String,
+    began: Instant,
+    /// When the next line may be written, in milliseconds since `began`.
+    next_line: AtomicU64,
+    untold: AtomicU64,
+    failing: AtomicBool,
+    counter: OnceLock<Counter>,
+}
+
+impl Failures {
+    /// Of the store at this place.
+    pub(crate) fn new(store: String) -> Self {
+        Self {
+            store,
+            began: Instant::now(),
+            next_line: AtomicU64::new(0),
+            untold: AtomicU64::new(0),
+            failing: AtomicBool::new(false),
+            counter: OnceLock::new(),
+        }
+    }
+
+    /// A request was not answered.
+    pub(crate) fn failed(&self, error: &str) {
+        self.counter.get_or_init(|| metrics::counter!("towergate_ratelimit_store_errors_total")).increment(1);
+        self.failing.store(true, Ordering::Relaxed);
+        let now = self.now();
+        let due = self.next_line.load(Ordering::Relaxed);
+        let next = now.saturating_add(PAUSE.as_millis() as u64);
+        if now < due || self.next_line.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            self.untold.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let more = self.untold.swap(0, Ordering::Relaxed);
+        tracing::error!(
+            "rate limits: Redis at {} does not answer: {error}; tried again all the time{}",
+            self.store,
+            Untold(more)
+        );
+    }
+
+    /// A connection was made.
+    pub(crate) fn connected(&self) {
+        if self.failing.swap(false, Ordering::Relaxed) {
+            let more = self.untold.swap(0, Ordering::Relaxed);
+            self.next_line.store(0, Ordering::Relaxed);
+            tracing::info!("rate limits: Redis at {} answers again{}", self.store, Untold(more));
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// How many failures no line has told of.
+struct Untold(u64);
+
+impl std::fmt::Display for Untold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            more => write!(f, " ({more} more failures since the last line)"),
+        }
+    }
+}
