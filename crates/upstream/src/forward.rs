@@ -118,7 +118,8 @@ impl Forwarding {
     /// or joins the `X-Real-IP` that the gateway has written.
     fn is_ours(&self, name: &HeaderName) -> bool {
         let is_ours = |name: &str| is_ours(name) || (self.request_id && name == X_KONG_REQUEST_ID.as_str());
-        is_ours(name.as_str()) || (name.as_str().contains('_') && is_ours(&name.as_str().replace('_', "-")))
+        let has_underscore = name.as_str().as_bytes().contains(&b'_');
+        is_ours(name.as_str()) || (has_underscore && is_ours(&name.as_str().replace('_', "-")))
     }
 
     fn add_via(&self, head: &Parts, said: &Said<'_>, sink: &mut impl Sink) {
