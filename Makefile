@@ -10,7 +10,7 @@ PACKAGES := gcc libc6-dev procps openssl python3-venv
 TOOLS := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/tools
 PYTHON_TOOLS := grpcio==1.85.1 sslyze==6.3.1
 
-.PHONY: test packages tools fmt clippy doc check-features unit bench run
+.PHONY: test packages tools fmt clippy doc check-features unit bench peers peers-setup run
 
 test: packages tools fmt clippy doc check-features unit
 
@@ -57,6 +57,14 @@ unit:
 
 bench:
 	$(CARGO) bench -p towergate-benches
+
+# Beside other proxies: see benches/peers/README.md.
+peers:
+	$(CARGO) build --release -p towergate-gateway -p towergate-peers
+	target/release/peers
+
+peers-setup:
+	$(CARGO) run --release -p towergate-peers -- setup
 
 run:
 	$(CARGO) run --release -- demo
