@@ -46,7 +46,7 @@ fn usual(name: &str) -> Option<&'static str> {
         2..=6 => usual_short(name),
         9..=13 => usual_medium(name),
         14..=18 => usual_long(name),
-        20..=23 => usual_longest(name),
+        19..=32 => usual_longest(name),
         _ => None,
     }
 }
@@ -117,11 +117,15 @@ fn usual_long(name: &str) -> Option<&'static str> {
 
 fn usual_longest(name: &str) -> Option<&'static str> {
     Some(match name {
+        "x-consumer-username" => "X-Consumer-Username",
         "x-kong-proxy-latency" => "X-Kong-Proxy-Latency",
         "x-consumer-custom-id" => "X-Consumer-Custom-ID",
         "x-dns-prefetch-control" => "X-DNS-Prefetch-Control",
         "x-kong-upstream-latency" => "X-Kong-Upstream-Latency",
         "x-kong-admin-request-id" => "X-Kong-Admin-Request-ID",
+        "x-credential-identifier" => "X-Credential-Identifier",
+        "access-control-allow-origin" => "Access-Control-Allow-Origin",
+        "access-control-allow-credentials" => "Access-Control-Allow-Credentials",
         _ => return None,
     })
 }
@@ -245,11 +249,15 @@ mod tests {
             "X-Kong-Request-Id",
             "Transfer-Encoding",
             "X-Forwarded-Prefix",
+            "X-Consumer-Username",
             "X-Kong-Proxy-Latency",
             "X-Consumer-Custom-ID",
             "X-DNS-Prefetch-Control",
             "X-Kong-Upstream-Latency",
             "X-Kong-Admin-Request-ID",
+            "X-Credential-Identifier",
+            "Access-Control-Allow-Origin",
+            "Access-Control-Allow-Credentials",
             "X-RateLimit-Remaining-Minute",
             "RateLimit-Limit",
             "Sec-WebSocket-Key",

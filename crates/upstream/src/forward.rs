@@ -336,6 +336,25 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn names_of_our_own_are_spelled_as_what_they_are() {
+        let own = [
+            COOKIE,
+            VIA,
+            X_REAL_IP,
+            X_FORWARDED_FOR,
+            X_FORWARDED_PROTO,
+            X_FORWARDED_HOST,
+            X_FORWARDED_PORT,
+            X_FORWARDED_PATH,
+            X_FORWARDED_PREFIX,
+            X_KONG_REQUEST_ID,
+        ];
+        for own in own {
+            assert_eq!(own.written.parse::<HeaderName>().unwrap(), own.name);
+        }
+    }
+
     struct Case {
         trusted: bool,
         strip_path: bool,
