@@ -65,6 +65,8 @@ fn usual_short(name: &str) -> Option<&'static str> {
         "etag" => "ETag",
         "accept" => "Accept",
         "server" => "Server",
+        // Kong's name for keys, by default, as everybody writes it.
+        "apikey" => "apikey",
         "cookie" => "Cookie",
         "origin" => "Origin",
         _ => return None,
@@ -273,6 +275,8 @@ mod tests {
             assert!(is_usually(title), "{title}");
             assert_eq!(is_usually(&lower), lower == title, "{lower}");
         }
+        assert_eq!(written("apikey", None), "apikey");
+        assert!(is_usually("apikey") && !is_usually("Apikey"));
         for other in ["ETAG", "Etag", "X-Real-Ip", "x-real-IP", "HOST", "content-Type", "X-RateLimit-remaining"] {
             assert!(!is_usually(other), "{other}");
         }
