@@ -53,8 +53,14 @@ pub(crate) fn run(wanted: &Comparison) -> Result<(), Problem> {
     let (before, mut findings) = (machine::load_average(), Vec::new());
     for scenario in scenarios {
         note(format_args!("{}: {}", scenario.name, scenario.title));
-        let samples = bench.measure(&scenario, &proxies)?;
-        findings.push(Finding { scenario, samples });
+        match bench.measure(&scenario, &proxies) {
+            Ok(samples) => findings.push(Finding { scenario, samples }),
+            // What else was found is not lost with it.
+            Err(problem) => {
+                bench.interrupt.check()?;
+                note(format_args!("{} was not measured: {problem}", scenario.name));
+            }
+        }
     }
     let text = report::markdown(wanted, &proxies, &findings, &before);
     store(&wanted.output, &text, &findings)?;

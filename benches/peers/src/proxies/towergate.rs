@@ -16,16 +16,21 @@ const CHAIN: [(&str, &str); 5] = [
 
 /// Writes the configuration and says how to start.
 pub(super) fn command(program: &Path, site: &Site) -> Result<Command, Problem> {
-    let (settings, entities) = (site.folder.join("kong.conf"), site.folder.join("kong.yml"));
-    fs::write(&settings, self::settings(site, &entities))?;
+    let (settings, entities) = (site.folder.join("kong.conf"), site.folder.join("entities"));
+    fs::write(&settings, self::settings(site))?;
+    fs::create_dir_all(&entities)?;
     let plugins: Vec<_> = match site.setup {
         Setup::Chain => CHAIN.into_iter().filter(|(name, _)| has(program, site, name)).collect(),
         Setup::Consumers(_) => CHAIN.into_iter().take(1).collect(),
         Setup::Plain | Setup::Routes(_) => Vec::new(),
     };
-    fs::write(&entities, self::entities(site.setup, site.upstream, &plugins))?;
     let mut command = Command::new(program);
     command.args(["start", "-c"]).arg(settings);
+    for (number, text) in self::entities(site.setup, site.upstream, &plugins).into_iter().enumerate() {
+        let file = entities.join(format!("{number}.yml"));
+        fs::write(&file, text)?;
+        command.arg(file);
+    }
     Ok(command)
 }
 
@@ -42,11 +47,10 @@ fn has(program: &Path, site: &Site, name: &str) -> bool {
     is_taken
 }
 
-fn settings(site: &Site, entities: &Path) -> String {
+fn settings(site: &Site) -> String {
     let ports = &site.ports;
     format!(
         "database = off
-declarative_config = {}
 prefix = {}
 proxy_listen = 127.0.0.1:{} backlog=8192, 127.0.0.1:{} ssl, 127.0.0.1:{} http2, 127.0.0.1:{} ssl http2
 admin_listen = off
@@ -58,7 +62,6 @@ upstream_keepalive_max_requests = 1000000000
 ssl_cert = {}
 ssl_cert_key = {}
 ",
-        entities.display(),
         site.folder.display(),
         ports.plain,
         ports.tls,
@@ -69,10 +72,12 @@ ssl_cert_key = {}
     )
 }
 
-fn entities(setup: Setup, upstream: u16, plugins: &[(&str, &str)]) -> String {
-    let mut text = format!(
-        "_format_version: \"3.0\"\nservices:\n- name: service\n  url: http://127.0.0.1:{upstream}\n  routes:\n"
-    );
+/// How many consumers a file has at most: a file may only be so large.
+const FILE: usize = 200_000;
+
+/// The texts of the files with all entities.
+fn entities(setup: Setup, upstream: u16, plugins: &[(&str, &str)]) -> Vec<String> {
+    let mut text = format!("{VERSION}services:\n- name: service\n  url: http://127.0.0.1:{upstream}\n  routes:\n");
     // Writing to a text does not fail.
     match setup {
         Setup::Routes(count) => {
@@ -87,15 +92,24 @@ fn entities(setup: Setup, upstream: u16, plugins: &[(&str, &str)]) -> String {
         for (name, configuration) in plugins {
             let _ = writeln!(text, "- {{name: {name}, config: {{{configuration}}}}}");
         }
-        text += "consumers:\n";
     }
-    let consumers = match setup {
-        Setup::Chain => 1000,
-        Setup::Consumers(count) => count,
-        Setup::Plain | Setup::Routes(_) => 0,
+    let mut texts = vec![text];
+    let consumers: Vec<_> = match setup {
+        Setup::Chain => (0..1000).collect(),
+        Setup::Consumers(count) => (0..count).collect(),
+        Setup::Plain | Setup::Routes(_) => Vec::new(),
     };
-    for number in 0..consumers {
+    texts.extend(consumers.chunks(FILE).map(self::consumers));
+    texts
+}
+
+const VERSION: &str = "_format_version: \"3.0\"\n";
+
+fn consumers(numbers: &[usize]) -> String {
+    let mut text = format!("{VERSION}consumers:\n");
+    for number in numbers {
         let key = format!("key-{number}-abcdef0123456789");
+        // Writing to a text does not fail.
         let _ = writeln!(text, "- {{username: consumer-{number}, keyauth_credentials: [{{key: {key}}}]}}");
     }
     text
@@ -107,10 +121,13 @@ mod tests {
 
     #[test]
     fn entities_are_as_many_as_the_setup_says() {
-        let lines = |setup, plugins: &[_]| entities(setup, 9000, plugins).lines().count();
-        let bare = lines(Setup::Plain, &[]);
-        assert_eq!(lines(Setup::Routes(100), &[]), bare + 99);
-        assert_eq!(lines(Setup::Consumers(10), &CHAIN[..1]), bare + 3 + 10);
-        assert_eq!(lines(Setup::Chain, &CHAIN), bare + 2 + 5 + 1000);
+        let lines = |setup, plugins: &[_]| -> Vec<_> {
+            entities(setup, 9000, plugins).iter().map(|text| text.lines().count()).collect()
+        };
+        assert_eq!(lines(Setup::Plain, &[]), [6]);
+        assert_eq!(lines(Setup::Routes(100), &[]), [105]);
+        assert_eq!(lines(Setup::Consumers(10), &CHAIN[..1]), [8, 12]);
+        assert_eq!(lines(Setup::Consumers(FILE + 1), &CHAIN[..1]), [8, FILE + 2, 3]);
+        assert_eq!(lines(Setup::Chain, &CHAIN), [12, 1002]);
     }
 }
