@@ -1,6 +1,6 @@
 //! How many allocations a request takes on its way through a worker, counted over the whole process: the client and the
 //! upstream of this test make none.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 use std::{
     alloc::System,
