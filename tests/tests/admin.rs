@@ -20,6 +20,22 @@ fn post_json(gateway: &Gateway, path: &str, body: &Value) -> Answer {
     post(gateway, path, "application/json", &body.to_string())
 }
 
+// --- plugins --------------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_plugin_without_state_tells_null() {
+    let gateway = Gateway::serving("_format_version: \"3.0\"\nplugins: [{name: cors, instance_name: pages}]\n");
+    let answer = ask(&gateway, "GET", "/plugins/pages/state");
+    assert_eq!(
+        (answer.status, answer.json()["name"].clone(), answer.json()["state"].clone()),
+        (200, json!("cors"), Value::Null)
+    );
+    let id = answer.json()["id"].as_str().expect("an id").to_owned();
+    assert_eq!(ask(&gateway, "GET", &format!("/plugins/{id}/state")).json(), answer.json());
+    assert_eq!(ask(&gateway, "GET", "/plugins/cors/state").status, 404, "a plugin's name is not the name of one");
+    assert_eq!(ask(&gateway, "DELETE", "/plugins/pages/state").status, 405);
+}
+
 // --- every answer --------------------------------------------------------------------------------------------------------
 
 #[test]

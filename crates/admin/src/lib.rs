@@ -6,6 +6,8 @@
 //! | --- | --- | --- | --- |
 //! | `/` | GET | 200 | the node: versions, plugins, settings with secrets masked |
 //! | `/status` | GET | 200 | connections, memory, the hash of the configuration |
+//! | `/plugins/{id or instance name}/state` | GET | 200 | what a running plugin tells of itself |
+//! | | | 404 | no plugin is called so |
 //! | `/config` | GET | 200 | the configuration in force, as YAML in a JSON string |
 //! | `/config` | POST | 201 | replaces it; 304 with `?check_hash=1` if it is the same already |
 //! | | | 400 | it is wrong: an error object with every problem; the one before stays in force |
@@ -21,6 +23,7 @@ mod answer;
 mod config;
 mod document;
 mod node;
+mod plugin_state;
 mod status;
 
 use std::{fmt, sync::Arc};
@@ -60,6 +63,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         None => DefaultBodyLimit::disable(),
     };
     let status = get(status::show).options(answer::options_of_get);
+    let state = get(plugin_state::show).options(answer::options_of_get);
     let config = get(config::show).post(config::replace).options(answer::options_of_config);
     Router::new()
         .route("/", get(node::show).options(answer::options_of_get))
@@ -67,6 +71,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         // A slash at the end does not matter.
         .route("/status", status.clone())
         .route("/status/", status)
+        .route("/plugins/{plugin}/state", state)
         .route("/config", config.clone())
         .route("/config/", config)
         .fallback(answer::not_found)

@@ -1,10 +1,12 @@
 //! Consumers and their credentials: one hash look-up, however many there are.
 
-use std::{any::Any, collections::HashMap, hash::BuildHasher, sync::Arc, time::SystemTime};
+use std::{collections::HashMap, hash::BuildHasher, time::SystemTime};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
+
+use crate::credential::Secret;
 
 /// Someone who uses the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,6 +19,8 @@ pub struct Consumer {
     pub custom_id: Option<String>,
     /// The consumer groups it is in, by id.
     pub groups: Vec<Uuid>,
+    /// The groups that `acl` knows it by.
+    pub acl_groups: Vec<Box<str>>,
     /// Its tags.
     pub tags: Vec<String>,
     /// Its place in the directory it was added to.
@@ -44,7 +48,7 @@ pub struct Credential {
     /// What it is found by: the API key, the user name, the token's key.
     key: Box<str>,
     /// What else the plugin of its kind keeps with it.
-    pub secret: Option<Arc<dyn Any + Send + Sync>>,
+    pub secret: Secret,
     /// When it ends to be valid, in seconds since 1970.
     expires: Option<u64>,
 }
@@ -172,7 +176,7 @@ impl DirectoryBuilder {
         id: Uuid,
         consumer: Uuid,
         key: &str,
-        secret: Option<Arc<dyn Any + Send + Sync>>,
+        secret: Secret,
         expires: Option<u64>,
     ) -> bool {
         let Some(consumer) = self.directory.by_id.get(&consumer).copied() else { return false };

@@ -3,6 +3,7 @@
 mod body;
 mod client;
 mod context;
+mod credential;
 mod directory;
 mod grpc;
 mod guard;
@@ -19,6 +20,7 @@ mod timing;
 pub use body::{Body, BoxError, GuardBody};
 pub use client::{Client, Scheme};
 pub use context::{Context, Matched};
+pub use credential::{CredentialKind, Secret, Written};
 pub use directory::{Consumer, Credential, Directory, DirectoryBuilder};
 pub use guard::{Change, Guard, Outcome, Verdict};
 pub use identity::{Accounts, Identity};

@@ -2,9 +2,10 @@
 
 use std::{error::Error, fmt, future::Future, pin::Pin, sync::Arc};
 
+use serde_json::Value;
 use uuid::Uuid;
 
-use crate::context::Context;
+use crate::{context::Context, credential::CredentialKind};
 
 /// Something that configuration may name: a policy made from a typed configuration.
 ///
@@ -20,6 +21,8 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     const SERVICE_SCOPE: bool = true;
     /// Whether it may be scoped to a route.
     const ROUTE_SCOPE: bool = true;
+    /// The credentials it looks up, if it does.
+    const CREDENTIAL_KIND: Option<CredentialKind> = None;
     /// The configuration as written, defaults filled in.
     type Config;
 
@@ -32,6 +35,12 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     /// Work to be done beside requests, for as long as the policy is in force. It is started after
     /// the configuration went live, and dropped with it.
     fn background(self: &Arc<Self>) -> Option<Task> {
+        None
+    }
+
+    /// What operators may see of its state now, as JSON (`GET /plugins/{id}/state` of the Admin API);
+    /// `None` if there is nothing to see. Never a credential.
+    fn state(&self) -> Option<Value> {
         None
     }
 }

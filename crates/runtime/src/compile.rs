@@ -65,6 +65,14 @@ impl Kept {
     }
 }
 
+impl Runtime {
+    /// What operators may see of the state of this plugin's policy; `None` if it has none, or is not
+    /// in force.
+    pub fn plugin_state(&self, id: Uuid) -> Option<Value> {
+        (self.policies.kept.get(&id)?.built.state)()
+    }
+}
+
 impl Policies {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Uuid, &Kept)> {
         self.kept.iter().map(|(id, kept)| (*id, kept))
@@ -90,9 +98,9 @@ pub fn compile(
     let served = resolve::served(&config);
     let router = router(&served, &mut problems);
     let certificates = certificates::Read::all(&config, previous, &mut problems);
+    let directory = Arc::new(directory::build(&config, registry, &mut problems));
     let (Some(router), true) = (router, problems.is_empty()) else { return Err(problems) };
     let stages = Stages::new(registry, &policies);
-    let directory = Arc::new(directory::build(&config));
     let shared = Plan { directory, pages: base.pages.clone(), ..Plan::default() };
     let resolved = Services::new(&config);
     let mut services = HashMap::new();

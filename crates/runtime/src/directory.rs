@@ -2,18 +2,21 @@
 
 use std::collections::HashMap;
 
-use towergate_config::{Config, entities::KeyauthCredential};
+use towergate_config::Config;
 use towergate_core::{Consumer, Directory};
 use uuid::Uuid;
 
-/// The kind of credential that the plugin `key-auth` looks keys up in.
-const KEY_AUTH: &str = "key-auth";
+use crate::{credentials, problem::CompileProblem, registry::Registry};
 
-/// The directory of this configuration.
-pub(crate) fn build(config: &Config) -> Directory {
+/// The directory of this configuration, with the credentials that plugins of the registry look up.
+pub(crate) fn build(config: &Config, registry: &Registry, problems: &mut Vec<CompileProblem>) -> Directory {
     let mut groups: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
     for membership in &config.consumer_group_consumers {
         groups.entry(membership.consumer).or_default().push(membership.consumer_group);
+    }
+    let mut acl_groups: HashMap<Uuid, Vec<Box<str>>> = HashMap::new();
+    for acl in &config.acls {
+        acl_groups.entry(acl.consumer).or_default().push(acl.group.clone());
     }
     let mut directory = Directory::builder();
     for entity in &config.consumers {
@@ -22,21 +25,12 @@ pub(crate) fn build(config: &Config) -> Directory {
         consumer.username = entity.username.clone();
         consumer.custom_id = entity.custom_id.clone();
         consumer.groups = groups.remove(&entity.id).unwrap_or_default();
+        consumer.acl_groups = acl_groups.remove(&entity.id).unwrap_or_default();
         consumer.tags = entity.tags.clone().unwrap_or_default();
         directory.add_consumer(consumer);
     }
-    for key in &config.keyauth_credentials {
-        directory.add_credential(KEY_AUTH, key.id, key.consumer, &key.key, None, expires(key));
+    for kind in registry.credentials() {
+        credentials::add(kind, config, &mut directory, problems);
     }
     directory.build()
-}
-
-/// When a key ends, in seconds since 1970: its `ttl` counts from its creation. (Kong takes a declared
-/// ttl for a moment long past and refuses such keys always; nobody relies on that.)
-fn expires(key: &KeyauthCredential) -> Option<u64> {
-    let ttl = key.ttl.filter(|ttl| *ttl > 0.0)?;
-    // The schema refuses moments before 1970.
-    let created = u64::try_from(key.created_at).unwrap_or(0);
-    // A float beyond the range of seconds becomes the largest number of them.
-    Some(created.saturating_add(ttl.ceil() as u64))
 }

@@ -5,6 +5,7 @@ mod base;
 mod certificates;
 mod compile;
 mod control;
+mod credentials;
 mod directory;
 mod load;
 mod problem;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use towergate_config::{Catalog, PluginLookup, PluginSchema, entities::Certificate};
-use towergate_core::{Env, Guard, Plugin, PluginError, Policy, Task, Wrap};
+use towergate_core::{CredentialKind, Env, Guard, Plugin, PluginError, Policy, Task, Wrap};
 use towergate_schema::{Check, Path, Problem, RecordSchema, is_reference};
 use towergate_tls::Authority;
 
-use crate::certificates;
+use crate::{certificates, credentials};
 
 /// Where in the stack a plugin stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct PluginKind {
     pub band: Band,
     /// What its configuration may say, and where it may be scoped.
     pub schema: PluginSchema,
+    /// The credentials it looks up.
+    pub credentials: Option<CredentialKind>,
     enabled: bool,
     build: fn(Value, &Env) -> Result<Built, PluginError>,
 }
@@ -52,6 +54,14 @@ impl PluginKind {
 pub struct Built {
     pub(crate) policy: BuiltPolicy,
     pub(crate) background: Arc<dyn Fn() -> Option<Task> + Send + Sync>,
+    pub(crate) state: Arc<dyn Fn() -> Option<Value> + Send + Sync>,
+}
+
+impl Built {
+    fn new<P: Plugin>(plugin: &Arc<P>, policy: BuiltPolicy) -> Self {
+        let (beside, seen) = (plugin.clone(), plugin.clone());
+        Self { policy, background: Arc::new(move || beside.background()), state: Arc::new(move || seen.state()) }
+    }
 }
 
 #[derive(Clone)]
@@ -124,8 +134,7 @@ impl Registry {
     {
         self.add::<P>(Band::Guard, |config, env| {
             let policy = Arc::new(made::<P>(config, env)?);
-            let beside = policy.clone();
-            Ok(Built { policy: BuiltPolicy::Guard(policy), background: Arc::new(move || beside.background()) })
+            Ok(Built::new(&policy, BuiltPolicy::Guard(policy.clone())))
         });
     }
 
@@ -137,8 +146,7 @@ impl Registry {
     {
         self.add::<P>(band, |config, env| {
             let policy = Arc::new(made::<P>(config, env)?);
-            let beside = policy.clone();
-            Ok(Built { policy: BuiltPolicy::Wrap(policy), background: Arc::new(move || beside.background()) })
+            Ok(Built::new(&policy, BuiltPolicy::Wrap(policy.clone())))
         });
     }
 
@@ -152,7 +160,15 @@ impl Registry {
         schema.no_consumer_group = !P::CONSUMER_SCOPE;
         schema.no_service = !P::SERVICE_SCOPE;
         schema.no_route = !P::ROUTE_SCOPE;
-        self.kinds.push(PluginKind { name: P::NAME, priority: P::PRIORITY, band, schema, enabled: true, build });
+        self.kinds.push(PluginKind {
+            name: P::NAME,
+            priority: P::PRIORITY,
+            band,
+            schema,
+            credentials: P::CREDENTIAL_KIND,
+            enabled: true,
+            build,
+        });
     }
 
     /// Lets configuration name only the plugins that `enabled` says (the setting `plugins`).
@@ -172,6 +188,11 @@ impl Registry {
     /// All plugins, in the order of their bands and within them.
     pub fn kinds(&self) -> &[PluginKind] {
         &self.kinds
+    }
+
+    /// The kinds of credentials that these plugins look up.
+    pub fn credentials(&self) -> impl Iterator<Item = &CredentialKind> {
+        self.kinds.iter().filter_map(|kind| kind.credentials.as_ref())
     }
 
     /// The plugin of this name.
@@ -227,6 +248,11 @@ impl Catalog for Registry {
             None if NOT_YET.contains(&name) => PluginLookup::NotYet,
             None => PluginLookup::Unknown,
         }
+    }
+
+    fn check_credential(&self, collection: &str, credential: &Map<String, Value>) -> Vec<(String, String)> {
+        let kinds = self.credentials().filter(|kind| kind.collection == collection);
+        kinds.filter_map(|kind| credentials::check(kind, credential).err()).collect()
     }
 
     fn check_certificate(&self, certificate: &Certificate) -> Vec<(Option<&'static str>, String)> {

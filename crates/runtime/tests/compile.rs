@@ -14,9 +14,11 @@ use std::sync::{
 
 use http::{Request, request::Parts};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use towergate_config::{Config, Source, parse};
 use towergate_core::{
-    Client, Context, Env, Guard, Plan, Plugin, PluginError, Policy, Service, Slot, Task, Timing, Verdict, Wrap,
+    Client, Context, CredentialKind, Env, Guard, Plan, Plugin, PluginError, Policy, Secret, Service, Slot, Task,
+    Timing, Verdict, Wrap, Written,
 };
 use towergate_runtime::{Band, Base, CompileProblem, Control, Destinations, Registry, Runtime, compile};
 use towergate_schema::Schema;
@@ -44,6 +46,12 @@ static RUNNING: AtomicUsize = AtomicUsize::new(0);
 impl Plugin for Carried {
     const NAME: &'static str = "carried";
     const PRIORITY: i32 = 10;
+    const CREDENTIAL_KIND: Option<CredentialKind> = Some(CredentialKind {
+        name: "carried",
+        collection: "basicauth_credentials",
+        found_by: "username",
+        prepare: shouted,
+    });
     type Config = Settings;
 
     fn new(settings: Settings, _: &Env) -> Result<Self, PluginError> {
@@ -51,6 +59,10 @@ impl Plugin for Carried {
         // Other tests make policies beside; the numbers from 100 on are counted.
         MADE.fetch_add(usize::from(number >= 100), Ordering::SeqCst);
         Ok(Self(number))
+    }
+
+    fn state(&self) -> Option<Value> {
+        Some(json!({ "number": self.0 }))
     }
 
     fn background(self: &Arc<Self>) -> Option<Task> {
@@ -68,6 +80,14 @@ impl Plugin for Carried {
     }
 }
 
+/// What is kept with a password: itself in capitals, and whether it came hashed.
+fn shouted(written: &Written<'_>) -> Result<Secret, PluginError> {
+    match written.text("password").unwrap_or_default() {
+        "quiet" => Err(PluginError::new("password", "is too quiet; any other is fine")),
+        password => Ok(Some(Arc::new((password.to_uppercase(), written.hashed)))),
+    }
+}
+
 impl Guard for Carried {
     fn check(&self, cx: &Context, _: &mut Parts) -> Verdict {
         cx.correlate(self.0.into());
@@ -81,6 +101,7 @@ struct Outer;
 impl Plugin for Outer {
     const NAME: &'static str = "outer";
     const PRIORITY: i32 = 5;
+    const CREDENTIAL_KIND: Option<CredentialKind> = Some(CredentialKind::keys("key-auth", "keyauth_credentials"));
     type Config = Settings;
 
     fn new(settings: Settings, _: &Env) -> Result<Self, PluginError> {
@@ -198,6 +219,43 @@ fn consumers_are_found_by_their_keys() {
     assert_eq!(directory.owner(credential).unwrap().username.as_deref(), Some("alice"));
     let now = std::time::SystemTime::now();
     assert!(!credential.is_expired(now) && credential.is_expired(now + std::time::Duration::from_secs(120)));
+}
+
+const PASSWORDS: &str = "
+consumers:
+- username: alice
+  basicauth_credentials: [{username: a, password: loud}]
+  acls: [{group: staff}, {group: night}]
+";
+
+#[test]
+fn a_plugin_prepares_its_credentials_once() {
+    for (transform, hashed) in [("", false), ("_transform: false", true)] {
+        let runtime = compiled(&format!("{transform}{PASSWORDS}"), None).unwrap();
+        let directory = &runtime.table.unrouted.directory;
+        let credential = directory.credential("carried", "a").unwrap();
+        let kept = credential.secret.as_ref().and_then(|secret| secret.downcast_ref::<(String, bool)>());
+        assert_eq!(kept, Some(&("LOUD".to_owned(), hashed)));
+        let groups: Vec<_> = directory.owner(credential).unwrap().acl_groups.iter().map(|group| &**group).collect();
+        assert_eq!(groups, ["staff", "night"]);
+    }
+}
+
+#[test]
+fn what_a_plugin_finds_wrong_with_a_credential_is_told_with_its_place() {
+    let text = format!("_format_version: \"3.0\"{}", PASSWORDS.replace("loud", "quiet"));
+    let report = parse(vec![Source::new("kong.yml", text)], &registry()).unwrap_err();
+    let told: Vec<_> = report.problems().iter().map(|p| (p.at.line, p.path.as_str(), p.message.as_str())).collect();
+    let path = "consumers[0].basicauth_credentials[0].password";
+    assert_eq!(told, [(4, path, "is too quiet; any other is fine")]);
+}
+
+#[test]
+fn a_plugin_in_force_tells_its_state() {
+    let runtime = compiled("plugins: [{name: carried, config: {number: 7}}, {name: outer}]", None).unwrap();
+    let states: Vec<_> = runtime.config.plugins.iter().map(|plugin| runtime.plugin_state(plugin.id)).collect();
+    assert_eq!(states, [Some(json!({ "number": 7 })), None]);
+    assert_eq!(runtime.plugin_state(uuid::Uuid::nil()), None);
 }
 
 const UNLUCKY: &str = "

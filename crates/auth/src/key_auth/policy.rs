@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request};
-use towergate_core::{Accounts, Context, Credential, Env, Guard, Plugin, PluginError, Reply, Verdict};
+use towergate_core::{Accounts, Context, Credential, CredentialKind, Env, Guard, Plugin, PluginError, Reply, Verdict};
 
 use super::{
     config::KeyAuthConfig,
@@ -40,6 +40,8 @@ impl Plugin for KeyAuth {
     const NAME: &'static str = "key-auth";
     const PRIORITY: i32 = 1250;
     const CONSUMER_SCOPE: bool = false;
+    const CREDENTIAL_KIND: Option<CredentialKind> =
+        Some(CredentialKind::keys(Self::CREDENTIALS, "keyauth_credentials"));
 
     type Config = KeyAuthConfig;
 

@@ -100,6 +100,15 @@ impl Kind {
         }
     }
 
+    /// Whether entities of this kind are credentials of a consumer.
+    #[must_use]
+    pub const fn is_credential(self) -> bool {
+        matches!(
+            self,
+            Self::KeyauthCredentials | Self::BasicauthCredentials | Self::HmacauthCredentials | Self::JwtSecrets
+        )
+    }
+
     /// The kind whose collection is called `name`.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

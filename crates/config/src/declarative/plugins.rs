@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use towergate_schema::{Field, Record, typedefs};
 
 use super::Kind;
@@ -12,6 +13,12 @@ use crate::entities::{self, Certificate};
 pub trait Catalog {
     /// What is known of the plugin called `name`.
     fn plugin(&self, name: &str) -> PluginLookup<'_>;
+
+    /// What is wrong with a credential of this collection, beside what its schema says: the field and
+    /// the message.
+    fn check_credential(&self, _collection: &str, _credential: &Map<String, Value>) -> Vec<(String, String)> {
+        Vec::new()
+    }
 
     /// What is wrong with a certificate and its keys, which this crate cannot read: the field (none
     /// if several do not go together) and the message.

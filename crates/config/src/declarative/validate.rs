@@ -56,6 +56,7 @@ impl Validation<'_> {
             match kind {
                 Kind::CaCertificates => self.digest_authority(position, &mut value, complaints),
                 Kind::Services => self.check_authorities(position, &value, complaints),
+                kind if kind.is_credential() => self.check_credential(position, kind, &value, complaints),
                 _ => {}
             }
             seen.note(self.entities, position, &value, complaints);
@@ -182,6 +183,13 @@ impl Validation<'_> {
         }
         let parent = value.get_mut(field)?;
         Some((field, std::mem::take(parent)))
+    }
+
+    /// What only the plugin that looks it up can know of a credential.
+    fn check_credential(&self, position: usize, kind: Kind, value: &Map<String, Value>, complaints: &mut Complaints) {
+        for (field, message) in self.catalog.check_credential(kind.name(), value) {
+            complaints.push(Complaint::of_field(self.entities, position, Path::root().key(&field), message));
+        }
     }
 
     /// Puts a completed entity into the configuration.

@@ -129,6 +129,28 @@ pub enum JwtAlgorithm {
     EdDSA,
 }
 
+impl JwtAlgorithm {
+    /// Its name in a token's header.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HS256 => "HS256",
+            Self::HS384 => "HS384",
+            Self::HS512 => "HS512",
+            Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+            Self::RS512 => "RS512",
+            Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
+            Self::ES512 => "ES512",
+            Self::PS256 => "PS256",
+            Self::PS384 => "PS384",
+            Self::PS512 => "PS512",
+            Self::EdDSA => "EdDSA",
+        }
+    }
+}
+
 fn asymmetric_has_key(secret: &Map<String, Value>) -> Result<(), Vec<Problem>> {
     let algorithm = secret.get("algorithm").and_then(Value::as_str).unwrap_or_default();
     if !(algorithm.starts_with("RS") || algorithm.starts_with("PS") || algorithm == "EdDSA") {

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gateway::{Gateway, eventually, route};
+use gateway::{Client, Gateway, eventually, route};
 use serde_json::json;
 use towergate_core::Protocol;
 use towergate_router::Rule;
@@ -304,9 +304,8 @@ fn a_table_that_was_replaced_is_dropped_without_a_request() {
     eventually("idle workers let the table before go", || gateway.kept_tables() == 0);
 }
 
-#[test]
-fn workers_share_the_connections_of_one_port() {
-    let gateway = Gateway::start(ServerConfig::default(), 2, &[route("main", "/a")]);
+/// Idle clients, at least one of each of the two workers.
+fn clients_of_both_workers(gateway: &Gateway) -> Vec<Client> {
     let mut clients = Vec::new();
     let mut seen = HashSet::new();
     while seen.len() < 2 {
@@ -315,6 +314,13 @@ fn workers_share_the_connections_of_one_port() {
         seen.insert(client.get("/a").json()["worker"].as_u64().unwrap());
         clients.push(client);
     }
+    clients
+}
+
+#[test]
+fn workers_share_the_connections_of_one_port() {
+    let gateway = Gateway::start(ServerConfig::default(), 2, &[route("main", "/a")]);
+    let _clients = clients_of_both_workers(&gateway);
     let busy = Listeners::bind(&[Listen::on(gateway.address)], 1).unwrap_err();
     assert!(busy.is_busy(), "a second gateway may not join in: {busy}");
 }
@@ -322,8 +328,7 @@ fn workers_share_the_connections_of_one_port() {
 #[test]
 fn a_drain_finishes_requests_and_closes_idle_connections() {
     let mut gateway = Gateway::start(ServerConfig::default(), 2, &[route("main", "/a")]);
-    let mut idle = gateway.connect();
-    idle.get("/a");
+    let idle = clients_of_both_workers(&gateway);
     let mut busy: Vec<_> = (0..20).map(|_| gateway.connect()).collect();
     for client in &mut busy {
         client.send("GET /a/held HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -331,7 +336,8 @@ fn a_drain_finishes_requests_and_closes_idle_connections() {
     eventually("all requests have begun", || gateway.stats().connections_writing == 20);
     let workers = gateway.workers.take().unwrap();
     let draining = std::thread::spawn(move || workers.drain(Duration::from_secs(30)));
-    assert!(idle.is_closed());
+    // A worker tells all its connections at once: when its idle ones are gone, the busy ones know.
+    assert!(idle.into_iter().all(|mut client| client.is_closed()));
     eventually("nobody listens any more", || std::net::TcpStream::connect(gateway.address).is_err());
     gateway.gate.add_permits(20);
     for mut client in busy {
