@@ -11,7 +11,7 @@ PACKAGES := gcc libc6-dev procps openssl prometheus redis-server redis-tools pyt
 TOOLS := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/tools
 PYTHON_TOOLS := grpcio==1.85.1 sslyze==6.3.1 kosoku==0.1.0
 
-.PHONY: test packages tools fmt clippy doc check-features unit bench run
+.PHONY: test packages tools fmt clippy doc check-features unit bench peers peers-setup run
 
 test: packages tools fmt clippy doc check-features unit
 
@@ -58,6 +58,14 @@ unit:
 
 bench:
 	$(CARGO) bench -p towergate-benches
+
+# Beside other proxies: see benches/peers/README.md.
+peers:
+	$(CARGO) build --release -p towergate-gateway -p towergate-peers
+	target/release/peers
+
+peers-setup:
+	$(CARGO) run --release -p towergate-peers -- setup
 
 run:
 	$(CARGO) run --release -- demo

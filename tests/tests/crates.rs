@@ -29,7 +29,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// They stand above all others: nobody depends on them, and they may depend on anybody.
-const TOP: &[&str] = &["towergate-gateway", "towergate-tests", "towergate-benches", "example-axum-layers"];
+const TOP: &[&str] =
+    &["towergate-gateway", "towergate-tests", "towergate-benches", "towergate-peers", "example-axum-layers"];
 
 const PLUGIN: &[&str] = &["towergate-core", "towergate-schema"];
 

@@ -65,7 +65,7 @@ pub(crate) fn to_map(head: &Bytes, spans: &[Span], spelling: &mut Spelling) -> R
         let name = HeaderName::from_bytes(written).map_err(|_| FieldError::Line)?;
         let value = Span::shared(head, Span::part(head, span.value));
         let value = HeaderValue::from_maybe_shared(value).map_err(|_| FieldError::Line)?;
-        if !spelling::is_usual(written) {
+        if !spelling::is_usual(&name, written) {
             spelling.remember(&name, Span::shared(head, written));
         }
         map.try_append(name, value).map_err(|_| FieldError::TooLarge)?;

@@ -1,6 +1,6 @@
 //! From a request to its plan: the route it matches, or the answer to one that matches none.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
 use http::{StatusCode, request::Parts};
 use towergate_core::{Client, Matched, Plan, Reply, Scheme};
@@ -75,7 +75,12 @@ fn matched(plan: &Plan, found: Match, path: &str) -> Matched {
     let is_moved = !service.is_some_and(|service| service.protocol.is_grpc());
     let is_stripped = is_moved && plan.route.as_ref().is_some_and(|route| route.strip_path);
     let base = service.filter(|_| is_moved).and_then(|service| service.path.as_deref());
-    let upstream_path = path::escape(&path::upstream(base, path, found.prefix, is_stripped)).into_owned();
+    let upstream = path::upstream(base, path, found.prefix, is_stripped);
+    let upstream_path = match path::escape(&upstream) {
+        Cow::Owned(escaped) => escaped,
+        // Nothing to escape, as usual: what was put together is not copied.
+        Cow::Borrowed(_) => upstream.into_owned(),
+    };
     Matched { path: String::new(), prefix: found.prefix, upstream_path, captures: captures(found) }
 }
 

@@ -62,6 +62,10 @@ where
     type Body = B;
 }
 
+/// After how many steps of its connections a worker looks for what has come since, if it has not run out of steps
+/// before. Looking seldom lets it take what came for many connections together; no step takes long.
+const EVENT_INTERVAL: u32 = 256;
+
 /// Running workers.
 #[derive(Debug)]
 pub struct Workers {
@@ -107,7 +111,8 @@ impl Workers {
         for (number, (sockets, table)) in sockets.into_iter().zip(watched).enumerate() {
             let worker = Worker::new(config.clone(), table);
             counters.push(worker.counters.clone());
-            let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+            let runtime =
+                Builder::new_current_thread().enable_io().enable_time().event_interval(EVENT_INTERVAL).build()?;
             let (make_stack, draining) = (make_stack.clone(), draining.clone());
             let work = move || run(&runtime, worker, sockets, draining, || make_stack(number));
             workers.threads.push(thread::Builder::new().name(format!("worker-{number}")).spawn(work)?);

@@ -10,7 +10,7 @@ use towergate_http1::{
 
 use crate::{
     error::{Error, Kind},
-    forward::Sink,
+    forward::{Own, Sink},
     request_body::Feed,
     transport::{Key, Transport},
     websocket::WEBSOCKET,
@@ -99,8 +99,8 @@ impl Sink for Outgoing<'_> {
         self.request.header_spelled(name, value, self.spelling);
     }
 
-    fn put(&mut self, name: &HeaderName, parts: &[&[u8]]) {
-        self.request.header_of(name, parts);
+    fn put(&mut self, name: &Own, parts: &[&[u8]]) {
+        self.request.header_of(name.written, parts);
     }
 }
 

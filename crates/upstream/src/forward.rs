@@ -8,22 +8,37 @@ use towergate_http1::client::Length as Announced;
 
 use crate::{hop, request_body::Length, settings::ProxySettings, text::Text};
 
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-const X_FORWARDED_PATH: HeaderName = HeaderName::from_static("x-forwarded-path");
-const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
-const X_KONG_REQUEST_ID: HeaderName = HeaderName::from_static("x-kong-request-id");
+const COOKIE: Own = Own::new("cookie", "Cookie");
+const VIA: Own = Own::new("via", "Via");
+const X_REAL_IP: Own = Own::new("x-real-ip", "X-Real-IP");
+const X_FORWARDED_FOR: Own = Own::new("x-forwarded-for", "X-Forwarded-For");
+const X_FORWARDED_PROTO: Own = Own::new("x-forwarded-proto", "X-Forwarded-Proto");
+const X_FORWARDED_HOST: Own = Own::new("x-forwarded-host", "X-Forwarded-Host");
+const X_FORWARDED_PORT: Own = Own::new("x-forwarded-port", "X-Forwarded-Port");
+const X_FORWARDED_PATH: Own = Own::new("x-forwarded-path", "X-Forwarded-Path");
+const X_FORWARDED_PREFIX: Own = Own::new("x-forwarded-prefix", "X-Forwarded-Prefix");
+const X_KONG_REQUEST_ID: Own = Own::new("x-kong-request-id", "X-Kong-Request-Id");
+
+/// The name of a header that the gateway writes, and how it is written over HTTP/1.1.
+#[derive(Debug)]
+pub(crate) struct Own {
+    name: HeaderName,
+    pub(crate) written: &'static str,
+}
+
+impl Own {
+    const fn new(name: &'static str, written: &'static str) -> Self {
+        Self { name: HeaderName::from_static(name), written }
+    }
+}
 
 /// What headers are written to, one after the other: a request of HTTP/1.1 as it goes out, or a map.
 pub(crate) trait Sink {
     /// A header as it is.
     fn copy(&mut self, name: &HeaderName, value: &HeaderValue);
 
-    /// A header whose value is made of parts.
-    fn put(&mut self, name: &HeaderName, parts: &[&[u8]]);
+    /// A header of the gateway's own, whose value is made of parts.
+    fn put(&mut self, name: &Own, parts: &[&[u8]]);
 }
 
 impl Sink for HeaderMap {
@@ -31,9 +46,9 @@ impl Sink for HeaderMap {
         self.append(name.clone(), value.clone());
     }
 
-    fn put(&mut self, name: &HeaderName, parts: &[&[u8]]) {
+    fn put(&mut self, name: &Own, parts: &[&[u8]]) {
         if let Ok(value) = HeaderValue::from_bytes(&parts.concat()) {
-            self.append(name.clone(), value);
+            self.append(name.name.clone(), value);
         }
     }
 }
@@ -96,7 +111,7 @@ impl Forwarding {
         }
         // HTTP/2 allows a cookie header in pieces, HTTP/1.1 does not.
         if crumbs && let Some(cookie) = joined(&head.headers, &header::COOKIE, b"; ") {
-            sink.put(&header::COOKIE, &[&cookie]);
+            sink.put(&COOKIE, &[&cookie]);
         }
         if trailers {
             sink.copy(&header::TE, &HeaderValue::from_static("trailers"));
@@ -117,8 +132,9 @@ impl Forwarding {
     /// where `_` counts as `-`, as in CGI and all that is modelled on it: `X_Real_IP` there replaces
     /// or joins the `X-Real-IP` that the gateway has written.
     fn is_ours(&self, name: &HeaderName) -> bool {
-        let is_ours = |name: &str| is_ours(name) || (self.request_id && name == X_KONG_REQUEST_ID.as_str());
-        is_ours(name.as_str()) || (name.as_str().contains('_') && is_ours(&name.as_str().replace('_', "-")))
+        let is_ours = |name: &str| is_ours(name) || (self.request_id && name == X_KONG_REQUEST_ID.name.as_str());
+        let has_underscore = name.as_str().as_bytes().contains(&b'_');
+        is_ours(name.as_str()) || (has_underscore && is_ours(&name.as_str().replace('_', "-")))
     }
 
     fn add_via(&self, head: &Parts, said: &Said<'_>, sink: &mut impl Sink) {
@@ -128,9 +144,9 @@ impl Forwarding {
             _ => v11,
         });
         match (said.via.joined(&head.headers, &header::VIA), entry) {
-            (Some(via), Some(entry)) => sink.put(&header::VIA, &[&via, b", ", entry.as_bytes()]),
-            (Some(via), None) => sink.put(&header::VIA, &[&via]),
-            (None, Some(entry)) => sink.copy(&header::VIA, entry),
+            (Some(via), Some(entry)) => sink.put(&VIA, &[&via, b", ", entry.as_bytes()]),
+            (Some(via), None) => sink.put(&VIA, &[&via]),
+            (None, Some(entry)) => sink.put(&VIA, &[entry.as_bytes()]),
             (None, None) => {}
         }
     }
@@ -141,7 +157,7 @@ impl<'a> Said<'a> {
         match *name {
             header::CONTENT_LENGTH | header::TRANSFER_ENCODING => self.framed = true,
             header::VIA => self.via.note(value),
-            _ if *name == X_FORWARDED_FOR => self.forwarded_for.note(value),
+            _ if *name == X_FORWARDED_FOR.name => self.forwarded_for.note(value),
             _ => {}
         }
     }
@@ -226,7 +242,7 @@ fn forwarded(cx: &Context, head: &Parts, said: &Said<'_>, sink: &mut impl Sink) 
     let client = &cx.client;
     let peer = client.peer.map(|peer| peer.ip());
     let address = client.address.or(peer).map(Text::address);
-    let hops = said.forwarded_for.joined(&head.headers, &X_FORWARDED_FOR);
+    let hops = said.forwarded_for.joined(&head.headers, &X_FORWARDED_FOR.name);
     if let Some(address) = &address {
         sink.put(&X_REAL_IP, &[address.as_bytes()]);
     }
@@ -257,7 +273,7 @@ struct Telling<'a, S> {
 
 impl<'a, S: Sink> Telling<'a, S> {
     /// Says something of our own, unless a trusted peer has said it.
-    fn say(&mut self, name: &HeaderName, own: impl FnOnce(&Self) -> Option<Cow<'a, str>>) {
+    fn say(&mut self, name: &Own, own: impl FnOnce(&Self) -> Option<Cow<'a, str>>) {
         if !self.repeat(name)
             && let Some(value) = own(self)
         {
@@ -266,13 +282,13 @@ impl<'a, S: Sink> Telling<'a, S> {
     }
 
     /// Repeats what a trusted peer says, as it is. Whether there was anything.
-    fn repeat(&mut self, name: &HeaderName) -> bool {
+    fn repeat(&mut self, name: &Own) -> bool {
         if !self.cx.client.trusted {
             return false;
         }
         let mut any = false;
-        for value in self.head.headers.get_all(name) {
-            self.sink.copy(name, value);
+        for value in self.head.headers.get_all(&name.name) {
+            self.sink.copy(&name.name, value);
             any = true;
         }
         any
@@ -319,6 +335,25 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+
+    #[test]
+    fn names_of_our_own_are_spelled_as_what_they_are() {
+        let own = [
+            COOKIE,
+            VIA,
+            X_REAL_IP,
+            X_FORWARDED_FOR,
+            X_FORWARDED_PROTO,
+            X_FORWARDED_HOST,
+            X_FORWARDED_PORT,
+            X_FORWARDED_PATH,
+            X_FORWARDED_PREFIX,
+            X_KONG_REQUEST_ID,
+        ];
+        for own in own {
+            assert_eq!(own.written.parse::<HeaderName>().unwrap(), own.name);
+        }
+    }
 
     struct Case {
         trusted: bool,

@@ -21,8 +21,9 @@ use crate::{
     head::Framing,
 };
 
-/// How much of a large body is read at a time.
-const LARGE_READ: usize = 128 * 1024;
+/// How much of a large body is read at a time. The kernel copies a large piece faster than several small ones, and who
+/// receives it wakes up less often.
+const LARGE_READ: usize = 512 * 1024;
 
 /// The body of a response. It owns the connection, sends what is left of the request, and frees the
 /// connection at its end ([`reclaim`](Self::reclaim)). Dropped before, it closes the connection.

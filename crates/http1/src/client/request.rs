@@ -62,13 +62,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Request<T> {
         }
     }
 
-    /// Writes a header whose value is made of several parts, without joining them first. Bytes that
-    /// no value may have are left out.
-    pub fn header_of(&mut self, name: &HeaderName, parts: &[&[u8]]) {
-        if is_framing(name) {
+    /// Writes a header of the caller's own: its name must be one and stands there as it is to be written, its value in
+    /// several parts, which need not be joined first. Bytes that no value may have are left out.
+    pub fn header_of(&mut self, name: &'static str, parts: &[&[u8]]) {
+        if ["content-length", "transfer-encoding"].iter().any(|framing| name.eq_ignore_ascii_case(framing)) {
             return;
         }
-        spelling::put_name(&mut self.out, name, None);
+        self.out.extend_from_slice(name.as_bytes());
+        self.put_value(parts);
+    }
+
+    fn put_value(&mut self, parts: &[&[u8]]) {
         self.out.extend_from_slice(b": ");
         for part in parts {
             put_clean(&mut self.out, part, |byte| matches!(byte, 0..=8 | 10..=31 | 0x7f));

@@ -64,6 +64,8 @@ pin_project! {
         Reading { scan: Scan },
         // The service works on the response's head.
         Serving { #[pin] future: F },
+        // There is a response, of which nothing has been written.
+        Answered { response: Option<Response<B>> },
         // The response's body is being sent; the head stands in the output.
         Answering { #[pin] body: B, encoder: Encoder },
         // The response is complete; now comes what the service has not read of the request's body.
@@ -118,6 +120,7 @@ where
             ready!(match &this.state {
                 State::Reading { .. } => this.poll_reading(cx),
                 State::Serving { .. } => this.poll_serving(cx),
+                State::Answered { .. } => this.answer(),
                 State::Answering { .. } => this.poll_answering(cx)?,
                 State::Discarding { .. } => this.poll_discarding(cx),
                 State::Closing { .. } => this.poll_closing(cx),
@@ -172,7 +175,7 @@ where
             Ok(head) => self.serve(head),
             Err(malformed) => self.serve_malformed(malformed),
         }
-        Poll::Ready(())
+        give_way(cx)
     }
 
     /// Gives a request to the service.
@@ -201,22 +204,23 @@ where
     }
 
     fn poll_serving(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.as_mut().project();
-        let StateProjection::Serving { future } = this.state.project() else { return Poll::Ready(()) };
+        let mut this = self.as_mut().project();
+        let StateProjection::Serving { future } = this.state.as_mut().project() else { return Poll::Ready(()) };
         match future.poll(cx) {
-            Poll::Ready(response) => self.answer(response),
+            Poll::Ready(response) => this.state.set(State::Answered { response: Some(response) }),
             Poll::Pending if is_gone(this.io, cx) => return self.close(),
             Poll::Pending => return Poll::Pending,
         }
-        Poll::Ready(())
+        give_way(cx)
     }
 
     /// Writes the response's head.
-    fn answer(self: Pin<&mut Self>, response: Response<S::Body>) {
-        let mut this = self.project();
-        let (head, body) = response.into_parts();
+    fn answer(mut self: Pin<&mut Self>) -> Poll<()> {
+        let mut this = self.as_mut().project();
+        let StateProjection::Answered { response } = this.state.as_mut().project() else { return Poll::Ready(()) };
+        let Some((head, body)) = response.take().map(Response::into_parts) else { return self.close() };
         match (head.status == StatusCode::SWITCHING_PROTOCOLS, &this.granter) {
-            (true, None) => return this.state.set(State::Closed),
+            (true, None) => return self.close(),
             (true, Some(_)) => this.asked.is_kept = true,
             (false, _) => {
                 *this.granter = None;
@@ -226,6 +230,7 @@ where
         let exact = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
         let encoder = response_head::put(this.out.vector(), &head, exact, this.asked);
         this.state.set(State::Answering { body, encoder });
+        Poll::Ready(())
     }
 
     fn poll_answering(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
@@ -344,6 +349,16 @@ where
         }
         self.close()
     }
+}
+
+/// Lets the other connections of the thread have their turn before this one goes on.
+///
+/// Done between reading and sending, so that a thread with much to do reads all that has come and then sends all that
+/// is ready. Who is at the other ends then finds several messages each time it wakes up, and waking somebody up is the
+/// dearest thing about sending.
+fn give_way(cx: &Context<'_>) -> Poll<()> {
+    cx.waker().wake_by_ref();
+    Poll::Pending
 }
 
 /// Takes a head off the bytes that were read, if all of it is there.
@@ -474,7 +489,10 @@ mod tests {
     async fn an_idle_connection_holds_no_buffer() {
         let (mut client, server) = tokio::io::duplex(1 << 16);
         let mut connection = Box::pin(Connection::new(server, Empty, Config::default()));
-        let mut poll = async || std::future::poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready())).await;
+        // A request takes three polls: it is read, answered and sent.
+        let mut poll = async || {
+            std::future::poll_fn(|cx| Poll::Ready((0..3).any(|_| connection.as_mut().poll(cx).is_ready()))).await
+        };
         for request in [
             "GET / HTTP/1.1\r\n\r\n",
             "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",

@@ -69,10 +69,11 @@ pub(super) fn read_beginning(bytes: &Bytes) -> Parts {
     parts
 }
 
-/// How many header lines a head of this size is likely to have, and some for a gateway to add.
+/// How many header lines a head has, and a few for a gateway to add: counted, because a map that is larger than need be
+/// costs more than counting, and one that has to grow much more.
 fn room(head: &[u8]) -> usize {
-    const USUAL_LINE: usize = 40;
-    (head.len() / USUAL_LINE).saturating_add(8).min(64)
+    // The request line and the empty one do not count.
+    memchr::memchr_iter(b'\n', head).count().saturating_add(1)
 }
 
 /// The lines of a head up to the empty one, without their ends.
@@ -160,7 +161,7 @@ impl Fields {
         self.note(written, value)?;
         let shared = if value.is_empty() { Bytes::new() } else { head.slice_ref(value) };
         let value = HeaderValue::from_maybe_shared(shared).map_err(|_| Fault::Header)?;
-        if !spelling::is_usual(written) {
+        if !spelling::is_usual(&name, written) {
             self.spelling.remember(&name, head.slice_ref(written));
         }
         headers.try_append(name, value).map_err(|_| Fault::HeadTooLarge)?;

@@ -29,12 +29,13 @@ impl Asked {
 /// Writes the head of a response whose body is so long; decides about framing, and in
 /// `asked.is_kept` whether the connection may be used again.
 pub(super) fn put(out: &mut Vec<u8>, head: &Parts, exact: Option<u64>, asked: &mut Asked) -> Encoder {
-    let declared = declared(&head.headers);
-    let encoder = encoder(head.status, declared, exact, asked);
-    asked.is_kept &= encoder != Encoder::UntilClose && !is_close_asked(&head.headers);
     put_status(out, head.status);
-    put_fields(out, head);
-    if !head.headers.contains_key(header::DATE) {
+    let seen = put_fields(out, head);
+    let declared = if seen.has_length { declared(&head.headers) } else { None };
+    let encoder = encoder(head.status, declared, exact, asked);
+    let is_close_asked = seen.has_connection && is_close_asked(&head.headers);
+    asked.is_kept &= encoder != Encoder::UntilClose && !is_close_asked;
+    if !seen.has_date {
         out.extend_from_slice(b"Date: ");
         date::put_now(out);
         out.extend_from_slice(b"\r\n");
@@ -49,9 +50,17 @@ pub(super) fn put(out: &mut Vec<u8>, head: &Parts, exact: Option<u64>, asked: &m
         }
         Encoder::UntilClose | Encoder::Ended => {}
     }
-    put_connection(out, &head.headers, asked);
+    put_connection(out, seen.has_connection.then_some(&head.headers), asked);
     out.extend_from_slice(b"\r\n");
     encoder
+}
+
+/// Which headers a response has of those that decide something: so that they need not be looked up.
+#[derive(Debug, Default)]
+struct Seen {
+    has_length: bool,
+    has_connection: bool,
+    has_date: bool,
 }
 
 fn encoder(status: StatusCode, declared: Option<u64>, exact: Option<u64>, asked: &Asked) -> Encoder {
@@ -97,9 +106,16 @@ fn put_status(out: &mut Vec<u8>, status: StatusCode) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn put_fields(out: &mut Vec<u8>, head: &Parts) {
-    let spelling = head.extensions.get::<Spelling>();
+/// Writes what is not about framing and the connection.
+fn put_fields(out: &mut Vec<u8>, head: &Parts) -> Seen {
+    let (spelling, mut seen) = (head.extensions.get::<Spelling>(), Seen::default());
     for (name, value) in &head.headers {
+        match *name {
+            header::CONTENT_LENGTH => seen.has_length = true,
+            header::CONNECTION => seen.has_connection = true,
+            header::DATE => seen.has_date = true,
+            _ => {}
+        }
         if matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::CONNECTION) {
             continue;
         }
@@ -108,6 +124,7 @@ fn put_fields(out: &mut Vec<u8>, head: &Parts) {
         out.extend_from_slice(value.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
+    seen
 }
 
 fn put_length(out: &mut Vec<u8>, length: u64) {
@@ -139,15 +156,15 @@ fn is_close_asked(headers: &HeaderMap) -> bool {
     connection(headers).any(|token| token.eq_ignore_ascii_case(b"close"))
 }
 
-/// What else the service says stays, whether the connection is kept is said here.
-fn put_connection(out: &mut Vec<u8>, headers: &HeaderMap, asked: &Asked) {
+/// What else the service says (in `headers`, if anything) stays, whether the connection is kept is said here.
+fn put_connection(out: &mut Vec<u8>, headers: Option<&HeaderMap>, asked: &Asked) {
     let ours: &[u8] = match asked.is_kept {
         false => b"close",
         true if asked.is_old => b"keep-alive",
         true => b"",
     };
     let is_decided = |token: &[u8]| token.eq_ignore_ascii_case(b"close") || token.eq_ignore_ascii_case(b"keep-alive");
-    let others = connection(headers).filter(|token| !token.is_empty() && !is_decided(token));
+    let others = headers.into_iter().flat_map(connection).filter(|token| !token.is_empty() && !is_decided(token));
     let mut begins = true;
     for token in others.chain((!ours.is_empty()).then_some(ours)) {
         out.extend_from_slice(if begins { b"Connection: " } else { b", " });
