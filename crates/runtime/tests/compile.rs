@@ -236,7 +236,7 @@ fn a_plugin_prepares_its_credentials_once() {
         let credential = directory.credential("carried", "a").unwrap();
         let kept = credential.secret.as_ref().and_then(|secret| secret.downcast_ref::<(String, bool)>());
         assert_eq!(kept, Some(&("LOUD".to_owned(), hashed)));
-        let groups: Vec<_> = directory.owner(credential).unwrap().acl_groups.iter().map(|group| &**group).collect();
+        let groups: Vec<_> = directory.owner(credential).unwrap().acl_groups.iter().collect();
         assert_eq!(groups, ["staff", "night"]);
     }
 }
