@@ -40,22 +40,45 @@ pub(crate) fn write_anonymous(headers: &mut HeaderMap, consumer: &Consumer) {
     headers.insert(ANONYMOUS, HeaderValue::from_static("true"));
 }
 
+/// Whose groups they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Membership {
+    /// A consumer's: `X-Consumer-Groups`.
+    Consumer,
+    /// Those another system told: `X-Authenticated-Groups`.
+    Authenticated,
+}
+
+/// Tells these groups, or none of any kind.
+pub(crate) fn write_groups(headers: &mut HeaderMap, membership: Membership, groups: Option<&str>) {
+    remove(headers, &[CONSUMER_GROUPS, AUTHENTICATED_GROUPS]);
+    let name = match membership {
+        Membership::Consumer => CONSUMER_GROUPS,
+        Membership::Authenticated => AUTHENTICATED_GROUPS,
+    };
+    set(headers, name, groups);
+}
+
 /// Nobody has said who the request is from.
 pub(crate) fn clear(headers: &mut HeaderMap) {
-    for name in ALL {
+    remove(headers, &ALL);
+}
+
+fn remove(headers: &mut HeaderMap, names: &[HeaderName]) {
+    for name in names {
         headers.remove(name);
     }
-    let disguised: Vec<_> = headers.keys().filter(|name| is_disguised(name.as_str())).cloned().collect();
+    let disguised: Vec<_> = headers.keys().filter(|name| is_disguised(name.as_str(), names)).cloned().collect();
     for name in disguised {
         headers.remove(name);
     }
 }
 
 /// Whether a name is one of these for those to whom `_` and `-` are the same.
-fn is_disguised(name: &str) -> bool {
+fn is_disguised(name: &str, names: &[HeaderName]) -> bool {
     let same =
         |other: &HeaderName| name.bytes().map(|byte| if byte == b'_' { b'-' } else { byte }).eq(other.as_str().bytes());
-    name.contains('_') && ALL.iter().any(same)
+    name.contains('_') && names.iter().any(same)
 }
 
 fn write_consumer(headers: &mut HeaderMap, consumer: Option<&Consumer>) {

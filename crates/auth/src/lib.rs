@@ -70,6 +70,7 @@
 //! `anonymous` it is tried only if nothing has been proven yet, and a request that fails goes on as
 //! the anonymous consumer: logical OR.
 
+mod acl;
 mod anonymous;
 mod arguments;
 mod fields;
@@ -78,4 +79,5 @@ mod key_auth;
 mod multipart;
 mod value;
 
+pub use acl::{Acl, AclConfig, AclLayer};
 pub use key_auth::{KeyAuth, KeyAuthConfig, KeyAuthLayer};

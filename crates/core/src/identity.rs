@@ -119,7 +119,11 @@ impl Identities {
 
     /// The groups of the latest identity that came with any.
     pub(crate) fn groups(&self) -> &[String] {
-        self.iter().map(|(_, identity)| identity.groups()).filter(|groups| !groups.is_empty()).last().unwrap_or_default()
+        self.iter()
+            .map(|(_, identity)| identity.groups())
+            .filter(|groups| !groups.is_empty())
+            .last()
+            .unwrap_or_default()
     }
 
     fn iter(&self) -> impl Iterator<Item = &(usize, Identity)> {
