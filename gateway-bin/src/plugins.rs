@@ -87,6 +87,7 @@ plugins! {
             towergate_correlation::CorrelationId,
             towergate_cors::Cors,
             towergate_auth::KeyAuth,
+            towergate_auth::BasicAuth,
             towergate_auth::Acl,
         ],
         inner: [],

@@ -122,3 +122,174 @@ fn acl_takes_exactly_one_list_and_no_consumer() {
     let texts = refusal("consumers: [{username: a}]\nplugins: [{name: acl, consumer: a, config: {allow: [x]}}]\n");
     assert!(texts.contains("value must be null"), "{texts}");
 }
+
+// --- basic-auth ----------------------------------------------------------------------------------------------------------
+
+/// The SHA-1 of `kong4bd1f3b6-7f0c-4a7b-8a53-6f9b63d3a002`, as Kong keeps bob's password `kong`.
+const BOBS_HASH: &str = "15d2c41f8d2dbff2b6abbc7d3fe3db6b8eb0a883";
+/// An argon2id hash of `password`, from the tests of the reference implementation.
+const ARGON2_HASH: &str = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+
+/// bob with this password, alice with an argon2 hash, and guest.
+fn passwords(bobs: &str) -> String {
+    format!(
+        "
+consumers:
+- id: 4bd1f3b6-7f0c-4a7b-8a53-6f9b63d3a002
+  username: bob
+  custom_id: b-1
+  basicauth_credentials: [{{username: bobby, password: '{bobs}'}}]
+- username: alice
+  basicauth_credentials: [{{username: alice, password: '{ARGON2_HASH}'}}]
+- username: guest
+"
+    )
+}
+
+fn basic_auth(upstream: &Upstream, config: &str) -> Gateway {
+    with(upstream, &format!("{}plugins: [{{name: basic-auth, config: {config}}}]\n", passwords("kong")))
+}
+
+/// `bobby:kong`, `alice:password` and what is wrong with them, in Base64.
+const BOBBY: &str = "Basic Ym9iYnk6a29uZw==";
+const ALICE: &str = "Basic YWxpY2U6cGFzc3dvcmQ=";
+const BOBBY_WRONG: &str = "Basic Ym9iYnk6d3Jvbmc=";
+const ALICE_WRONG: &str = "Basic YWxpY2U6d3Jvbmc=";
+const NOBODY: &str = "Basic bm9ib2R5Omtvbmc=";
+
+fn authorized(line: &str) -> Request {
+    Request::get("/").header("Authorization", line)
+}
+
+#[test]
+fn basic_auth_names_the_consumer_to_the_upstream() {
+    let upstream = Upstream::echo();
+    let gateway = basic_auth(&upstream, "{}");
+    assert_eq!(gateway.send(&authorized(BOBBY).header("X-Consumer-Username", "admin")).status, 200);
+    let received = upstream.last();
+    assert_eq!(identity(&received), (Some("bob"), Some("bobby"), None));
+    assert_eq!(received.headers.all("X-Consumer-ID"), ["4bd1f3b6-7f0c-4a7b-8a53-6f9b63d3a002"]);
+    assert_eq!(received.header("X-Consumer-Custom-ID"), Some("b-1"));
+    assert_eq!(received.header("Authorization"), Some(BOBBY), "not hidden unless told");
+    for _ in 0..3 {
+        assert_eq!(gateway.send(&authorized(ALICE)).status, 200);
+        assert_eq!(identity(&upstream.last()), (Some("alice"), Some("alice"), None));
+    }
+    assert_eq!(gateway.send(&Request::get("/").header("Proxy-Authorization", BOBBY)).status, 200);
+}
+
+#[test]
+fn basic_auth_refuses_with_a_challenge() {
+    let upstream = Upstream::echo();
+    let gateway = basic_auth(&upstream, "{}");
+    let challenge = Some("Basic realm=\"service\"");
+    for line in ["", "foobar", "Basic", "Basic a29uZw==", "Basic !!!!", "Bearer x", BOBBY_WRONG, ALICE_WRONG, NOBODY] {
+        assert_refused(&gateway.send(&authorized(line)), 401, "Unauthorized", challenge);
+    }
+    assert_refused(&gateway.get("/"), 401, "Unauthorized", challenge);
+    // Long, but within what a head may hold.
+    let long = format!("Basic {}", "QUFB".repeat(1500));
+    assert_refused(&gateway.send(&authorized(&long)), 401, "Unauthorized", challenge);
+    let realm = basic_auth(&upstream, "{realm: shop}");
+    assert_refused(&realm.get("/"), 401, "Unauthorized", Some("Basic realm=\"shop\""));
+    assert_eq!(upstream.count(), 0);
+}
+
+#[test]
+fn basic_auth_does_not_guess_which_of_two_headers_counts() {
+    let upstream = Upstream::echo();
+    let gateway = basic_auth(&upstream, "{}");
+    for second in [BOBBY, BOBBY_WRONG] {
+        let answer = gateway.send(&authorized(BOBBY).header("Authorization", second));
+        assert_eq!((answer.status, answer.text().contains("Bad request")), (400, true), "{}", answer.text());
+        let proxy = Request::get("/").header("Proxy-Authorization", BOBBY).header("Proxy-Authorization", second);
+        assert_eq!(gateway.send(&proxy).status, 401);
+    }
+    assert_eq!(upstream.count(), 0);
+}
+
+#[test]
+fn basic_auth_refuses_heads_that_are_too_large() {
+    let upstream = Upstream::echo();
+    let gateway = basic_auth(&upstream, "{}");
+    let answer = gateway.send(&authorized(&format!("Basic {}", "QUFB".repeat(50_000))));
+    assert!(matches!(answer.status, 400 | 431 | 494), "{}", answer.status);
+    assert_eq!(gateway.send(&authorized(BOBBY)).status, 200, "and serves on");
+}
+
+#[test]
+fn basic_auth_hides_passwords_when_told() {
+    let upstream = Upstream::echo();
+    let gateway = basic_auth(&upstream, "{hide_credentials: true}");
+    for line in [BOBBY, ALICE] {
+        assert_eq!(gateway.send(&authorized(line)).status, 200);
+        assert_eq!(upstream.last().header("Authorization"), None);
+    }
+}
+
+#[test]
+fn basic_auth_lets_strangers_in_as_the_anonymous_consumer() {
+    let upstream = Upstream::echo();
+    let gateway = basic_auth(&upstream, "{anonymous: guest}");
+    for request in [Request::get("/"), authorized(BOBBY_WRONG), authorized(ALICE_WRONG), authorized(NOBODY)] {
+        assert_eq!(gateway.send(&request).status, 200);
+        assert_eq!(identity(&upstream.last()), (Some("guest"), None, Some("true")));
+    }
+    assert_eq!(gateway.send(&authorized(BOBBY)).status, 200);
+    assert_eq!(identity(&upstream.last()), (Some("bob"), Some("bobby"), None));
+    let ghost = basic_auth(&upstream, "{anonymous: ghost}").get("/");
+    assert_refused(&ghost, 500, "anonymous consumer ghost is configured but doesn't exist", None);
+}
+
+#[test]
+fn basic_auth_takes_the_hashes_that_kong_keeps() {
+    let upstream = Upstream::echo();
+    let hashed = format!("{}plugins: [{{name: basic-auth}}]\n", passwords(BOBS_HASH));
+    let gateway = Gateway::serving(&format!("_transform: false\n{}{hashed}", proxying(&upstream)));
+    for line in [BOBBY, ALICE] {
+        assert_eq!(gateway.send(&authorized(line)).status, 200);
+    }
+    assert_eq!(gateway.send(&authorized(BOBBY_WRONG)).status, 401);
+    // With _transform a text of 40 digits is a password like any other.
+    assert_eq!(with(&upstream, &hashed).send(&authorized(BOBBY)).status, 401);
+}
+
+#[test]
+fn basic_auth_keeps_no_password_in_plain_text() {
+    let upstream = Upstream::echo();
+    let gateway = basic_auth(&upstream, "{}");
+    let shown = gateway.ask_admin(&Request::get("/config")).text();
+    assert!(shown.contains(BOBS_HASH), "{shown}");
+    let document = shown.to_owned();
+    assert!(!document.contains("kong\n") && !document.contains("\"kong\""), "{document}");
+    // What is shown can be loaded again.
+    let config: serde_json::Value = serde_json::from_str(&document).unwrap();
+    let again = gateway.post_document(config["config"].as_str().expect("the document as text"));
+    assert_eq!(again.status, 201, "{}", again.text());
+    assert_eq!(gateway.send(&authorized(BOBBY)).status, 200);
+}
+
+#[test]
+fn basic_auth_follows_a_change_of_the_password() {
+    let upstream = Upstream::echo();
+    let document = |hash: &str| {
+        let text = passwords("kong").replace(ARGON2_HASH, hash);
+        format!("{}{text}plugins: [{{name: basic-auth}}]\n", proxying(&upstream))
+    };
+    let gateway = Gateway::serving(&document(ARGON2_HASH));
+    assert_eq!(gateway.send(&authorized(ALICE)).status, 200);
+    gateway.reload(&document("another"));
+    assert_eq!(gateway.send(&authorized(ALICE)).status, 401, "a verified password is forgotten with its hash");
+    gateway.reload(&document(ARGON2_HASH));
+    assert_eq!(gateway.send(&authorized(ALICE)).status, 200);
+}
+
+#[test]
+fn basic_auth_says_what_is_no_hash() {
+    let texts = refusal(
+        "_transform: false\nconsumers: [{username: a, basicauth_credentials: [{username: a, password: plain}]}]\n",
+    );
+    assert!(texts.contains("is no hash of a password: 40 hexadecimal digits"), "{texts}");
+    let texts = refusal("consumers: [{username: a}]\nplugins: [{name: basic-auth, consumer: a}]\n");
+    assert!(texts.contains("value must be null"), "{texts}");
+}

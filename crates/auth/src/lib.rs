@@ -73,6 +73,8 @@
 mod acl;
 mod anonymous;
 mod arguments;
+mod authorization;
+mod basic_auth;
 mod fields;
 mod identity;
 mod key_auth;
@@ -80,4 +82,5 @@ mod multipart;
 mod value;
 
 pub use acl::{Acl, AclConfig, AclLayer};
+pub use basic_auth::{BasicAuth, BasicAuthConfig, BasicAuthLayer, PasswordError, hash_password};
 pub use key_auth::{KeyAuth, KeyAuthConfig, KeyAuthLayer};

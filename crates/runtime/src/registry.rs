@@ -88,7 +88,6 @@ const NOT_YET: &[&str] = &[
     "ai-response-transformer",
     "aws-lambda",
     "azure-functions",
-    "basic-auth",
     "bot-detection",
     "circuit-breaker",
     "datadog",
