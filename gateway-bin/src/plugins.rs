@@ -88,6 +88,7 @@ plugins! {
             towergate_cors::Cors,
             towergate_auth::KeyAuth,
             towergate_auth::BasicAuth,
+            towergate_auth::HmacAuth,
             towergate_auth::Acl,
         ],
         inner: [],

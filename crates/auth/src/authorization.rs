@@ -6,7 +6,7 @@ use data_encoding::{BASE64_NOPAD, Encoding};
 use http::{HeaderMap, HeaderName, header};
 
 /// Where a proof may stand, in the order in which it is looked for.
-pub(crate) const HEADERS: [HeaderName; 2] = [header::PROXY_AUTHORIZATION, header::AUTHORIZATION];
+pub(crate) static HEADERS: [HeaderName; 2] = [header::PROXY_AUTHORIZATION, header::AUTHORIZATION];
 
 /// Whether there is any of them.
 pub(crate) fn is_present(headers: &HeaderMap) -> bool {

@@ -76,6 +76,7 @@ mod arguments;
 mod authorization;
 mod basic_auth;
 mod fields;
+mod hmac_auth;
 mod identity;
 mod key_auth;
 mod multipart;
@@ -83,4 +84,5 @@ mod value;
 
 pub use acl::{Acl, AclConfig, AclLayer};
 pub use basic_auth::{BasicAuth, BasicAuthConfig, BasicAuthLayer, PasswordError, hash_password};
+pub use hmac_auth::{HmacAlgorithm, HmacAuth, HmacAuthConfig, HmacAuthLayer};
 pub use key_auth::{KeyAuth, KeyAuthConfig, KeyAuthLayer};

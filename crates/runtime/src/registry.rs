@@ -94,7 +94,6 @@ const NOT_YET: &[&str] = &[
     "file-log",
     "grpc-gateway",
     "grpc-web",
-    "hmac-auth",
     "http-log",
     "ip-restriction",
     "jwt",
