@@ -3,7 +3,13 @@
 
 mod service;
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    num::NonZeroUsize,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use data_encoding::BASE64;
@@ -214,31 +220,28 @@ fn slow() -> BasicAuthLayer {
 #[tokio::test]
 async fn verifying_does_not_hold_up_the_worker() {
     let layer = slow().verifications_at_a_time(NonZeroUsize::MIN);
-    let slow = tokio::spawn(async move { send(&layer, with_login("alice:wrong")).await.1.0 });
-    let mut turns = 0u64;
-    while !slow.is_finished() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        turns += 1;
+    let mut gave_way = false;
+    // On a busy machine the other thread may be done before this one looks again, but not always.
+    for _ in 0..5 {
+        let mut answer = Box::pin(send(&layer, with_login("alice:wrong")));
+        gave_way |= poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx).is_pending())).await;
+        if gave_way {
+            assert_eq!(answer.await.1.0, StatusCode::UNAUTHORIZED);
+            break;
+        }
     }
-    assert_eq!(slow.await.unwrap(), StatusCode::UNAUTHORIZED);
-    assert!(turns > 1, "{turns} turns");
+    assert!(gave_way);
 }
 
 #[tokio::test]
 async fn unknown_names_cost_what_known_ones_do() {
     let layer = slow();
-    let fastest = async |login: &str| {
-        let mut fastest = Duration::MAX;
-        for _ in 0..5 {
-            let start = std::time::Instant::now();
-            assert_eq!(send(&layer, with_login(login)).await.1.0, StatusCode::UNAUTHORIZED);
-            fastest = fastest.min(start.elapsed());
-        }
-        fastest
-    };
-    let (known, unknown) = (fastest("alice:wrong").await, fastest("nobody:wrong").await);
-    // Without a comparison the second would be thousands of times faster; a busy machine is not.
-    assert!(unknown > known / 4, "{unknown:?} against {known:?}");
+    for login in ["alice:wrong", "nobody:wrong", "somebody:open sesame"] {
+        let start = Instant::now();
+        assert_eq!(send(&layer, with_login(login)).await.1.0, StatusCode::UNAUTHORIZED);
+        // Nobody goes through 19 MiB twice in less; being refused without takes a hundredth of it.
+        assert!(start.elapsed() > Duration::from_millis(3), "{login}: {:?}", start.elapsed());
+    }
 }
 
 // --- credentials and configuration ---------------------------------------------------------------------------------------
