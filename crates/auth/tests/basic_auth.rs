@@ -234,6 +234,30 @@ async fn verifying_does_not_hold_up_the_worker() {
 }
 
 #[tokio::test]
+async fn when_too_many_wait_others_are_told_to_come_back() {
+    let layer = slow().verifications_at_a_time(NonZeroUsize::MIN);
+    let mut waiting = Vec::new();
+    let mut told = 0;
+    // One is at work, 256 have a place; nobody else's turn comes while nobody looks again.
+    for _ in 0..300 {
+        let mut answer = Box::pin(send(&layer, with_login("alice:wrong")));
+        match poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await {
+            Poll::Ready((seen, (status, headers, body))) if status == StatusCode::SERVICE_UNAVAILABLE => {
+                assert!(seen.is_none() && body.contains("Too many logins at a time, try again"), "{body}");
+                assert_eq!(headers["retry-after"], "1");
+                told += 1;
+            }
+            Poll::Ready((_, (status, ..))) => assert_eq!(status, StatusCode::UNAUTHORIZED),
+            Poll::Pending => waiting.push(answer),
+        }
+    }
+    assert!((1..=44).contains(&told) && waiting.len() >= 255, "{told} told, {} wait", waiting.len());
+    // Those who give up make room.
+    drop(waiting);
+    assert_eq!(send(&layer, with_login("alice:open sesame")).await.1.0, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn unknown_names_cost_what_known_ones_do() {
     let layer = slow();
     for login in ["alice:wrong", "nobody:wrong", "somebody:open sesame"] {

@@ -276,6 +276,12 @@ mod tests {
     }
 
     #[test]
+    fn a_million_credentials_stay_small() {
+        // Beside the key itself and five bytes of the table.
+        assert!(size_of::<Credential>() <= 96, "{}", size_of::<Credential>());
+    }
+
+    #[test]
     fn a_credential_ends_at_its_second() {
         let alice = Consumer::named("alice");
         let mut builder = Directory::builder().consumer(alice.clone());

@@ -35,6 +35,7 @@ impl Login {
 mod tests {
     use data_encoding::BASE64;
     use http::header::AUTHORIZATION;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -59,6 +60,23 @@ mod tests {
             let login = Login::of(&headers, &AUTHORIZATION);
             let found = login.as_ref().map(|login| (login.name.as_str(), login.password.as_slice()));
             assert_eq!(found, expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_login_is_what_was_encoded(name in "[^:\\x00-\\x1f]{1,20}", password in prop::collection::vec(any::<u8>(), 0..40)) {
+            let text = [name.as_bytes(), b":", &password].concat();
+            let line = format!("Basic {}", BASE64.encode(&text)).parse().unwrap();
+            let login = Login::of(&HeaderMap::from_iter([(AUTHORIZATION, line)]), &AUTHORIZATION);
+            prop_assert_eq!(login, Some(Login { name, password }));
+        }
+
+        #[test]
+        fn nothing_makes_it_panic(line in prop::collection::vec(0x20..=0xffu8, 0..80)) {
+            if let Ok(line) = http::HeaderValue::from_bytes(&[b"basic", &line[..]].concat()) {
+                let _ = Login::of(&HeaderMap::from_iter([(AUTHORIZATION, line)]), &AUTHORIZATION);
+            }
         }
     }
 }

@@ -30,6 +30,8 @@ fn moment(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Sun, 06 Nov 1994 08:49:37 GMT.
@@ -86,6 +88,13 @@ mod tests {
         ];
         for (lines, near) in cases {
             assert_eq!(is_near(lines, 10), near, "{lines:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic(date in "[A-Za-z0-9 ,:+-]{0,40}(GMT|UTC|[+]0000)?") {
+            is_near(&[("date", &date)], 0);
         }
     }
 }
