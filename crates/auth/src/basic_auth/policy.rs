@@ -116,7 +116,7 @@ impl BasicAuth {
         }
         let mut last = None;
         for header in &authorization::HEADERS {
-            last = Login::of(headers, header);
+            last = Login::of(headers, header).or(last);
             if self.hide {
                 headers.remove(header);
             }
