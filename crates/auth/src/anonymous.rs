@@ -4,7 +4,7 @@
 //! with it one success is enough, and without any the request goes on as the anonymous consumer.
 
 use http::{HeaderMap, StatusCode};
-use towergate_core::{Accounts, Context, Reply, Verdict};
+use towergate_core::{Accounts, Consumer, Context, Outcome, Reply, Verdict};
 
 use crate::identity;
 
@@ -30,13 +30,46 @@ impl Anonymous {
         headers: &mut HeaderMap,
         refusal: impl FnOnce() -> Reply,
     ) -> Verdict {
-        let Some(name) = &self.0 else { return Verdict::Refuse(refusal()) };
-        let Some(consumer) = accounts.directory(cx).and_then(|directory| directory.consumer_named(name)) else {
-            let message = format!("anonymous consumer {name} is configured but doesn't exist");
-            return Verdict::Refuse(Reply::error(StatusCode::INTERNAL_SERVER_ERROR, message));
-        };
-        identity::write_anonymous(headers, consumer);
-        accounts.admit_anonymous(cx, consumer);
-        Verdict::Pass
+        match self.consumer(cx, accounts, refusal) {
+            Ok(consumer) => {
+                admit(cx, accounts, headers, consumer);
+                Verdict::Pass
+            }
+            Err(reply) => Verdict::Refuse(*reply),
+        }
     }
+
+    /// The same decision beforehand, on a request that is yet to be waited for.
+    pub(crate) fn failure(&self, cx: &Context, accounts: &Accounts, refusal: impl FnOnce() -> Reply) -> Outcome {
+        if let Err(reply) = self.consumer(cx, accounts, refusal) {
+            return Outcome::Refuse(*reply);
+        }
+        let (anonymous, accounts) = (self.clone(), accounts.clone());
+        Outcome::PassWith(Box::new(move |cx, head| {
+            // The request is still on the plan it began with, so the consumer is still there.
+            if let Ok(consumer) = anonymous.consumer(cx, &accounts, || Reply::empty(StatusCode::UNAUTHORIZED)) {
+                admit(cx, &accounts, &mut head.headers, consumer);
+            }
+        }))
+    }
+
+    /// The consumer, or what is answered without it.
+    fn consumer<'a>(
+        &self,
+        cx: &'a Context,
+        accounts: &'a Accounts,
+        refusal: impl FnOnce() -> Reply,
+    ) -> Result<&'a Consumer, Box<Reply>> {
+        let Some(name) = &self.0 else { return Err(Box::new(refusal())) };
+        let consumer = accounts.directory(cx).and_then(|directory| directory.consumer_named(name));
+        consumer.ok_or_else(|| {
+            let message = format!("anonymous consumer {name} is configured but doesn't exist");
+            Box::new(Reply::error(StatusCode::INTERNAL_SERVER_ERROR, message))
+        })
+    }
+}
+
+fn admit(cx: &Context, accounts: &Accounts, headers: &mut HeaderMap, consumer: &Consumer) {
+    identity::write_anonymous(headers, consumer);
+    accounts.admit_anonymous(cx, consumer);
 }

@@ -40,20 +40,44 @@ pub(crate) fn write_anonymous(headers: &mut HeaderMap, consumer: &Consumer) {
     headers.insert(ANONYMOUS, HeaderValue::from_static("true"));
 }
 
+/// Whose groups they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Membership {
+    /// A consumer's: `X-Consumer-Groups`.
+    Consumer,
+    /// Those another system told: `X-Authenticated-Groups`.
+    Authenticated,
+}
+
+/// Tells these groups, or none of any kind.
+pub(crate) fn write_groups(headers: &mut HeaderMap, membership: Membership, groups: Option<&str>) {
+    remove(headers, &[CONSUMER_GROUPS, AUTHENTICATED_GROUPS]);
+    let name = match membership {
+        Membership::Consumer => CONSUMER_GROUPS,
+        Membership::Authenticated => AUTHENTICATED_GROUPS,
+    };
+    set(headers, name, groups);
+}
+
 /// Nobody has said who the request is from.
 pub(crate) fn clear(headers: &mut HeaderMap) {
-    // Looked through once rather than for each name: most requests claim nothing.
-    let claims: Vec<_> = headers.keys().filter(|name| is_claim(name.as_str())).cloned().collect();
+    remove(headers, &ALL);
+}
+
+/// Removes these headers, also where `_` stands for `-`. They are looked through once rather than for
+/// each name: most requests claim nothing.
+fn remove(headers: &mut HeaderMap, names: &[HeaderName]) {
+    let claims: Vec<_> = headers.keys().filter(|name| is_claim(name.as_str(), names)).cloned().collect();
     for name in claims {
         headers.remove(name);
     }
 }
 
 /// Whether a name is one of these, also for those to whom `_` and `-` are the same.
-fn is_claim(name: &str) -> bool {
+fn is_claim(name: &str, names: &[HeaderName]) -> bool {
     let dashed = |byte: u8| if byte == b'_' { b'-' } else { byte };
     let is_same = |other: &str| other.len() == name.len() && other.bytes().eq(name.bytes().map(dashed));
-    ALL.iter().any(|other| is_same(other.as_str()))
+    names.iter().any(|other| is_same(other.as_str()))
 }
 
 fn write_consumer(headers: &mut HeaderMap, consumer: Option<&Consumer>) {

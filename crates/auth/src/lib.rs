@@ -1,13 +1,16 @@
-//! Authentication: who a request is from.
+//! Authentication: who a request is from, and by the groups they are in whether they may pass.
 //!
-//! So far: [`KeyAuth`], API keys as Kong's plugin `key-auth` knows them. Other ways will stand
-//! beside it and share what all of them have in common: the identity headers and the rule of
-//! `anonymous` (below).
+//! | layer | Kong's plugin | what proves it |
+//! | --- | --- | --- |
+//! | [`KeyAuthLayer`] | `key-auth` | an API key in a header, the query or the body |
+//! | [`BasicAuthLayer`] | `basic-auth` | user name and password (RFC 7617) |
+//! | [`HmacAuthLayer`] | `hmac-auth` | a signature over the request |
+//! | [`AclLayer`] | `acl` | nothing of its own: lets groups pass, or not |
 //!
-//! It differs from `tower_http::validate_request` in that it finds out *who* asks, not only
+//! They differ from `tower_http::validate_request` in that they find out *who* asks, not only
 //! whether they may: a key belongs to a credential, the credential to a consumer, and later layers
-//! and the handler read both from the request's `Context`. Looking a key up is one hash look-up,
-//! and the last comparison takes the same time wherever the keys differ.
+//! and the handler read both from the request's `Context`. Looking a credential up is one hash
+//! look-up, and secrets are compared in the same time wherever they differ.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -44,25 +47,67 @@
 //! # }
 //! ```
 //!
+//! # Passwords and groups
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use axum::{Router, body::Body, routing::get};
+//! use http::{Request, StatusCode};
+//! use tower::{ServiceBuilder, ServiceExt};
+//! use towergate_auth::{AclLayer, BasicAuth, BasicAuthLayer, hash_password};
+//! use towergate_core::{Consumer, Directory};
+//! use uuid::Uuid;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut alice = Consumer::named("alice");
+//! alice.acl_groups = ["staff"].into_iter().collect();
+//! let mut accounts = Directory::builder().consumer(alice.clone());
+//! // A hash is made when a password is set, and kept; here it stands for one from a store.
+//! let hash = hash_password("open sesame")?;
+//! accounts.add_credential(BasicAuth::CREDENTIALS, Uuid::new_v4(), alice.id, "alice", BasicAuth::secret(&hash)?, None);
+//!
+//! let layers = ServiceBuilder::new()
+//!     .layer(BasicAuthLayer::new(Arc::new(accounts.build())).hide_credentials(true))
+//!     .layer(AclLayer::allow(["staff"]));
+//! let app: Router = Router::new().route("/", get(|| async { "the books" })).layer(layers);
+//!
+//! // alice:open sesame
+//! let request = Request::get("/").header("authorization", "Basic YWxpY2U6b3BlbiBzZXNhbWU=");
+//! assert_eq!(app.oneshot(request.body(Body::empty())?).await?.status(), StatusCode::OK);
+//! # Ok(()) }
+//! ```
+//!
 //! # What it produces
 //!
-//! | status | message | when |
-//! | --- | --- | --- |
-//! | 401 | `No API key found in request` | no key under any of the names, or an empty one |
-//! | 401 | `Duplicate API key found` | the same name twice in one place |
-//! | 401 | `Unauthorized` | a key nobody has, or one that has expired |
-//! | 500 | `anonymous consumer X is configured but doesn't exist` | what it says |
+//! | status | message | by | when |
+//! | --- | --- | --- | --- |
+//! | 401 | `No API key found in request` | key-auth | no key under any of the names, or an empty one |
+//! | 401 | `Duplicate API key found` | key-auth | the same name twice in one place |
+//! | 401 | `Unauthorized` | key-auth | a key nobody has, or one that has expired |
+//! | 401 | `Unauthorized` | basic-auth | no user name and password, or wrong ones |
+//! | 401 | `Unauthorized` | hmac-auth | neither `Authorization` nor `Proxy-Authorization` |
+//! | 401 | `HMAC signature cannot be verified, a valid date or x-date header is required for HMAC Authentication` | hmac-auth | no date near now |
+//! | 401 | `HMAC signature cannot be verified` | hmac-auth | not a signature of somebody by an accepted algorithm over all that must be signed |
+//! | 401 | `HMAC signature does not match` | hmac-auth | another signature, or another body |
+//! | 401 | `Unauthorized` | acl | nobody is known |
+//! | 403 | `You cannot consume this service` | acl | the wrong groups |
+//! | 500 | `anonymous consumer X is configured but doesn't exist` | all but acl | what it says |
+//! | 503 | `Too many logins at a time, try again` | basic-auth | too many argon2 hashes wait to be verified; with `Retry-After: 1` |
 //!
 //! The body is in the form the client accepts (JSON unless it says otherwise) and holds the message
-//! and the request's id. Each 401 carries `WWW-Authenticate: Key`, or `Key realm="…"`.
+//! and the request's id. A 401 carries `WWW-Authenticate` (`Key`, `Basic realm="service"`, `hmac`, with
+//! the realm if there is one), except that of acl.
 //!
-//! A request that goes on carries the identity headers, whatever the client sent under their names:
+//! A request that goes on carries the identity headers, whatever the client sent under their names
+//! or under the same with `_` for `-`:
 //!
 //! | header | proven | anonymous |
 //! | --- | --- | --- |
 //! | `X-Consumer-ID`, `X-Consumer-Custom-ID`, `X-Consumer-Username` | the consumer's, removed where it has none | the same of the anonymous consumer |
-//! | `X-Credential-Identifier` | the credential's id, never the key | removed |
+//! | `X-Credential-Identifier` | key-auth: the credential's id, never the key; others: the user name | removed |
 //! | `X-Anonymous-Consumer` | removed | `true` |
+//! | `X-Consumer-Groups`, `X-Authenticated-Groups` | removed; acl tells the groups | removed; acl tells the groups |
 //!
 //! # Several ways at once
 //!
@@ -70,12 +115,19 @@
 //! `anonymous` it is tried only if nothing has been proven yet, and a request that fails goes on as
 //! the anonymous consumer: logical OR.
 
+mod acl;
 mod anonymous;
 mod arguments;
+mod authorization;
+mod basic_auth;
 mod fields;
+mod hmac_auth;
 mod identity;
 mod key_auth;
 mod multipart;
 mod value;
 
+pub use acl::{Acl, AclConfig, AclLayer};
+pub use basic_auth::{BasicAuth, BasicAuthConfig, BasicAuthLayer, PasswordError, hash_password};
+pub use hmac_auth::{HmacAlgorithm, HmacAuth, HmacAuthConfig, HmacAuthLayer};
 pub use key_auth::{KeyAuth, KeyAuthConfig, KeyAuthLayer};

@@ -1,16 +1,19 @@
 //! What reaches the inner service through key-auth, and what comes back.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod service;
+
 use std::{
     convert::Infallible,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use tower::{Layer, Service, ServiceExt, service_fn};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use service::{Answer, Headers, IDENTITY, Seen, request, send, with_body};
+use tower::{Layer, ServiceExt, service_fn};
 use towergate_auth::{KeyAuth, KeyAuthConfig, KeyAuthLayer};
 use towergate_core::{
     Choice, Client, Consumer, Context, Directory, Env, Guard, GuardBody, GuardLayer, Level, Plan, Plugin, Timing,
@@ -18,8 +21,6 @@ use towergate_core::{
 use uuid::Uuid;
 
 const CREDENTIAL: Uuid = Uuid::from_u128(7);
-const IDENTITY: [&str; 5] =
-    ["x-consumer-id", "x-consumer-custom-id", "x-consumer-username", "x-credential-identifier", "x-anonymous-consumer"];
 
 fn alice() -> Consumer {
     let mut alice = Consumer::named("alice");
@@ -34,86 +35,6 @@ fn accounts() -> Arc<Directory> {
     assert!(accounts.add_credential(KeyAuth::CREDENTIALS, Uuid::nil(), alice().id, "old", None, Some(1000)));
     assert!(accounts.add_credential("jwt", Uuid::nil(), alice().id, "token", None, None));
     Arc::new(accounts.build())
-}
-
-/// What the inner service received.
-struct Seen {
-    uri: String,
-    headers: HeaderMap,
-    body: Bytes,
-    consumer: Option<String>,
-    credential: Option<Uuid>,
-}
-
-impl Seen {
-    fn lines(&self, name: &str) -> Vec<&str> {
-        self.headers.get_all(name).iter().map(|line| line.to_str().unwrap()).collect()
-    }
-
-    fn identity(&self) -> [Vec<&str>; 5] {
-        IDENTITY.map(|name| self.lines(name))
-    }
-}
-
-type Answer = (StatusCode, HeaderMap, String);
-
-/// Names and values of headers.
-type Headers<'a> = &'a [(&'a str, &'a str)];
-
-async fn send<L>(layer: &L, request: Request<Full<Bytes>>) -> (Option<Seen>, Answer)
-where
-    L: Layer<Inner>,
-    L::Service: Service<Request<Full<Bytes>>, Response = Response<GuardBody<Full<Bytes>>>, Error = Infallible>,
-{
-    let seen = Arc::new(Mutex::new(None));
-    let response = layer.layer(Inner(seen.clone())).oneshot(request).await.unwrap();
-    let (head, body) = response.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    let seen = seen.lock().unwrap().take();
-    (seen, (head.status, head.headers, String::from_utf8(body.to_vec()).unwrap()))
-}
-
-/// The inner service: keeps what it received, answers 200.
-#[derive(Clone)]
-struct Inner(Arc<Mutex<Option<Seen>>>);
-
-impl Service<Request<GuardBody<Full<Bytes>>>> for Inner {
-    type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
-        std::task::Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<GuardBody<Full<Bytes>>>) -> Self::Future {
-        let seen = self.0.clone();
-        Box::pin(async move {
-            let (head, body) = request.into_parts();
-            let cx = head.extensions.get::<Arc<Context>>().unwrap();
-            let found = Seen {
-                uri: head.uri.to_string(),
-                consumer: cx.consumer().and_then(|consumer| consumer.username.clone()),
-                credential: cx.credential().map(|credential| credential.id),
-                body: body.collect().await.unwrap().to_bytes(),
-                headers: head.headers,
-            };
-            *seen.lock().unwrap() = Some(found);
-            Ok(Response::new(Full::default()))
-        })
-    }
-}
-
-fn request(uri: &str, headers: Headers<'_>) -> Request<Full<Bytes>> {
-    with_body(uri, headers, "")
-}
-
-fn with_body(uri: &str, headers: Headers<'_>, body: &str) -> Request<Full<Bytes>> {
-    let mut request = Request::builder().uri(uri);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    request.body(Full::from(body.to_owned())).unwrap()
 }
 
 fn layer() -> KeyAuthLayer {

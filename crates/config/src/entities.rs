@@ -87,9 +87,12 @@ pub(crate) fn before_completion(kind: Kind, written: &mut Map<String, Value>) {
     }
 }
 
-/// What Kong changes in an entity once it is complete and right.
-pub(crate) fn after_completion(kind: Kind, complete: &mut Map<String, Value>) {
-    if kind == Kind::Targets {
-        target::normalize(complete);
+/// What Kong changes in an entity once it is complete and right; what is secret only if it is told to
+/// (`_transform`).
+pub(crate) fn after_completion(kind: Kind, transform: bool, complete: &mut Map<String, Value>) {
+    match kind {
+        Kind::Targets => target::normalize(complete),
+        Kind::BasicauthCredentials if transform => credential::hash_password(complete),
+        _ => {}
     }
 }

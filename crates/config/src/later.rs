@@ -32,10 +32,7 @@ const KINDS: &[(Kind, &str)] = &[
     (Kind::Vaults, "vaults of one's own come (references to `env` work)"),
     (Kind::Keys, "keys come"),
     (Kind::KeySets, "keys come"),
-    (Kind::BasicauthCredentials, "basic-auth comes"),
-    (Kind::HmacauthCredentials, "hmac-auth comes"),
     (Kind::JwtSecrets, "jwt comes"),
-    (Kind::Acls, "acl comes"),
     (Kind::Oauth2Credentials, "oauth2 comes"),
     (Kind::Oauth2Tokens, "oauth2 comes"),
 ];

@@ -217,6 +217,31 @@ consumer_groups: [{{name: gold}}]
 }
 
 #[test]
+fn passwords_become_the_hashes_that_kong_keeps() {
+    const ARGON2: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHApl8ArZWb2GRPPc";
+    // printf %s kong4bd1f3b6-7f0c-4a7b-8a53-6f9b63d3a002 | sha1sum
+    const KONGS: &str = "15d2c41f8d2dbff2b6abbc7d3fe3db6b8eb0a883";
+    let document = |transform: &str, password: &str| {
+        format!(
+            "_format_version: '3.0'
+{transform}consumers:
+- id: 4bd1f3b6-7f0c-4a7b-8a53-6f9b63d3a002
+  username: bob
+  basicauth_credentials: [{{username: bob, password: '{password}'}}, {{username: new, password: '{ARGON2}'}}]
+"
+        )
+    };
+    let plain = config(&document("", "kong"));
+    let kept =
+        |config: &Config| config.basicauth_credentials.iter().map(|one| one.password.clone()).collect::<Vec<_>>();
+    assert_eq!(kept(&plain), [KONGS.into(), ARGON2.into()]);
+    let text = plain.to_yaml();
+    assert!(text.contains("_transform: false") && !text.contains("password: kong"), "{text}");
+    assert_eq!(Config { hash: plain.hash.clone(), ..config(&text) }, plain, "read again, and not hashed twice");
+    assert_eq!(kept(&config(&document("_transform: false\n", KONGS))), kept(&plain));
+}
+
+#[test]
 fn several_files_and_a_directory_are_the_same_as_one() {
     let one = "_format_version: '3.0'\nservices:\n- {name: s, host: h}\nroutes:\n- {name: r, paths: [/], service: s}\n";
     let files = [

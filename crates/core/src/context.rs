@@ -175,6 +175,19 @@ impl Context {
         self.identity()?.consumer(self.directory())
     }
 
+    /// The names of the consumer groups the consumer is in, as far as is known now.
+    pub fn consumer_group_names(&self) -> impl Iterator<Item = &str> {
+        let directory = self.identity().and_then(|identity| identity.directory(self.directory()));
+        let groups = self.consumer().map_or(&[][..], |consumer| &consumer.groups);
+        groups.iter().filter_map(move |group| directory?.group_name(*group))
+    }
+
+    /// The groups another system says the request is from: those of the latest identity that came
+    /// with any. A consumer found later does not take them away.
+    pub fn authenticated_groups(&self) -> &[String] {
+        self.identities.groups()
+    }
+
     /// The credential the request proved itself with, as far as is known now.
     pub fn credential(&self) -> Option<&Credential> {
         self.identity()?.credential(self.directory())
@@ -284,8 +297,10 @@ impl Context {
 #[cfg(test)]
 mod tests {
     use http::Request;
+    use uuid::Uuid;
 
     use super::*;
+    use crate::identity::Accounts;
 
     #[test]
     fn a_request_keeps_its_context() {
@@ -323,5 +338,22 @@ mod tests {
         cx.record_fault(Fault::Timeout);
         cx.record_fault(Fault::Gateway);
         assert_eq!(cx.fault(), Some(Fault::Timeout));
+    }
+
+    #[test]
+    fn groups_of_another_system_outlive_a_consumer_found_later() {
+        let mut alice = Consumer::named("alice");
+        alice.groups = vec![Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3)];
+        let mut directory = Directory::builder().consumer(alice.clone());
+        directory.add_group(Uuid::from_u128(1), "gold");
+        directory.add_group(Uuid::from_u128(3), "beta");
+        let accounts = Accounts::own(Arc::new(directory.build()));
+        let (mut head, ()) = Request::new(()).into_parts();
+        let cx = Context::of(&mut head);
+        assert_eq!((cx.authenticated_groups().len(), cx.consumer_group_names().count()), (0, 0));
+        cx.identify(Identity::with_groups(vec!["staff".into()]));
+        accounts.admit_anonymous(&cx, accounts.directory(&cx).unwrap().consumer_named("alice").unwrap());
+        assert_eq!(cx.authenticated_groups(), ["staff"]);
+        assert!(cx.consumer_group_names().eq(["gold", "beta"]), "one of the three has no name");
     }
 }

@@ -6,7 +6,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use crate::credential::Secret;
+use crate::{credential::Secret, groups::Groups};
 
 /// Someone who uses the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,7 +20,7 @@ pub struct Consumer {
     /// The consumer groups it is in, by id.
     pub groups: Vec<Uuid>,
     /// The groups that `acl` knows it by.
-    pub acl_groups: Vec<Box<str>>,
+    pub acl_groups: Groups,
     /// Its tags.
     pub tags: Vec<String>,
     /// Its place in the directory it was added to.
@@ -84,6 +84,7 @@ pub struct Directory {
     consumers: Vec<Consumer>,
     by_id: HashMap<Uuid, u32>,
     by_username: HashMap<Box<str>, u32>,
+    group_names: HashMap<Uuid, Box<str>>,
     kinds: HashMap<&'static str, Kind>,
 }
 
@@ -110,6 +111,14 @@ impl Directory {
         kind.by_key.find(kind.hasher.hash_one(key), same).and_then(row)
     }
 
+    /// A credential of this kind chosen by a text, always the same for the same text: somebody to
+    /// compare with where nobody was found, so that it takes as long; `None` if there are none.
+    pub fn decoy(&self, kind: &str, text: &str) -> Option<&Credential> {
+        let kind = self.kinds.get(kind)?;
+        let choice = kind.hasher.hash_one(text).checked_rem(kind.rows.len() as u64)?;
+        kind.rows.get(usize::try_from(choice).ok()?)
+    }
+
     /// Whose a credential of this directory is.
     pub fn owner(&self, credential: &Credential) -> Option<&Consumer> {
         self.consumers.get(credential.consumer as usize)
@@ -124,6 +133,11 @@ impl Directory {
     pub fn consumer_named(&self, id_or_username: &str) -> Option<&Consumer> {
         let by_id = Uuid::try_parse(id_or_username).ok().and_then(|id| self.consumer(id));
         by_id.or_else(|| self.by_username.get(id_or_username).and_then(|index| self.consumers.get(*index as usize)))
+    }
+
+    /// The name of the consumer group with this id.
+    pub fn group_name(&self, id: Uuid) -> Option<&str> {
+        self.group_names.get(&id).map(|name| &**name)
     }
 
     pub(crate) fn consumer_at(&self, place: u32) -> Option<&Consumer> {
@@ -164,6 +178,11 @@ impl DirectoryBuilder {
             directory.by_username.insert(username.as_str().into(), index);
         }
         directory.consumers.push(consumer);
+    }
+
+    /// Adds a consumer group; a later one with the same id wins.
+    pub fn add_group(&mut self, id: Uuid, name: &str) {
+        self.directory.group_names.insert(id, name.into());
     }
 
     /// Adds a credential of the named kind for a consumer that was added before.
@@ -224,12 +243,42 @@ mod tests {
     }
 
     #[test]
+    fn a_decoy_is_always_the_same_for_one_name() {
+        let alice = Consumer::named("alice");
+        let mut builder = Directory::builder().consumer(alice.clone());
+        for n in 0..10 {
+            builder.add_credential("basic-auth", Uuid::from_u128(n), alice.id, &format!("user-{n}"), None, None);
+        }
+        let directory = builder.build();
+        let chosen = |name: &str| directory.decoy("basic-auth", name).map(|credential| credential.id);
+        let names: Vec<_> = (0..100).map(|n| format!("nobody-{n}")).collect();
+        assert!(names.iter().all(|name| chosen(name).is_some() && chosen(name) == chosen(name)));
+        assert!(names.iter().any(|name| chosen(name) != chosen("nobody-0")), "not the same for all");
+        assert!(directory.decoy("hmac-auth", "nobody").is_none());
+    }
+
+    #[test]
+    fn a_consumer_group_has_a_name() {
+        let mut builder = Directory::builder();
+        builder.add_group(Uuid::from_u128(7), "gold");
+        let directory = builder.build();
+        assert_eq!(directory.group_name(Uuid::from_u128(7)), Some("gold"));
+        assert_eq!(directory.group_name(Uuid::nil()), None);
+    }
+
+    #[test]
     fn finds_a_consumer_by_id_or_username() {
         let alice = Consumer::named("alice");
         let directory = Directory::builder().consumer(alice.clone()).build();
         assert_eq!(directory.consumer_named("alice").map(|c| c.id), Some(alice.id));
         assert_eq!(directory.consumer_named(&alice.id.to_string()).map(|c| c.id), Some(alice.id));
         assert!(directory.consumer_named("eve").is_none());
+    }
+
+    #[test]
+    fn a_million_credentials_stay_small() {
+        // Beside the key itself and five bytes of the table.
+        assert!(size_of::<Credential>() <= 96, "{}", size_of::<Credential>());
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Who a request is from, as authentication finds out.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    iter,
+    sync::{Arc, OnceLock},
+};
 
 use crate::{
     context::Context,
@@ -71,12 +74,17 @@ impl Identity {
         &self.groups
     }
 
+    /// The directory it points into.
+    pub(crate) fn directory<'a>(&'a self, shared: Option<&'a Directory>) -> Option<&'a Directory> {
+        self.own.as_deref().or(shared)
+    }
+
     pub(crate) fn consumer<'a>(&'a self, shared: Option<&'a Directory>) -> Option<&'a Consumer> {
-        self.own.as_deref().or(shared)?.consumer_at(self.consumer?)
+        self.directory(shared)?.consumer_at(self.consumer?)
     }
 
     pub(crate) fn credential<'a>(&'a self, shared: Option<&'a Directory>) -> Option<&'a Credential> {
-        self.own.as_deref().or(shared)?.credential_at(self.credential?)
+        self.directory(shared)?.credential_at(self.credential?)
     }
 }
 
@@ -106,16 +114,21 @@ impl Identities {
 
     /// The identity in force before this turn.
     pub(crate) fn before(&self, turn: usize) -> Option<&Identity> {
-        let mut last = None;
-        let mut link = Some(&self.first);
-        while let Some(current) = link {
-            match current.found.get() {
-                Some((at, identity)) if *at < turn => last = Some(identity),
-                _ => break,
-            }
-            link = current.next.get().map(|next| &**next);
-        }
-        last
+        self.iter().take_while(|(at, _)| *at < turn).last().map(|(_, identity)| identity)
+    }
+
+    /// The groups of the latest identity that came with any.
+    pub(crate) fn groups(&self) -> &[String] {
+        self.iter()
+            .map(|(_, identity)| identity.groups())
+            .filter(|groups| !groups.is_empty())
+            .last()
+            .unwrap_or_default()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &(usize, Identity)> {
+        let links = iter::successors(Some(&self.first), |link| link.next.get().map(|next| &**next));
+        links.map_while(|link| link.found.get())
     }
 }
 

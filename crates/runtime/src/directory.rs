@@ -19,13 +19,16 @@ pub(crate) fn build(config: &Config, registry: &Registry, problems: &mut Vec<Com
         acl_groups.entry(acl.consumer).or_default().push(acl.group.clone());
     }
     let mut directory = Directory::builder();
+    for group in &config.consumer_groups {
+        directory.add_group(group.id, &group.name);
+    }
     for entity in &config.consumers {
         let mut consumer = Consumer::default();
         consumer.id = entity.id;
         consumer.username = entity.username.clone();
         consumer.custom_id = entity.custom_id.clone();
         consumer.groups = groups.remove(&entity.id).unwrap_or_default();
-        consumer.acl_groups = acl_groups.remove(&entity.id).unwrap_or_default();
+        consumer.acl_groups = acl_groups.remove(&entity.id).unwrap_or_default().into_iter().collect();
         consumer.tags = entity.tags.clone().unwrap_or_default();
         directory.add_consumer(consumer);
     }

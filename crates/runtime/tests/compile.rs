@@ -49,7 +49,7 @@ impl Plugin for Carried {
     const PRIORITY: i32 = 10;
     const CREDENTIAL_KIND: Option<CredentialKind> = Some(CredentialKind {
         name: "carried",
-        collection: "basicauth_credentials",
+        collection: "hmacauth_credentials",
         found_by: "username",
         prepare: shouted,
     });
@@ -81,11 +81,11 @@ impl Plugin for Carried {
     }
 }
 
-/// What is kept with a password: itself in capitals, and whether it came hashed.
+/// What is kept with a secret: itself in capitals, and whether it came hashed.
 fn shouted(written: &Written<'_>) -> Result<Secret, PluginError> {
-    match written.text("password").unwrap_or_default() {
-        "quiet" => Err(PluginError::new("password", "is too quiet; any other is fine")),
-        password => Ok(Some(Arc::new((password.to_uppercase(), written.hashed)))),
+    match written.text("secret").unwrap_or_default() {
+        "quiet" => Err(PluginError::new("secret", "is too quiet; any other is fine")),
+        secret => Ok(Some(Arc::new((secret.to_uppercase(), written.hashed)))),
     }
 }
 
@@ -243,7 +243,7 @@ fn consumers_are_found_by_their_keys() {
 const PASSWORDS: &str = "
 consumers:
 - username: alice
-  basicauth_credentials: [{username: a, password: loud}]
+  hmacauth_credentials: [{username: a, secret: loud}]
   acls: [{group: staff}, {group: night}]
 ";
 
@@ -255,7 +255,7 @@ fn a_plugin_prepares_its_credentials_once() {
         let credential = directory.credential("carried", "a").unwrap();
         let kept = credential.secret.as_ref().and_then(|secret| secret.downcast_ref::<(String, bool)>());
         assert_eq!(kept, Some(&("LOUD".to_owned(), hashed)));
-        let groups: Vec<_> = directory.owner(credential).unwrap().acl_groups.iter().map(|group| &**group).collect();
+        let groups: Vec<_> = directory.owner(credential).unwrap().acl_groups.iter().collect();
         assert_eq!(groups, ["staff", "night"]);
     }
 }
@@ -265,7 +265,7 @@ fn what_a_plugin_finds_wrong_with_a_credential_is_told_with_its_place() {
     let text = format!("_format_version: \"3.0\"{}", PASSWORDS.replace("loud", "quiet"));
     let report = parse(vec![Source::new("kong.yml", text)], &registry()).unwrap_err();
     let told: Vec<_> = report.problems().iter().map(|p| (p.at.line, p.path.as_str(), p.message.as_str())).collect();
-    let path = "consumers[0].basicauth_credentials[0].password";
+    let path = "consumers[0].hmacauth_credentials[0].secret";
     assert_eq!(told, [(4, path, "is too quiet; any other is fine")]);
 }
 

@@ -52,7 +52,7 @@ impl Validation<'_> {
             if complaints.0.len() > before {
                 continue;
             }
-            entities::after_completion(kind, &mut value);
+            entities::after_completion(kind, self.top.transform, &mut value);
             match kind {
                 Kind::CaCertificates => self.digest_authority(position, &mut value, complaints),
                 Kind::Services => self.check_authorities(position, &value, complaints),
@@ -62,6 +62,8 @@ impl Validation<'_> {
             seen.note(self.entities, position, &value, complaints);
             self.keep(position, kind, Value::Object(value), &mut config, complaints);
         }
+        // Passwords are hashed now; whoever reads the configuration again must not do it once more.
+        config.transform &= config.basicauth_credentials.is_empty();
         config
     }
 

@@ -1,7 +1,9 @@
 //! Credentials: how consumers show who they are. There may be very many; the structs are small.
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sha1::{Digest as _, Sha1};
 use towergate_schema::{Problem, Schema, typedefs};
 use uuid::Uuid;
 
@@ -48,12 +50,26 @@ pub struct BasicauthCredential {
     /// The user name.
     #[schema(required, unique)]
     pub username: Box<str>,
-    /// The password, as written.
+    /// The password's hash: Kong's SHA-1 of it and the consumer's id in hexadecimal, or an argon2id
+    /// one (`$argon2id$…`).
     #[schema(required, encrypted)]
     pub password: Box<str>,
     /// Labels to find it by.
     #[schema(like = typedefs::tags)]
     pub tags: Option<Vec<String>>,
+}
+
+/// Replaces a password in plain text by the hash Kong keeps: the SHA-1 of it and the consumer's id.
+/// An argon2id hash stays.
+pub(super) fn hash_password(complete: &mut Map<String, Value>) {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let password = text(complete.get("password"));
+    if password.starts_with("$argon2id$") {
+        return;
+    }
+    let consumer = text(complete.get("consumer").and_then(|consumer| consumer.get("id")));
+    let digest = Sha1::new().chain_update(password).chain_update(consumer).finalize();
+    complete.insert("password".to_owned(), HEXLOWER.encode(&digest).into());
 }
 
 /// A user name and secret for hmac-auth.
