@@ -8,15 +8,18 @@ use std::{
     },
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header, request::Parts};
 
 use crate::{
     client::Client,
     directory::{Consumer, Credential, Directory},
+    fault::Fault,
+    gate::Gate,
     identity::{Identities, Identity},
     negotiate::Asker,
     plan::Plan,
-    reply::Reply,
+    reply::{Pages, Reply},
     request_id::RequestId,
     route::{Route, Service},
     timing::Timing,
@@ -68,6 +71,8 @@ pub struct Context {
     correlation_id: OnceLock<HeaderValue>,
     response_headers: Mutex<Vec<(HeaderName, HeaderValue)>>,
     proxied: AtomicBool,
+    fault: OnceLock<Fault>,
+    gate: OnceLock<Box<dyn Gate>>,
     upstream: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
@@ -96,6 +101,8 @@ impl Context {
             correlation_id: OnceLock::new(),
             response_headers: Mutex::new(Vec::new()),
             proxied: AtomicBool::new(false),
+            fault: OnceLock::new(),
+            gate: OnceLock::new(),
             upstream: OnceLock::new(),
         }
     }
@@ -138,6 +145,15 @@ impl Context {
 
     pub(crate) fn take_refusal(&self) -> Option<Reply> {
         self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The response that this reply is to this request, in the form its client wants and on the
+    /// pages of its plan.
+    pub fn render(&self, reply: Reply) -> Response<Bytes> {
+        match self.plan() {
+            Some(plan) => reply.render(&self.asker, &self.request_id, &plan.pages),
+            None => reply.render(&self.asker, &self.request_id, &Pages::default()),
+        }
     }
 
     /// Records who the request is from, as of the guard whose turn it is. A later one replaces it.
@@ -220,6 +236,26 @@ impl Context {
     /// Whether the response is the upstream's own.
     pub fn is_proxied(&self) -> bool {
         self.proxied.load(Ordering::Relaxed)
+    }
+
+    /// Records why the proxying service answers the request itself; the first one counts.
+    pub fn record_fault(&self, fault: Fault) {
+        let _ = self.fault.set(fault);
+    }
+
+    /// Why the proxying service answered the request itself; `None` if it did not.
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault.get().copied()
+    }
+
+    /// Lets `gate` say which targets are tried. There is one at most: `false` means that another was first.
+    pub fn set_gate(&self, gate: Box<dyn Gate>) -> bool {
+        self.gate.set(gate).is_ok()
+    }
+
+    /// Who has a say in which targets are tried.
+    pub fn gate(&self) -> Option<&dyn Gate> {
+        self.gate.get().map(|gate| &**gate)
     }
 
     /// Keeps what the proxying service has to tell about its attempts (for logs and metrics).

@@ -19,7 +19,7 @@ use crate::{
     body::{GuardBody, Kind},
     context::Context,
     guard::{Guard, Outcome, Verdict},
-    reply::{Pages, Reply},
+    reply::Reply,
 };
 
 /// Which guards apply to a request.
@@ -312,18 +312,11 @@ where
         let response = match answer {
             Ok(Ok(response)) => response.map(GuardBody::inner),
             Ok(Err(error)) => return Poll::Ready(Err(error)),
-            Err(reply) => refusal(reply, this.cx).map(GuardBody::bytes),
+            Err(reply) => this.cx.render(reply).map(GuardBody::bytes),
         };
         let (mut head, body) = response.into_parts();
         respond(this.guards, this.cx, &mut head);
         Poll::Ready(Ok(Response::from_parts(head, body)))
-    }
-}
-
-fn refusal(reply: Reply, cx: &Context) -> Response<Bytes> {
-    match cx.plan() {
-        Some(plan) => reply.render(&cx.asker, &cx.request_id, &plan.pages),
-        None => reply.render(&cx.asker, &cx.request_id, &Pages::default()),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use http::HeaderValue;
-use towergate_core::{Balancing, Protocol, Service, Tls};
+use towergate_core::{Attempt, Balancing, Context, Gate, Pass, Protocol, Service, Tls};
 use towergate_lb::RoundRobin;
 use towergate_tls::{Client, PemError};
 use uuid::Uuid;
@@ -145,6 +145,8 @@ enum Way {
 struct Endpoint {
     place: Place,
     port: u16,
+    /// The target as configuration names it, with its port.
+    target: Box<str>,
     /// The `Host` of requests sent there.
     host: HeaderValue,
     /// The same without a port: who is to be there.
@@ -183,12 +185,16 @@ pub(crate) struct Peer<'a> {
     client: Option<&'a Client>,
 }
 
-/// What the earlier attempts of a request went to, so that the next goes elsewhere if it can.
-#[derive(Debug, Default)]
-pub(crate) struct Tried {
+/// What the earlier attempts of a request went to, so that the next goes elsewhere if it can, and
+/// who else has a say in it.
+#[derive(Default)]
+pub(crate) struct Tried<'a> {
     targets: Vec<usize>,
     addresses: Vec<SocketAddr>,
     latest: Option<usize>,
+    gate: Option<(&'a dyn Gate, &'a Context)>,
+    /// Leave for the attempt at the latest pick.
+    pass: Option<Box<dyn Pass + 'a>>,
 }
 
 impl Peer<'_> {
@@ -202,11 +208,30 @@ impl Peer<'_> {
     }
 }
 
-impl Tried {
+impl<'a> Tried<'a> {
+    /// Nothing yet, for a request with this context.
+    pub(crate) fn new(cx: &'a Context) -> Self {
+        Self { gate: cx.gate().map(|gate| (gate, cx)), ..Self::default() }
+    }
+
     /// Notes that the attempt at the latest pick failed.
     pub(crate) fn failed(&mut self, address: SocketAddr) {
         self.targets.extend(self.latest.take());
         self.addresses.push(address);
+    }
+
+    /// Tells the gate how the attempt at the latest pick went, if there is a gate.
+    pub(crate) fn report(&mut self, attempt: impl FnOnce() -> Attempt) {
+        if let Some(pass) = self.pass.take() {
+            pass.report(attempt());
+        }
+    }
+
+    /// Takes leave to try this target.
+    fn admit(&mut self, target: &'a str) -> bool {
+        let Some((gate, cx)) = self.gate else { return true };
+        self.pass = gate.admit(cx, target);
+        self.pass.is_some()
     }
 }
 
@@ -239,10 +264,11 @@ impl Destination {
     }
 
     /// Where the next attempt goes.
-    pub(crate) async fn pick<'a>(&'a self, resolver: &Resolver, tried: &mut Tried) -> Result<Peer<'a>, Error> {
+    pub(crate) async fn pick<'a>(&'a self, resolver: &Resolver, tried: &mut Tried<'a>) -> Result<Peer<'a>, Error> {
         let peer = match &self.way {
             Way::Unsupported(protocol) => Err(Error::new(Kind::Unsupported(*protocol))),
             Way::Broken(why) => Err(Error::new(Kind::Certificates(why.clone()))),
+            Way::Single(endpoint) if !tried.admit(&endpoint.target) => Err(Error::new(Kind::Barred)),
             Way::Single(endpoint) => endpoint.peer(resolver, &tried.addresses).await,
             Way::Balanced { balancer, endpoints } => pick_target(&balancer.turns, endpoints, resolver, tried).await,
         }?;
@@ -250,30 +276,37 @@ impl Destination {
     }
 }
 
-/// Picks a target; one whose name has no address is passed over, which is not an attempt.
+/// Picks a target; one whose name has no address, or that is not to be tried now, is passed over,
+/// which is not an attempt.
 async fn pick_target<'a>(
     turns: &RoundRobin,
     endpoints: &'a [Endpoint],
     resolver: &Resolver,
-    tried: &mut Tried,
+    tried: &mut Tried<'a>,
 ) -> Result<Peer<'a>, Error> {
-    let mut nameless = Vec::new();
+    let mut passed_over = Vec::new();
+    let mut reason = Kind::NoPeer;
     loop {
-        let picked = if tried.targets.is_empty() && nameless.is_empty() {
+        let picked = if tried.targets.is_empty() && passed_over.is_empty() {
             turns.pick()
         } else {
-            let avoided = [tried.targets.as_slice(), &nameless].concat();
-            // With every target tried, those with an address are asked a second time.
+            let avoided = [tried.targets.as_slice(), &passed_over].concat();
+            // With every target tried, those that can be are asked a second time.
             turns
                 .pick_except(&avoided)
-                .filter(|place| !nameless.contains(place))
-                .or_else(|| turns.pick_except(&nameless))
+                .filter(|place| !passed_over.contains(place))
+                .or_else(|| turns.pick_except(&passed_over))
         };
         let Some((place, endpoint)) = picked.and_then(|place| Some((place, endpoints.get(place)?))) else {
-            return Err(Error::new(Kind::NoPeer));
+            return Err(Error::new(reason));
         };
-        if nameless.contains(&place) {
-            return Err(Error::new(Kind::NoPeer));
+        if passed_over.contains(&place) {
+            return Err(Error::new(reason));
+        }
+        if !tried.admit(&endpoint.target) {
+            reason = Kind::Barred;
+            passed_over.push(place);
+            continue;
         }
         match endpoint.peer(resolver, &tried.addresses).await {
             Ok(peer) => {
@@ -282,7 +315,7 @@ async fn pick_target<'a>(
             }
             Err(error) => {
                 tracing::debug!(cause = %error, "Target passed over");
-                nameless.push(place);
+                passed_over.push(place);
             }
         }
     }
@@ -298,7 +331,11 @@ impl Endpoint {
             (None, _) => bare.to_owned(),
         };
         let host = host_header(shown, port, protocol);
-        Self { place, port, name: name_in(&host).unwrap_or_else(|| bare.into()), host }
+        let target = match &place {
+            Place::Address(address) => SocketAddr::new(*address, port).to_string(),
+            Place::Name(name) => format!("{name}:{port}"),
+        };
+        Self { place, port, target: target.into(), name: name_in(&host).unwrap_or_else(|| bare.into()), host }
     }
 
     async fn peer<'a>(&'a self, resolver: &Resolver, tried: &[SocketAddr]) -> Result<Peer<'a>, Error> {
@@ -363,10 +400,11 @@ mod tests {
         })
     }
 
-    async fn pick(service: &Service, tried: &mut Tried) -> Result<(String, String), Error> {
+    async fn pick(service: &Service) -> Result<(String, String), Error> {
         let destination = Destinations::new().make(service);
         let resolver = Resolver::default();
-        let peer = destination.pick(&resolver, tried).await?;
+        let mut tried = Tried::default();
+        let peer = destination.pick(&resolver, &mut tried).await?;
         Ok((peer.address.to_string(), peer.host.to_str().unwrap().to_owned()))
     }
 
@@ -384,15 +422,14 @@ mod tests {
             (service("up", 1, one(Some("shop.test"), ("127.0.0.1", 8000, 1))), "127.0.0.1:8000", "shop.test:8000"),
             (service("up", 1, one(Some("shop.test:9"), ("127.0.0.1", 8000, 1))), "127.0.0.1:8000", "shop.test:9"),
         ] {
-            assert_eq!(pick(&service, &mut Tried::default()).await.unwrap(), (address.into(), host.into()));
+            assert_eq!(pick(&service).await.unwrap(), (address.into(), host.into()));
         }
     }
 
     #[tokio::test]
     async fn without_a_usable_target_there_is_no_peer() {
         for targets in [&[] as &[_], &[("127.0.0.1", 80, 0)], &[("no name.invalid", 80, 1)]] {
-            let error =
-                pick(&service("up", 80, Some(upstream(None, targets))), &mut Tried::default()).await.unwrap_err();
+            let error = pick(&service("up", 80, Some(upstream(None, targets)))).await.unwrap_err();
             assert_eq!(error.reply().message(), Some("failure to get a peer from the ring-balancer"));
         }
     }
@@ -401,7 +438,7 @@ mod tests {
     async fn a_target_without_an_address_is_passed_over() {
         let service = service("up", 80, Some(upstream(None, &[("no name.invalid", 80, 9), ("127.0.0.1", 80, 1)])));
         for _ in 0..10 {
-            assert_eq!(pick(&service, &mut Tried::default()).await.unwrap().0, "127.0.0.1:80");
+            assert_eq!(pick(&service).await.unwrap().0, "127.0.0.1:80");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{fmt, net::SocketAddr, time::Duration};
 
 use http::{Method, StatusCode};
-use towergate_core::{BoxError, Protocol, Reply};
+use towergate_core::{BoxError, Fault, Protocol, Reply};
 
 /// Whose side a failure was on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub(crate) enum Kind {
     NoDestination,
     /// No target of the upstream may be used.
     NoPeer,
+    /// No target may be tried now: the request's gate has refused all that are left.
+    Barred,
     /// A protocol that is not spoken yet.
     Unsupported(Protocol),
     /// A name has no address.
@@ -109,6 +111,7 @@ impl Error {
             Kind::NoService
             | Kind::NoDestination
             | Kind::NoPeer
+            | Kind::Barred
             | Kind::Unsupported(_)
             | Kind::Resolve(_)
             | Kind::Certificates(_) => Side::Gateway,
@@ -156,6 +159,22 @@ impl Error {
         )
     }
 
+    /// Whether it was the request's gate that let no target be tried.
+    pub(crate) fn is_barred(&self) -> bool {
+        matches!(self.kind, Kind::Barred)
+    }
+
+    /// The same in the words of the [`Context`](towergate_core::Context), for those who count.
+    pub fn fault(&self) -> Fault {
+        match self.side() {
+            Side::Client => Fault::Client,
+            Side::Gateway => Fault::Gateway,
+            Side::Upstream if self.is_timeout() => Fault::Timeout,
+            Side::Upstream if self.is_connect() => Fault::Connect,
+            Side::Upstream => Fault::Response,
+        }
+    }
+
     /// Whether the connection ended before a byte of a response had come.
     pub(crate) fn is_unheard_close(&self) -> bool {
         self.unheard && matches!(self.kind, Kind::Closed)
@@ -178,7 +197,7 @@ impl Error {
         match self.kind {
             Kind::ClientBody(_) | Kind::BadRequest => StatusCode::BAD_REQUEST,
             Kind::NoDestination => StatusCode::INTERNAL_SERVER_ERROR,
-            Kind::NoService | Kind::NoPeer | Kind::Resolve(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::NoService | Kind::NoPeer | Kind::Barred | Kind::Resolve(_) => StatusCode::SERVICE_UNAVAILABLE,
             Kind::ConnectTimeout(..) | Kind::HandshakeTimeout(..) | Kind::WriteTimeout(_) | Kind::ReadTimeout(_) => {
                 StatusCode::GATEWAY_TIMEOUT
             }
@@ -215,6 +234,7 @@ impl fmt::Display for Error {
             Kind::NoService => f.write_str("the route has no service"),
             Kind::NoDestination => f.write_str("the plan has a service but no destination made for it"),
             Kind::NoPeer => f.write_str("no target of the upstream can be used"),
+            Kind::Barred => f.write_str("no target may be tried now"),
             Kind::Unsupported(protocol) => {
                 write!(f, "upstreams over {} come with a later version", protocol.as_str())
             }
@@ -258,25 +278,26 @@ mod tests {
     #[test]
     fn each_cause_has_its_status_and_side() {
         let limit = Duration::from_secs(1);
-        for (kind, status, side) in [
-            (Kind::NoService, 503, Side::Gateway),
-            (Kind::NoPeer, 503, Side::Gateway),
-            (Kind::Resolve("x".into()), 503, Side::Gateway),
-            (Kind::Unsupported(Protocol::Https), 502, Side::Gateway),
-            (Kind::Certificates("x".into()), 502, Side::Gateway),
-            (Kind::Connect(address()), 502, Side::Upstream),
-            (Kind::Handshake(address()), 502, Side::Upstream),
-            (Kind::HandshakeTimeout(address(), limit), 504, Side::Upstream),
-            (Kind::Closed, 502, Side::Upstream),
-            (Kind::BadResponse, 502, Side::Upstream),
-            (Kind::Reset(h2::Reason::INTERNAL_ERROR), 502, Side::Upstream),
-            (Kind::ConnectTimeout(address(), limit), 504, Side::Upstream),
-            (Kind::ReadTimeout(limit), 504, Side::Upstream),
-            (Kind::WriteTimeout(limit), 504, Side::Upstream),
-            (Kind::ClientBody("x".into()), 400, Side::Client),
+        for (kind, status, side, fault) in [
+            (Kind::NoService, 503, Side::Gateway, Fault::Gateway),
+            (Kind::NoPeer, 503, Side::Gateway, Fault::Gateway),
+            (Kind::Barred, 503, Side::Gateway, Fault::Gateway),
+            (Kind::Resolve("x".into()), 503, Side::Gateway, Fault::Gateway),
+            (Kind::Unsupported(Protocol::Https), 502, Side::Gateway, Fault::Gateway),
+            (Kind::Certificates("x".into()), 502, Side::Gateway, Fault::Gateway),
+            (Kind::Connect(address()), 502, Side::Upstream, Fault::Connect),
+            (Kind::Handshake(address()), 502, Side::Upstream, Fault::Connect),
+            (Kind::HandshakeTimeout(address(), limit), 504, Side::Upstream, Fault::Timeout),
+            (Kind::Closed, 502, Side::Upstream, Fault::Response),
+            (Kind::BadResponse, 502, Side::Upstream, Fault::Response),
+            (Kind::Reset(h2::Reason::INTERNAL_ERROR), 502, Side::Upstream, Fault::Response),
+            (Kind::ConnectTimeout(address(), limit), 504, Side::Upstream, Fault::Timeout),
+            (Kind::ReadTimeout(limit), 504, Side::Upstream, Fault::Timeout),
+            (Kind::WriteTimeout(limit), 504, Side::Upstream, Fault::Timeout),
+            (Kind::ClientBody("x".into()), 400, Side::Client, Fault::Client),
         ] {
             let error = Error::new(kind);
-            assert_eq!((error.status().as_u16(), error.side()), (status, side), "{error}");
+            assert_eq!((error.status().as_u16(), error.side(), error.fault()), (status, side, fault), "{error}");
             assert_eq!(error.reply().status(), error.status());
         }
     }

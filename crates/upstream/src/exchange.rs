@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts, uri::Scheme};
 use http_body::Body as _;
-use towergate_core::{Body, Context, Service};
+use towergate_core::{Attempt, Body, Context, Service};
 use towergate_http1::{
     Spelling, Upgrade,
     client::{Length, Timeouts},
@@ -88,11 +88,16 @@ impl<'a> Exchange<'a> {
 
     async fn attempts(&self, destination: &Destination, tries: &mut Tries) -> Result<Answered, Error> {
         let target = forward::target(self.cx, self.head).ok_or(Error::new(Kind::BadRequest))?;
-        let mut tried = Tried::default();
+        let mut tried = Tried::new(self.cx);
         let mut left = self.service.retries;
+        let mut failure = None;
         loop {
             let started = Instant::now();
-            let peer = destination.pick(&self.worker.resolver, &mut tried).await?;
+            let peer = match destination.pick(&self.worker.resolver, &mut tried).await {
+                // A request that has been tried is told what became of that.
+                Err(error) if error.is_barred() => return Err(failure.unwrap_or(error)),
+                picked => picked?,
+            };
             let sent = if peer.was_asked_for { Instant::now() } else { started };
             self.cx.timing.mark_sent(sent);
             let result = match destination.is_http2() {
@@ -100,11 +105,13 @@ impl<'a> Exchange<'a> {
                 true => self.attempt_http2(&peer, &target).await,
             };
             tries.push(self.note(&peer, started, sent, &result));
+            tried.report(|| attempt(&result));
             match result {
                 Err(error) if left > 0 && self.may_repeat(&error) => {
                     tracing::debug!(upstream = %peer.address, cause = %error, "Trying again");
                     left -= 1;
                     tried.failed(peer.address);
+                    failure = Some(error);
                 }
                 result => return result,
             }
@@ -236,5 +243,13 @@ impl<'a> Exchange<'a> {
         hop::strip_response(&mut head.headers, &self.head.method, head.status, announced, self.trailers);
         let body = if answer.is_end_stream() { Body::Empty } else { Body::Boxed(Box::pin(answer)) };
         Response::from_parts(head, body)
+    }
+}
+
+/// How an attempt went, for the gate.
+fn attempt(result: &Result<Answered, Error>) -> Attempt {
+    match result {
+        Ok(answered) => Attempt::Answered(answered.status()),
+        Err(error) => Attempt::Failed(error.fault()),
     }
 }

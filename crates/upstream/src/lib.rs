@@ -11,6 +11,7 @@
 //! | the route has no service | 503 | `no Service found with those values` |
 //! | a name without address | 503 | `name resolution failed` |
 //! | an upstream without usable target | 503 | `failure to get a peer from the ring-balancer` |
+//! | no target that the request's gate lets be tried | 503 | what the gate says |
 //! | connection refused or closed, no agreement on TLS, response not HTTP | 502 | `An invalid response was received from the upstream server` |
 //! | connecting, writing or reading took too long | 504 | `The upstream server is timing out` |
 //! | the client's body broke off | 400 | `Bad request` |
@@ -27,6 +28,11 @@
 //! that an HTTP/2 upstream says it did nothing about (`REFUSED_STREAM`, `GOAWAY`): that request is
 //! sent once more whatever its method.
 //! What became of the attempts is kept for logs and metrics as [`Tries`].
+//!
+//! A request may bring a [`Gate`](towergate_core::Gate) in its context (a circuit breaker per target
+//! does): it is asked about each target picked, told of each attempt, and words the answer if it
+//! lets none be tried. Why the gateway answered a request itself stands in the context as its
+//! [`Fault`](towergate_core::Fault).
 //!
 //! # gRPC
 //!

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response, request::Parts};
 use http_body::Body as HttpBody;
 use tower_service::Service;
-use towergate_core::{Body, BoxError, Context, Pages, Service as Target};
+use towergate_core::{Body, BoxError, Context, Service as Target};
 
 use crate::{
     destination::{Destination, Destinations},
@@ -163,20 +163,20 @@ impl Worker {
     }
 }
 
-/// Logs a failure for the operator and words it for the client.
+/// Records and logs a failure for the operator and words it for the client.
 fn explain(cx: &Context, error: &Error) -> Response<Body> {
+    cx.record_fault(error.fault());
     let service = cx.service().map(|service| service.name.as_deref().unwrap_or(&service.host));
     let (upstream, side, request_id) = (service.unwrap_or("-"), error.side().as_str(), cx.request_id.as_str());
     match error.side() {
+        // Whoever has closed the gate has said so, once.
+        _ if error.is_barred() => tracing::debug!(upstream, side, request_id, cause = %error, "Request not proxied"),
         Side::Client => tracing::info!(upstream, side, request_id, cause = %error, "Request not proxied"),
         _ => tracing::error!(upstream, side, request_id, cause = %error, "Request not proxied"),
     }
-    let reply = error.reply();
-    let response = match cx.plan() {
-        Some(plan) => reply.render(&cx.asker, &cx.request_id, &plan.pages),
-        None => reply.render(&cx.asker, &cx.request_id, &Pages::default()),
-    };
-    response.map(Body::from)
+    let refusal = cx.gate().filter(|_| error.is_barred()).map(|gate| gate.refusal(cx));
+    let reply = refusal.unwrap_or_else(|| error.reply());
+    cx.render(reply).map(Body::from)
 }
 
 #[cfg(test)]

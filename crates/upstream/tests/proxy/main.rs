@@ -5,6 +5,7 @@
 mod bodies;
 mod connections;
 mod frames;
+mod gate;
 mod h2_peer;
 mod heads;
 mod http2;
