@@ -43,7 +43,7 @@ doc:
 
 # A concern's crate must compile alone, without the features its neighbours switch on.
 check-features:
-	for crate in core schema config router lb http1 tls upstream auth cors correlation compression; do \
+	for crate in core schema config router lb balancer http1 tls upstream auth cors correlation compression; do \
 		$(CARGO) check --quiet --locked -p towergate-$$crate || exit 1; \
 	done
 

@@ -15,7 +15,7 @@ use towergate_config::{
     Config, Settings,
     settings::{self, Listener, ResponseHeaders, SoKeepalive},
 };
-use towergate_core::{Form, Pages, Policy, Service};
+use towergate_core::{Balancing, Form, Pages, Policy, Service};
 use towergate_runtime::{Base, CompileProblem, LoadError, Registry, compile};
 use towergate_server::{Http2, Keepalive, Limits, Listen, RealIp, RealIpSource, ServerConfig, Timeouts, Tokens};
 use towergate_tls::Server;
@@ -45,6 +45,10 @@ impl towergate_runtime::Destinations for Reach {
     fn next(&self) -> Box<dyn towergate_runtime::Destinations> {
         let destinations = Destinations::after_trusting(&self.destinations, newest(&self.tls));
         Box::new(Self { destinations, tls: self.tls.clone() })
+    }
+
+    fn upstream(&mut self, balancing: &Arc<Balancing>) {
+        self.destinations.upstream(balancing);
     }
 
     fn destination(&mut self, service: &Service) -> Arc<Policy> {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod balancing;
 mod body;
 mod client;
 mod context;
@@ -18,7 +19,11 @@ mod reply;
 mod request_id;
 mod route;
 mod timing;
+mod upstream_health;
 
+pub use balancing::{
+    ActiveChecks, Algorithm, Balancing, HashInput, HealthChecks, HealthRules, Probe, ProbeKind, Target,
+};
 pub use body::{Body, BoxError, GuardBody};
 pub use client::{Client, Scheme};
 pub use context::{Context, Matched};
@@ -34,5 +39,6 @@ pub use plan::{Choice, Level, Plan, Policy};
 pub use plugin::{Env, Plugin, PluginError, Slot, Task, Wrap};
 pub use reply::{Pages, Reply};
 pub use request_id::RequestId;
-pub use route::{Balancing, KeyPair, Protocol, Route, Service, Target, Tls};
+pub use route::{KeyPair, Protocol, Route, Service, Tls};
 pub use timing::Timing;
+pub use upstream_health::{AddressHealth, TargetHealth, UpstreamHealth};

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 use towergate_config::{Config, entities};
-use towergate_core::{Env, Guard, Plan, Policy};
+use towergate_core::{Balancing, Env, Guard, Plan, Policy};
 use towergate_router::Router;
 use uuid::Uuid;
 
@@ -22,6 +22,9 @@ use crate::{
 pub trait Destinations: Send {
     /// One for the next configuration; what the two have in common may be shared.
     fn next(&self) -> Box<dyn Destinations>;
+
+    /// Told of each upstream, whether or not a service uses it, before any service.
+    fn upstream(&mut self, _balancing: &Arc<Balancing>) {}
 
     /// What is needed to reach this service. Asked once per service and configuration.
     fn destination(&mut self, service: &towergate_core::Service) -> Arc<Policy>;
@@ -103,6 +106,7 @@ pub fn compile(
     let stages = Stages::new(registry, &policies);
     let shared = Plan { directory, pages: base.pages.clone(), ..Plan::default() };
     let resolved = Services::new(&config);
+    resolved.upstreams().for_each(|balancing| destinations.upstream(balancing));
     let mut services = HashMap::new();
     let mut plan = |served: &Served<'_>| {
         let mut plan = Plan { route: Some(Arc::new(resolve::route(served.route))), ..shared.clone() };

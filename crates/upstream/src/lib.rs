@@ -109,10 +109,12 @@
 
 mod answer;
 mod connection;
+mod counted;
 mod destination;
 mod error;
 mod exchange;
 mod forward;
+mod hash_key;
 mod hop;
 mod http2;
 mod pool;
