@@ -23,6 +23,7 @@ use crate::{
 pub struct Balancer {
     balancing: Arc<Balancing>,
     passive: Rules,
+    active: Rules,
     is_watched: bool,
     book: Arc<Book>,
     current: Current,
@@ -77,7 +78,9 @@ impl Balancer {
             false => Current::Changing { ring: ArcSwap::new(ring), known },
         };
         book.forget(now);
-        Self { passive: Rules::new(balancing.health.passive.clone()), is_watched, balancing, book, current }
+        let passive = Rules::new(balancing.health.passive.clone());
+        let active = Rules::new(balancing.health.active.rules.clone());
+        Self { passive, active, is_watched, balancing, book, current }
     }
 
     /// The upstream as configured.
@@ -90,6 +93,12 @@ impl Balancer {
     #[must_use]
     pub fn is_watched(&self) -> bool {
         self.is_watched
+    }
+
+    /// Whether any target is a name.
+    #[must_use]
+    pub fn has_names(&self) -> bool {
+        matches!(self.current, Current::Changing { .. })
     }
 
     /// Whether names are to be looked up now.
@@ -147,6 +156,10 @@ impl Balancer {
         if let Some(state) = changed {
             self.tell(picked.address, state.is_in_rotation(), "seen by requests");
         }
+    }
+
+    pub(crate) fn active_rules(&self) -> &Rules {
+        &self.active
     }
 
     pub(crate) fn tell(&self, address: SocketAddr, is_healthy: bool, how: &str) {

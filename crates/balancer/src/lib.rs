@@ -10,7 +10,9 @@ mod names;
 mod picker;
 mod ring;
 mod rules;
+mod schedule;
 mod state;
+mod subject;
 mod view;
 
 pub use balancer::{Balancer, Picked};
@@ -18,4 +20,6 @@ pub use flight::Flight;
 pub use lookup::LookUp;
 pub use names::{Address, Answer, Asking, Names};
 pub use rules::{Outcome, Rules};
+pub use schedule::Schedule;
 pub use state::{Report, State, Status};
+pub use subject::Subject;

@@ -1,10 +1,11 @@
 //! From a configuration to what workers run: pure, all problems at once.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use serde_json::Value;
+use tokio::runtime::Handle;
 use towergate_config::{Config, entities};
-use towergate_core::{Balancing, Env, Guard, Plan, Policy};
+use towergate_core::{Balancing, Env, Guard, Plan, Policy, UpstreamHealth};
 use towergate_router::Router;
 use uuid::Uuid;
 
@@ -28,6 +29,32 @@ pub trait Destinations: Send {
 
     /// What is needed to reach this service. Asked once per service and configuration.
     fn destination(&mut self, service: &towergate_core::Service) -> Arc<Policy>;
+
+    /// Begins what is done beside requests, on this runtime, once the configuration these were made
+    /// for is in force. It ends with them, unless the next ones go on with it.
+    fn start(&mut self, _handle: &Handle) {}
+
+    /// How well the targets of the upstream of this id are.
+    fn health(&self, _upstream: Uuid) -> Option<UpstreamHealth> {
+        None
+    }
+
+    /// Decides that a target of the upstream of this id is healthy or not, or only one address of it.
+    /// Answers whether there is one, and its health is watched.
+    fn decide(&self, _upstream: Uuid, _target: &TargetName<'_>, _healthy: bool) -> bool {
+        false
+    }
+}
+
+/// A target, or one address of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TargetName<'a> {
+    /// Host name or address as configured (IPv6 without brackets).
+    pub host: &'a str,
+    /// Port.
+    pub port: u16,
+    /// The one address that is meant.
+    pub address: Option<SocketAddr>,
 }
 
 /// A configuration, compiled: what runs, or ran, or may run next.

@@ -18,10 +18,11 @@ mod tasks;
 mod watch;
 
 pub use base::Base;
-pub use compile::{Destinations, Runtime, compile};
+pub use compile::{Destinations, Runtime, TargetName, compile};
 pub use control::Control;
 pub use load::LoadError;
 pub use problem::CompileProblem;
 pub use registry::{Band, Built, PluginKind, Registry};
 pub use table::Table;
+pub use towergate_core::{AddressHealth, TargetHealth, UpstreamHealth};
 pub use watch::{Publisher, Watched};

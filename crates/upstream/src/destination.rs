@@ -9,16 +9,19 @@ use std::{
 };
 
 use http::HeaderValue;
+use tokio::runtime::Handle;
 use towergate_balancer::{Balancer, Flight, LookUp, Outcome, Picked};
-use towergate_core::{Algorithm, Attempt, Balancing, Context, Gate, Pass, Protocol, Service, Tls};
+use towergate_core::{Algorithm, Attempt, Balancing, Context, Gate, Pass, Protocol, Service, Tls, UpstreamHealth};
 use towergate_tls::{Client, PemError};
 use uuid::Uuid;
 
 use crate::{
     error::{Error, Kind},
+    probe::Prober,
     resolve::Resolver,
     tls::{TlsSettings, Trusts},
     transport::{Key, Secured},
+    watch::Watch,
 };
 
 /// Makes the destinations of one configuration.
@@ -36,8 +39,11 @@ use crate::{
 #[derive(Debug)]
 pub struct Destinations {
     trusts: Arc<Trusts>,
+    names: Arc<Resolver>,
     made: Made,
     previous: Made,
+    /// What is done beside requests for upstreams, from [`start`](Self::start) on.
+    watches: Vec<Arc<Watch>>,
 }
 
 impl Default for Destinations {
@@ -61,12 +67,14 @@ impl Destinations {
 
     /// For a first configuration, under these settings of TLS.
     pub fn trusting(settings: TlsSettings) -> Self {
-        Self { trusts: Trusts::new(settings), made: Made::default(), previous: Made::default() }
+        let (made, previous) = (Made::default(), Made::default());
+        Self { trusts: Trusts::new(settings), names: Arc::default(), made, previous, watches: Vec::new() }
     }
 
     /// For a configuration that follows on one these were made for.
     pub fn after(previous: &Self) -> Self {
-        Self { trusts: previous.trusts.clone(), made: Made::default(), previous: previous.made.clone() }
+        let (trusts, names, watches) = (previous.trusts.clone(), previous.names.clone(), previous.watches.clone());
+        Self { trusts, names, made: Made::default(), previous: previous.made.clone(), watches }
     }
 
     /// The same, under settings of TLS that may have changed.
@@ -75,8 +83,44 @@ impl Destinations {
         if next.trusts.settings != settings {
             next.trusts = Trusts::new(settings);
             next.previous.services.retain(|_, (service, _)| !service.protocol.is_tls());
+            next.watches.clear();
         }
         next
+    }
+
+    /// Begins what is done for upstreams beside requests, on this runtime: active health checks, looking up
+    /// names. What was begun for those that did not change goes on; the rest ends when the
+    /// destinations before are dropped.
+    pub fn start(&mut self, handle: &Handle) {
+        let mut watches = Vec::new();
+        for balancer in self.made.balancers.values() {
+            let running = self.watches.iter().find(|watch| watch.is_of(balancer)).cloned();
+            watches.extend(running.or_else(|| self.watch(balancer, handle)));
+        }
+        self.watches = watches;
+    }
+
+    fn watch(&self, balancer: &Arc<Balancer>, handle: &Handle) -> Option<Arc<Watch>> {
+        match Prober::new(balancer.balancing(), &self.trusts) {
+            Ok(prober) => Some(Watch::start(balancer.clone(), prober, self.names.clone(), handle)),
+            Err(error) => {
+                let upstream = balancer.balancing().name.as_str();
+                tracing::error!(upstream, cause = %error, "Health is not watched: the client certificate cannot be used");
+                None
+            }
+        }
+    }
+
+    /// How well the targets of the upstream of this id are.
+    pub fn health(&self, upstream: Uuid) -> Option<UpstreamHealth> {
+        self.made.balancers.get(&upstream).map(|balancer| balancer.health())
+    }
+
+    /// Decides that a target of the upstream of this id is healthy or not, or only this address of it.
+    /// Answers whether there is one, and its health is watched.
+    pub fn decide(&self, upstream: Uuid, host: &str, port: u16, address: Option<SocketAddr>, healthy: bool) -> bool {
+        let balancer = self.made.balancers.get(&upstream);
+        balancer.is_some_and(|balancer| balancer.decide(host, port, address, healthy))
     }
 
     /// Watches an upstream, whether or not a service uses it.
@@ -369,7 +413,7 @@ impl Endpoint {
 }
 
 /// Who is to be at the other end of a connection for requests with this `Host`.
-fn name_in(host: &HeaderValue) -> Option<Arc<str>> {
+pub(crate) fn name_in(host: &HeaderValue) -> Option<Arc<str>> {
     let authority: http::uri::Authority = host.to_str().ok()?.parse().ok()?;
     Some(authority.host().to_ascii_lowercase().into())
 }
