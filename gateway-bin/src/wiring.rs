@@ -10,16 +10,18 @@ use std::{
 };
 
 use http::HeaderName;
+use tokio::runtime::Handle;
 use towergate_compression::{Coding, CompressionLayer, Level, MediaRange};
 use towergate_config::{
     Config, Settings,
     settings::{self, Listener, ResponseHeaders, SoKeepalive},
 };
-use towergate_core::{Form, Pages, Policy, Service};
-use towergate_runtime::{Base, CompileProblem, LoadError, Registry, compile};
+use towergate_core::{Balancing, Form, Pages, Policy, Service, UpstreamHealth};
+use towergate_runtime::{Base, CompileProblem, LoadError, Registry, TargetName, compile};
 use towergate_server::{Http2, Keepalive, Limits, Listen, RealIp, RealIpSource, ServerConfig, Timeouts, Tokens};
 use towergate_tls::Server;
 use towergate_upstream::{Destinations, ProxySettings, TlsSettings};
+use uuid::Uuid;
 
 /// The upstream crate's destinations, as the compiler asks for them.
 pub(crate) struct Reach {
@@ -47,8 +49,24 @@ impl towergate_runtime::Destinations for Reach {
         Box::new(Self { destinations, tls: self.tls.clone() })
     }
 
+    fn upstream(&mut self, balancing: &Arc<Balancing>) {
+        self.destinations.upstream(balancing);
+    }
+
     fn destination(&mut self, service: &Service) -> Arc<Policy> {
         self.destinations.destination(service)
+    }
+
+    fn start(&mut self, handle: &Handle) {
+        self.destinations.start(handle);
+    }
+
+    fn health(&self, upstream: Uuid) -> Option<UpstreamHealth> {
+        self.destinations.health(upstream)
+    }
+
+    fn decide(&self, upstream: Uuid, target: &TargetName<'_>, healthy: bool) -> bool {
+        self.destinations.decide(upstream, target.host, target.port, target.address, healthy)
     }
 }
 

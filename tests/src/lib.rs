@@ -15,6 +15,7 @@ mod case;
 mod client;
 mod document;
 mod exchange;
+mod fault_proxy;
 mod frame;
 mod frames;
 mod framing;
@@ -44,6 +45,7 @@ pub use case::{Allowed, BOTH, Case, FIRST, NONE, PERHAPS_BOTH, PERHAPS_FIRST, PE
 pub use client::Connection;
 pub use document::{proxying, proxying_to};
 pub use exchange::{answering, echoing, forwarded, returned};
+pub use fault_proxy::{Fault, FaultProxy};
 pub use frame::{Frame, code, flag, kind};
 pub use frames::Frames;
 pub use gateway::{Exit, Gateway};

@@ -16,7 +16,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("towergate-http1", &[]),
     ("towergate-tls", &[]),
     ("towergate-compression", &[]),
-    ("towergate-upstream", &["towergate-core", "towergate-http1", "towergate-lb", "towergate-tls"]),
+    ("towergate-balancer", &["towergate-core", "towergate-lb"]),
+    (
+        "towergate-upstream",
+        &["towergate-balancer", "towergate-core", "towergate-http1", "towergate-lb", "towergate-tls"],
+    ),
     (
         "towergate-runtime",
         &["towergate-config", "towergate-core", "towergate-router", "towergate-schema", "towergate-tls"],

@@ -49,6 +49,10 @@ pub(crate) async fn options_of_config() -> Response {
     options("GET, HEAD, OPTIONS, POST")
 }
 
+pub(crate) async fn options_of_put() -> Response {
+    options("OPTIONS, PUT")
+}
+
 fn options(methods: &'static str) -> Response {
     let methods = HeaderValue::from_static(methods);
     let headers = [

@@ -9,6 +9,10 @@
 //! | `/metrics` | GET | 200 | all metrics in Prometheus' text format, `text/plain; charset=UTF-8` |
 //! | `/plugins/{id or instance name}/state` | GET | 200 | what a running plugin tells of itself |
 //! | | | 404 | no plugin is called so |
+//! | `/upstreams/{name or id}/health` | GET | 200 | how well each target is; with `?balancer_health=1` the whole |
+//! | `/upstreams/{…}/targets/{id or host:port}/healthy`, `…/unhealthy`, `…/{address}/healthy`, `…/{address}/unhealthy` | PUT | 204 | decides it, until something else is noticed |
+//! | | | 400 | its health is not watched |
+//! | | | 404 | there is no such upstream, target or address |
 //! | `/config` | GET | 200 | the configuration in force, as YAML in a JSON string |
 //! | `/config` | POST | 201 | replaces it; 304 with `?check_hash=1` if it is the same already |
 //! | | | 400 | it is wrong: an error object with every problem; the one before stays in force |
@@ -38,13 +42,19 @@ mod node;
 mod plugin_state;
 mod status;
 mod status_api;
+mod upstream_health;
 
 use std::{
     fmt,
     sync::{Arc, atomic::AtomicBool},
 };
 
-use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{MethodRouter, get, put},
+};
 use towergate_config::Settings;
 use towergate_runtime::Control;
 use uuid::Uuid;
@@ -87,6 +97,8 @@ pub fn router(admin: Arc<Admin>) -> Router {
     let status = get(status::show).options(answer::options_of_get);
     let metrics = get(metrics::show).options(answer::options_of_get);
     let state = get(plugin_state::show).options(answer::options_of_get);
+    let health = get(upstream_health::show).options(answer::options_of_get);
+    let decided = |put: MethodRouter<_>| put.options(answer::options_of_put);
     let config = get(config::show).post(config::replace).options(answer::options_of_config);
     Router::new()
         .route("/", get(node::show).options(answer::options_of_get))
@@ -97,6 +109,18 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/metrics", metrics.clone())
         .route("/metrics/", metrics)
         .route("/plugins/{plugin}/state", state)
+        .route("/upstreams/{upstream}/health", health.clone())
+        .route("/upstreams/{upstream}/health/", health)
+        .route("/upstreams/{upstream}/targets/{target}/healthy", decided(put(upstream_health::healthy)))
+        .route("/upstreams/{upstream}/targets/{target}/unhealthy", decided(put(upstream_health::unhealthy)))
+        .route(
+            "/upstreams/{upstream}/targets/{target}/{address}/healthy",
+            decided(put(upstream_health::healthy_address)),
+        )
+        .route(
+            "/upstreams/{upstream}/targets/{target}/{address}/unhealthy",
+            decided(put(upstream_health::unhealthy_address)),
+        )
         .route("/config", config.clone())
         .route("/config/", config)
         .fallback(answer::not_found)

@@ -44,9 +44,6 @@ const FIELDS: &[(Kind, &str, &str, &[&str])] = &[
     (Kind::Routes, "protocols", "TCP and UDP come", &["http", "https", "grpc", "grpcs"]),
     (Kind::Routes, "sources", "TCP and UDP come", &[]),
     (Kind::Routes, "destinations", "TCP and UDP come", &[]),
-    (Kind::Upstreams, "algorithm", "algorithms other than round-robin come", &["round-robin"]),
-    (Kind::Upstreams, "hash_on", "hashing comes", &["none"]),
-    (Kind::Upstreams, "healthchecks", "health checks come", &[]),
     (Kind::Upstreams, "use_srv_name", "names from SRV records come", &[]),
 ];
 

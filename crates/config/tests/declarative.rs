@@ -54,8 +54,6 @@ fn what_cannot_work_in_the_guides_file_is_told() {
     assert_eq!(
         warnings(GUIDE),
         [
-            "kong.yml:68:7: upstreams[0].healthchecks: accepted, but does nothing yet: health checks come with a later version"
-                .to_owned(),
             "kong.yml:65:11: upstreams[0].name: upstream 'user-service-upstream' is referenced by no service: its targets get \
              no requests; did you mean `host: user-service-upstream` in service 'user-service'?"
                 .to_owned(),

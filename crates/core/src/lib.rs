@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod balancing;
 mod body;
 mod client;
 mod context;
@@ -24,7 +25,11 @@ mod route;
 mod shared;
 mod timing;
 mod traffic;
+mod upstream_health;
 
+pub use balancing::{
+    ActiveChecks, Algorithm, Balancing, HashInput, HealthChecks, HealthRules, Probe, ProbeKind, Target,
+};
 pub use body::{Body, BodyTooLarge, BoxError, GuardBody};
 pub use client::{Client, Scheme};
 pub use context::{Context, Matched};
@@ -43,7 +48,8 @@ pub use plan::{Choice, Level, Plan, Policy};
 pub use plugin::{Env, Plugin, PluginError, Slot, Task, Wrap};
 pub use reply::{Pages, Reply};
 pub use request_id::RequestId;
-pub use route::{Balancing, KeyPair, Protocol, Route, Service, Target, Tls};
+pub use route::{KeyPair, Protocol, Route, Service, Tls};
 pub use shared::Shared;
 pub use timing::Timing;
 pub use traffic::Traffic;
+pub use upstream_health::{AddressHealth, TargetHealth, UpstreamHealth};

@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
+use crate::balancing::Balancing;
+
 /// A protocol of a route or service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -134,28 +136,4 @@ impl fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyPair").field("certificate", &self.certificate).finish_non_exhaustive()
     }
-}
-
-/// An upstream entity: several targets behind one name.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Balancing {
-    /// Its id.
-    pub id: Uuid,
-    /// Its name.
-    pub name: String,
-    /// Replaces the target's name in `Host`.
-    pub host_header: Option<String>,
-    /// Its targets, in the order of configuration.
-    pub targets: Vec<Target>,
-}
-
-/// One target of an upstream.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Target {
-    /// Host name or address (IPv6 without brackets).
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// Its share of the traffic relative to its neighbours; 0 takes none.
-    pub weight: u16,
 }

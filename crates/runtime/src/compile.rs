@@ -1,10 +1,11 @@
 //! From a configuration to what workers run: pure, all problems at once.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use serde_json::Value;
+use tokio::runtime::Handle;
 use towergate_config::{Config, entities};
-use towergate_core::{Entities, Env, Plan, Policy, Shared};
+use towergate_core::{Balancing, Entities, Env, Plan, Policy, Shared, UpstreamHealth};
 use towergate_router::Router;
 use uuid::Uuid;
 
@@ -26,8 +27,37 @@ pub trait Destinations: Send {
     /// One for the next configuration; what the two have in common may be shared.
     fn next(&self) -> Box<dyn Destinations>;
 
+    /// Told of each upstream, whether or not a service uses it, before any service.
+    fn upstream(&mut self, _balancing: &Arc<Balancing>) {}
+
     /// What is needed to reach this service. Asked once per service and configuration.
     fn destination(&mut self, service: &towergate_core::Service) -> Arc<Policy>;
+
+    /// Begins what is done beside requests, on this runtime, once the configuration these were made
+    /// for is in force. It ends with them, unless the next ones go on with it.
+    fn start(&mut self, _handle: &Handle) {}
+
+    /// How well the targets of the upstream of this id are.
+    fn health(&self, _upstream: Uuid) -> Option<UpstreamHealth> {
+        None
+    }
+
+    /// Decides that a target of the upstream of this id is healthy or not, or only one address of it.
+    /// Answers whether there is one, and its health is watched.
+    fn decide(&self, _upstream: Uuid, _target: &TargetName<'_>, _healthy: bool) -> bool {
+        false
+    }
+}
+
+/// A target, or one address of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TargetName<'a> {
+    /// Host name or address as configured (IPv6 without brackets).
+    pub host: &'a str,
+    /// Port.
+    pub port: u16,
+    /// The one address that is meant.
+    pub address: Option<SocketAddr>,
 }
 
 /// A configuration, compiled: what runs, or ran, or may run next.
@@ -108,6 +138,7 @@ pub fn compile(
     let entities = Some(Arc::new(Shown(config.clone())) as Arc<dyn Entities>);
     let shared = Plan { directory, pages: base.pages.clone(), entities, ..Plan::default() };
     let resolved = Services::new(&config);
+    resolved.upstreams().for_each(|balancing| destinations.upstream(balancing));
     let mut services = HashMap::new();
     let mut plan = |served: &Served<'_>| {
         let mut plan = Plan { route: Some(Arc::new(resolve::route(served.route))), ..shared.clone() };

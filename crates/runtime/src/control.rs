@@ -6,11 +6,13 @@ use std::{
 };
 
 use towergate_config::Config;
+use towergate_core::UpstreamHealth;
 use towergate_tls::Identities;
+use uuid::Uuid;
 
 use crate::{
     base::Base,
-    compile::{Destinations, Runtime, compile},
+    compile::{Destinations, Runtime, TargetName, compile},
     loads::report_load,
     problem::CompileProblem,
     registry::Registry,
@@ -59,6 +61,7 @@ impl Control {
         let current = Arc::new(compile(Arc::new(config), &registry, &mut *destinations, &base, None)?);
         report_load(true);
         let (publisher, watched) = Publisher::new((0..workers).map(|_| current.table.copy()));
+        destinations.start(&handle);
         let mut tasks = Tasks::new(handle);
         follow(&mut tasks, &current);
         let state = Mutex::new(State { base, current, destinations, publisher, tasks });
@@ -95,8 +98,10 @@ impl Control {
         let State { base, current, destinations, publisher, tasks } = state;
         let mut reach = destinations.next();
         let next = Arc::new(compile(config, &self.registry, &mut *reach, base, Some(current))?);
-        *destinations = reach;
         publisher.publish((0..publisher.watchers()).map(|_| next.table.copy()).collect::<Vec<_>>());
+        reach.start(tasks.handle());
+        // What the ones before did beside requests, and these do not go on with, ends here.
+        *destinations = reach;
         follow(tasks, &next);
         *current = next.clone();
         publisher.sweep();
@@ -111,6 +116,17 @@ impl Control {
     /// The configuration in force.
     pub fn current(&self) -> Arc<Runtime> {
         self.lock().current.clone()
+    }
+
+    /// How well the targets of the upstream of this id are; `None` if no configuration in force has it.
+    pub fn health(&self, upstream: Uuid) -> Option<UpstreamHealth> {
+        self.lock().destinations.health(upstream)
+    }
+
+    /// Decides that a target is healthy or not until something else is noticed. Answers whether there
+    /// is one, and its health is watched.
+    pub fn decide_health(&self, upstream: Uuid, target: &TargetName<'_>, healthy: bool) -> bool {
+        self.lock().destinations.decide(upstream, target, healthy)
     }
 
     /// What configuration may name.

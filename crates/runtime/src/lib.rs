@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![doc = include_str!("LIFECYCLE.md")]
 
+mod balancing;
 mod base;
 mod certificates;
 mod compile;
@@ -21,11 +22,12 @@ mod tasks;
 mod watch;
 
 pub use base::Base;
-pub use compile::{Destinations, Runtime, compile};
+pub use compile::{Destinations, Runtime, TargetName, compile};
 pub use control::Control;
 pub use load::LoadError;
 pub use loads::report_load;
 pub use problem::CompileProblem;
 pub use registry::{Band, Built, PluginKind, Registry};
 pub use table::Table;
+pub use towergate_core::{AddressHealth, TargetHealth, UpstreamHealth};
 pub use watch::{Publisher, Watched};

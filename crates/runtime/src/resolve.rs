@@ -10,6 +10,8 @@ use towergate_core::{Balancing, KeyPair, Protocol, Route, Service, Target, Tls};
 use towergate_router::{Address, Protocols, Rule};
 use uuid::Uuid;
 
+use crate::balancing;
+
 /// What Kong falls back to where an entity says `null`.
 const TIMEOUT_MS: u32 = 60_000;
 const RETRIES: u32 = 5;
@@ -84,26 +86,32 @@ pub(crate) struct Services {
 
 impl Services {
     pub(crate) fn new(config: &Config) -> Self {
+        let certificates: HashMap<_, _> = config.certificates.iter().map(|entity| (entity.id, pair(entity))).collect();
         let mut targets: HashMap<Uuid, Vec<Target>> = HashMap::new();
         for entity in &config.targets {
-            targets.entry(entity.upstream).or_default().extend(target(entity));
+            targets.entry(entity.upstream).or_default().extend(balancing::target(entity));
         }
         let balancing = config.upstreams.iter().map(|upstream| {
             let targets = targets.remove(&upstream.id).unwrap_or_default();
-            let (id, name, host_header) = (upstream.id, upstream.name.clone(), upstream.host_header.clone());
-            (name.clone(), Arc::new(Balancing { id, name, host_header, targets }))
+            let identity = upstream.client_certificate.and_then(|id| certificates.get(&id)).cloned();
+            (upstream.name.clone(), Arc::new(balancing::of(upstream, targets, identity)))
         });
-        let certificates: HashMap<_, _> = config.certificates.iter().map(|entity| (entity.id, pair(entity))).collect();
+        let balancing: HashMap<_, _> = balancing.collect();
         let of_upstreams = config.upstreams.iter().filter_map(|upstream| {
             Some((upstream.name.clone(), certificates.get(&upstream.client_certificate?)?.clone()))
         });
         let authority = |entity: &entities::CaCertificate| (entity.id, entity.cert.as_str().into());
         Self {
-            balancing: balancing.collect(),
+            balancing,
             of_upstreams: of_upstreams.collect(),
             authorities: config.ca_certificates.iter().map(authority).collect(),
             certificates,
         }
+    }
+
+    /// All upstreams, whether or not a service uses them.
+    pub(crate) fn upstreams(&self) -> impl Iterator<Item = &Arc<Balancing>> {
+        self.balancing.values()
     }
 
     /// Whom a service trusts and who we are to it.
@@ -144,13 +152,6 @@ impl Services {
 fn pair(entity: &entities::Certificate) -> KeyPair {
     let entity = entity.effective();
     KeyPair { certificate: entity.cert.as_str().into(), key: entity.key.as_str().into() }
-}
-
-/// A target, taken apart. It was normalised to `host:port` when the configuration was read.
-fn target(entity: &entities::Target) -> Option<Target> {
-    let (host, port) = entity.target.rsplit_once(':')?;
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    Some(Target { host, port: port.parse().ok()?, weight: entity.weight.unwrap_or(100) })
 }
 
 fn protocol(protocol: entities::Protocol) -> Protocol {

@@ -33,6 +33,11 @@ impl Tasks {
         Self { handle, running: HashMap::new() }
     }
 
+    /// The runtime they run on.
+    pub(crate) fn handle(&self) -> &tokio::runtime::Handle {
+        &self.handle
+    }
+
     /// Makes the running tasks those of these policies: what is no longer in force stops, what was
     /// carried over goes on, what is new starts.
     pub(crate) fn follow<'a>(&mut self, policies: impl IntoIterator<Item = Followed<'a>>) {

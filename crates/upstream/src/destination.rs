@@ -5,25 +5,30 @@ use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Instant,
 };
 
 use http::HeaderValue;
-use towergate_core::{Attempt, Balancing, Context, Gate, Pass, Protocol, Service, Tls};
-use towergate_lb::RoundRobin;
+use tokio::runtime::Handle;
+use towergate_balancer::{Balancer, Flight, LookUp, Outcome, Picked};
+use towergate_core::{Algorithm, Attempt, Balancing, Context, Gate, Pass, Protocol, Service, Tls, UpstreamHealth};
 use towergate_tls::{Client, PemError};
 use uuid::Uuid;
 
 use crate::{
     error::{Error, Kind},
+    probe::Prober,
     resolve::Resolver,
     tls::{TlsSettings, Trusts},
     transport::{Key, Secured},
+    watch::Watch,
 };
 
 /// Makes the destinations of one configuration.
 ///
-/// Services that name the same upstream share its state (whose turn it is), and what did not
-/// change since the previous configuration is carried over with its state.
+/// Services that name the same upstream share its state (whose turn it is, who is healthy), and what did
+/// not change since the previous configuration is carried over with its state. An upstream that did
+/// change goes on with what is known of the health of its targets.
 ///
 /// ```
 /// # use towergate_upstream::Destinations;
@@ -34,8 +39,11 @@ use crate::{
 #[derive(Debug)]
 pub struct Destinations {
     trusts: Arc<Trusts>,
+    names: Arc<Resolver>,
     made: Made,
     previous: Made,
+    /// What is done beside requests for upstreams, from [`start`](Self::start) on.
+    watches: Vec<Arc<Watch>>,
 }
 
 impl Default for Destinations {
@@ -59,12 +67,14 @@ impl Destinations {
 
     /// For a first configuration, under these settings of TLS.
     pub fn trusting(settings: TlsSettings) -> Self {
-        Self { trusts: Trusts::new(settings), made: Made::default(), previous: Made::default() }
+        let (made, previous) = (Made::default(), Made::default());
+        Self { trusts: Trusts::new(settings), names: Arc::default(), made, previous, watches: Vec::new() }
     }
 
     /// For a configuration that follows on one these were made for.
     pub fn after(previous: &Self) -> Self {
-        Self { trusts: previous.trusts.clone(), made: Made::default(), previous: previous.made.clone() }
+        let (trusts, names, watches) = (previous.trusts.clone(), previous.names.clone(), previous.watches.clone());
+        Self { trusts, names, made: Made::default(), previous: previous.made.clone(), watches }
     }
 
     /// The same, under settings of TLS that may have changed.
@@ -73,8 +83,49 @@ impl Destinations {
         if next.trusts.settings != settings {
             next.trusts = Trusts::new(settings);
             next.previous.services.retain(|_, (service, _)| !service.protocol.is_tls());
+            next.watches.clear();
         }
         next
+    }
+
+    /// Begins what is done for upstreams beside requests, on this runtime: active health checks, looking up
+    /// names. What was begun for those that did not change goes on; the rest ends when the
+    /// destinations before are dropped.
+    pub fn start(&mut self, handle: &Handle) {
+        let mut watches = Vec::new();
+        for balancer in self.made.balancers.values() {
+            let running = self.watches.iter().find(|watch| watch.is_of(balancer)).cloned();
+            watches.extend(running.or_else(|| self.watch(balancer, handle)));
+        }
+        self.watches = watches;
+    }
+
+    fn watch(&self, balancer: &Arc<Balancer>, handle: &Handle) -> Option<Arc<Watch>> {
+        match Prober::new(balancer.balancing(), &self.trusts) {
+            Ok(prober) => Some(Watch::start(balancer.clone(), prober, self.names.clone(), handle)),
+            Err(error) => {
+                let upstream = balancer.balancing().name.as_str();
+                tracing::error!(upstream, cause = %error, "Health is not watched: the client certificate cannot be used");
+                None
+            }
+        }
+    }
+
+    /// How well the targets of the upstream of this id are.
+    pub fn health(&self, upstream: Uuid) -> Option<UpstreamHealth> {
+        self.made.balancers.get(&upstream).map(|balancer| balancer.health())
+    }
+
+    /// Decides that a target of the upstream of this id is healthy or not, or only this address of it.
+    /// Answers whether there is one, and its health is watched.
+    pub fn decide(&self, upstream: Uuid, host: &str, port: u16, address: Option<SocketAddr>, healthy: bool) -> bool {
+        let balancer = self.made.balancers.get(&upstream);
+        balancer.is_some_and(|balancer| balancer.decide(host, port, address, healthy))
+    }
+
+    /// Watches an upstream, whether or not a service uses it.
+    pub fn upstream(&mut self, balancing: &Arc<Balancing>) {
+        self.balancer(balancing);
     }
 
     /// The destination of this service, for [`Plan::destination`](towergate_core::Plan::destination).
@@ -103,17 +154,20 @@ impl Destinations {
 
     fn remember(&mut self, service: &Service, destination: &Arc<Destination>) {
         if let Way::Balanced { balancer, .. } = &destination.way {
-            self.made.balancers.entry(balancer.balancing.id).or_insert_with(|| balancer.clone());
+            self.made.balancers.entry(balancer.balancing().id).or_insert_with(|| balancer.clone());
         }
         self.made.services.insert(service.id, (service.clone(), destination.clone()));
     }
 
     fn balancer(&mut self, balancing: &Arc<Balancing>) -> Arc<Balancer> {
-        let known = [&self.made, &self.previous]
-            .into_iter()
-            .filter_map(|made| made.balancers.get(&balancing.id))
-            .find(|balancer| *balancer.balancing == **balancing);
-        let balancer = known.cloned().unwrap_or_else(|| Arc::new(Balancer::new(balancing.clone())));
+        let known: Vec<_> =
+            [&self.made, &self.previous].into_iter().filter_map(|made| made.balancers.get(&balancing.id)).collect();
+        let same = known.iter().find(|balancer| **balancer.balancing() == **balancing);
+        let balancer = match (same, known.last()) {
+            (Some(same), _) => Arc::clone(same),
+            (None, Some(before)) => Arc::new(Balancer::after(before, balancing.clone(), Instant::now())),
+            (None, None) => Arc::new(Balancer::new(balancing.clone(), Instant::now())),
+        };
         self.made.balancers.insert(balancing.id, balancer.clone());
         balancer
     }
@@ -159,20 +213,6 @@ enum Place {
     Name(Box<str>),
 }
 
-/// The targets of one upstream and whose turn it is.
-#[derive(Debug)]
-struct Balancer {
-    balancing: Arc<Balancing>,
-    turns: RoundRobin,
-}
-
-impl Balancer {
-    fn new(balancing: Arc<Balancing>) -> Self {
-        let turns = RoundRobin::new(balancing.targets.iter().map(|target| target.weight));
-        Self { balancing, turns }
-    }
-}
-
 /// What one attempt connects to.
 #[derive(Debug)]
 pub(crate) struct Peer<'a> {
@@ -189,9 +229,11 @@ pub(crate) struct Peer<'a> {
 /// who else has a say in it.
 #[derive(Default)]
 pub(crate) struct Tried<'a> {
-    targets: Vec<usize>,
     addresses: Vec<SocketAddr>,
-    latest: Option<usize>,
+    /// What the requests of one key are kept together by.
+    hash: u32,
+    /// The target of an upstream that was picked last, and whose it is.
+    latest: Option<(&'a Balancer, Picked)>,
     gate: Option<(&'a dyn Gate, &'a Context)>,
     /// Leave for the attempt at the latest pick.
     pass: Option<Box<dyn Pass + 'a>>,
@@ -209,15 +251,24 @@ impl Peer<'_> {
 }
 
 impl<'a> Tried<'a> {
-    /// Nothing yet, for a request with this context.
-    pub(crate) fn new(cx: &'a Context) -> Self {
-        Self { gate: cx.gate().map(|gate| (gate, cx)), ..Self::default() }
+    /// Nothing yet, for a request with this context and the hash of its key.
+    pub(crate) fn new(cx: &'a Context, hash: u32) -> Self {
+        Self { gate: cx.gate().map(|gate| (gate, cx)), hash, ..Self::default() }
     }
 
-    /// Notes that the attempt at the latest pick failed.
-    pub(crate) fn failed(&mut self, address: SocketAddr) {
-        self.targets.extend(self.latest.take());
+    /// Notes that the attempt at the latest pick failed and another follows.
+    pub(crate) fn failed(&mut self, address: SocketAddr, outcome: Outcome) {
+        if let Some((balancer, picked)) = self.latest.take() {
+            balancer.report(&picked, outcome);
+        }
         self.addresses.push(address);
+    }
+
+    /// Notes how the last attempt ended; answers what counts as long as its request is under way.
+    pub(crate) fn ended(&mut self, outcome: Outcome) -> Option<Flight> {
+        let (balancer, picked) = self.latest.take()?;
+        balancer.report(&picked, outcome);
+        picked.flight
     }
 
     /// Tells the gate how the attempt at the latest pick went, if there is a gate.
@@ -248,8 +299,8 @@ impl Destination {
             }
             None => Way::Single(Endpoint::new(&service.host, service.port, None, protocol)),
             Some(balancer) => {
-                let name = balancer.balancing.host_header.as_deref();
-                let targets = balancer.balancing.targets.iter();
+                let name = balancer.balancing().host_header.as_deref();
+                let targets = balancer.balancing().targets.iter();
                 let endpoints =
                     targets.map(|target| Endpoint::new(&target.host, target.port, name, protocol)).collect();
                 Way::Balanced { balancer, endpoints }
@@ -263,61 +314,75 @@ impl Destination {
         self.is_http2
     }
 
+    /// The upstream whose targets are chosen by a key, if they are.
+    pub(crate) fn hashing(&self) -> Option<&Balancing> {
+        let Way::Balanced { balancer, .. } = &self.way else { return None };
+        Some(&**balancer.balancing()).filter(|balancing| balancing.algorithm == Algorithm::ConsistentHashing)
+    }
+
     /// Where the next attempt goes.
-    pub(crate) async fn pick<'a>(&'a self, resolver: &Resolver, tried: &mut Tried<'a>) -> Result<Peer<'a>, Error> {
+    pub(crate) async fn pick<'a>(
+        &'a self,
+        resolver: &Arc<Resolver>,
+        tried: &mut Tried<'a>,
+        now: Instant,
+    ) -> Result<Peer<'a>, Error> {
         let peer = match &self.way {
             Way::Unsupported(protocol) => Err(Error::new(Kind::Unsupported(*protocol))),
             Way::Broken(why) => Err(Error::new(Kind::Certificates(why.clone()))),
             Way::Single(endpoint) if !tried.admit(&endpoint.target) => Err(Error::new(Kind::Barred)),
             Way::Single(endpoint) => endpoint.peer(resolver, &tried.addresses).await,
-            Way::Balanced { balancer, endpoints } => pick_target(&balancer.turns, endpoints, resolver, tried).await,
+            Way::Balanced { balancer, endpoints } => {
+                let was_asked_for = look_up(balancer, resolver, now).await;
+                let peer = pick_target(balancer, endpoints, tried);
+                peer.map(|peer| Peer { was_asked_for, ..peer })
+            }
         }?;
         Ok(Peer { client: self.client.as_ref(), ..peer })
     }
 }
 
-/// Picks a target; one whose name has no address, or that is not to be tried now, is passed over,
-/// which is not an attempt.
-async fn pick_target<'a>(
-    turns: &RoundRobin,
+/// Has names looked up that are due: beside requests, unless nothing is known yet. Answers whether
+/// that was waited for.
+async fn look_up(balancer: &Arc<Balancer>, resolver: &Arc<Resolver>, now: Instant) -> bool {
+    match balancer.look_up(now) {
+        LookUp::None => false,
+        LookUp::Beside => {
+            let (balancer, resolver) = (balancer.clone(), resolver.clone());
+            tokio::spawn(async move { balancer.refresh(&*resolver, now).await });
+            false
+        }
+        LookUp::First => {
+            balancer.refresh(&**resolver, now).await;
+            true
+        }
+    }
+}
+
+/// Picks a target; one that is not to be tried now is passed over, which is not an attempt.
+fn pick_target<'a>(
+    balancer: &'a Balancer,
     endpoints: &'a [Endpoint],
-    resolver: &Resolver,
     tried: &mut Tried<'a>,
 ) -> Result<Peer<'a>, Error> {
-    let mut passed_over = Vec::new();
-    let mut reason = Kind::NoPeer;
+    let mut barred = Vec::new();
     loop {
-        let picked = if tried.targets.is_empty() && passed_over.is_empty() {
-            turns.pick()
-        } else {
-            let avoided = [tried.targets.as_slice(), &passed_over].concat();
-            // With every target tried, those that can be are asked a second time.
-            turns
-                .pick_except(&avoided)
-                .filter(|place| !passed_over.contains(place))
-                .or_else(|| turns.pick_except(&passed_over))
+        let picked = balancer.pick(tried.hash, &tried.addresses, &barred);
+        let Some((endpoint, picked)) = picked.and_then(|picked| Some((endpoints.get(picked.target)?, picked))) else {
+            return Err(Error::new(if barred.is_empty() { Kind::NoPeer } else { Kind::Barred }));
         };
-        let Some((place, endpoint)) = picked.and_then(|place| Some((place, endpoints.get(place)?))) else {
-            return Err(Error::new(reason));
-        };
-        if passed_over.contains(&place) {
-            return Err(Error::new(reason));
+        if tried.admit(&endpoint.target) {
+            let address = picked.address;
+            tried.latest = Some((balancer, picked));
+            return Ok(Peer {
+                address,
+                host: &endpoint.host,
+                was_asked_for: false,
+                name: &endpoint.name,
+                client: None,
+            });
         }
-        if !tried.admit(&endpoint.target) {
-            reason = Kind::Barred;
-            passed_over.push(place);
-            continue;
-        }
-        match endpoint.peer(resolver, &tried.addresses).await {
-            Ok(peer) => {
-                tried.latest = Some(place);
-                return Ok(peer);
-            }
-            Err(error) => {
-                tracing::debug!(cause = %error, "Target passed over");
-                passed_over.push(place);
-            }
-        }
+        barred.push(picked.target);
     }
 }
 
@@ -348,7 +413,7 @@ impl Endpoint {
 }
 
 /// Who is to be at the other end of a connection for requests with this `Host`.
-fn name_in(host: &HeaderValue) -> Option<Arc<str>> {
+pub(crate) fn name_in(host: &HeaderValue) -> Option<Arc<str>> {
     let authority: http::uri::Authority = host.to_str().ok()?.parse().ok()?;
     Some(authority.host().to_ascii_lowercase().into())
 }
@@ -392,19 +457,15 @@ mod tests {
     fn upstream(host_header: Option<&str>, targets: &[(&str, u16, u16)]) -> Arc<Balancing> {
         let targets =
             targets.iter().map(|(host, port, weight)| Target { host: (*host).into(), port: *port, weight: *weight });
-        Arc::new(Balancing {
-            id: Uuid::new_v4(),
-            name: "up".into(),
-            host_header: host_header.map(Into::into),
-            targets: targets.collect(),
-        })
+        let host_header = host_header.map(Into::into);
+        Arc::new(Balancing { host_header, ..Balancing::new(Uuid::new_v4(), "up", targets.collect()) })
     }
 
     async fn pick(service: &Service) -> Result<(String, String), Error> {
         let destination = Destinations::new().make(service);
-        let resolver = Resolver::default();
+        let resolver = Arc::default();
         let mut tried = Tried::default();
-        let peer = destination.pick(&resolver, &mut tried).await?;
+        let peer = destination.pick(&resolver, &mut tried, Instant::now()).await?;
         Ok((peer.address.to_string(), peer.host.to_str().unwrap().to_owned()))
     }
 
@@ -446,12 +507,12 @@ mod tests {
     async fn an_attempt_goes_to_another_target_while_one_is_left() {
         let service = service("up", 80, Some(upstream(None, &[("127.0.0.1", 1, 1), ("127.0.0.1", 2, 1)])));
         let destination = Destinations::new().make(&service);
-        let resolver = Resolver::default();
+        let resolver = Arc::default();
         let mut tried = Tried::default();
         let mut seen = Vec::new();
         for _ in 0..4 {
-            let address = destination.pick(&resolver, &mut tried).await.unwrap().address;
-            tried.failed(address);
+            let address = destination.pick(&resolver, &mut tried, Instant::now()).await.unwrap().address;
+            tried.failed(address, Outcome::Broken);
             seen.push(address.port());
         }
         assert_ne!(seen[0], seen[1], "{seen:?}: the second attempt goes elsewhere, later ones anywhere");
@@ -485,14 +546,14 @@ mod tests {
             (secure("127.0.0.1", 443, None), Some("not a name"), "127.0.0.1"),
         ] {
             let destination = Destinations::new().make(&service);
-            let (resolver, mut tried) = (Resolver::default(), Tried::default());
-            let peer = destination.pick(&resolver, &mut tried).await.unwrap();
+            let (resolver, mut tried) = (Arc::default(), Tried::default());
+            let peer = destination.pick(&resolver, &mut tried, Instant::now()).await.unwrap();
             let key = peer.key(host.map(HeaderValue::from_static).as_ref());
             assert_eq!(&*key.tls.unwrap().name, expected, "{host:?}");
         }
         let plain = Destinations::new().make(&service("127.0.0.1", 443, None));
-        let (resolver, mut tried) = (Resolver::default(), Tried::default());
-        assert!(plain.pick(&resolver, &mut tried).await.unwrap().key(None).tls.is_none());
+        let (resolver, mut tried) = (Arc::default(), Tried::default());
+        assert!(plain.pick(&resolver, &mut tried, Instant::now()).await.unwrap().key(None).tls.is_none());
     }
 
     #[tokio::test]
@@ -517,8 +578,8 @@ mod tests {
         let other = made(&mut fourth, strict());
         let mut keys = Vec::new();
         for destination in all.iter().chain([&after, &same, &other]) {
-            let (resolver, mut tried) = (Resolver::default(), Tried::default());
-            keys.push(destination.pick(&resolver, &mut tried).await.unwrap().key(None));
+            let (resolver, mut tried) = (Arc::default(), Tried::default());
+            keys.push(destination.pick(&resolver, &mut tried, Instant::now()).await.unwrap().key(None));
         }
         let equal: Vec<_> = keys.iter().map(|key| keys.iter().position(|other| other == key).unwrap()).collect();
         assert_eq!(equal, [0, 0, 0, 3, 4, 3, 3, 7], "{keys:#?}");
@@ -528,7 +589,7 @@ mod tests {
     async fn certificates_that_cannot_be_read_are_told_and_never_ignored() {
         let tls = Tls { verify: Some(true), authorities: vec!["".into()], ..Tls::default() };
         let destination = Destinations::new().make(&Service { tls: Some(tls), ..secure("127.0.0.1", 443, None) });
-        let error = destination.pick(&Resolver::default(), &mut Tried::default()).await.unwrap_err();
+        let error = destination.pick(&Arc::default(), &mut Tried::default(), Instant::now()).await.unwrap_err();
         let expected = "the service's certificates cannot be used: invalid certificate: expected PEM";
         assert!(error.to_string().starts_with(expected), "{error}");
         assert_eq!(error.status().as_u16(), 502);

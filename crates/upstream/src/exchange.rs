@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts, uri::Scheme};
 use http_body::Body as _;
+use towergate_balancer::{Flight, Outcome};
 use towergate_core::{Attempt, Body, Context, Service};
 use towergate_http1::{
     Spelling, Upgrade,
@@ -13,9 +14,12 @@ use towergate_http1::{
 use crate::{
     answer,
     connection::{Connection, Received},
+    counted,
     destination::{Destination, Peer, Tried},
     error::{Error, Kind},
-    forward, hop, http2,
+    forward,
+    hash_key::HashKey,
+    hop, http2,
     pool::Berth,
     proxy::Worker,
     request_body::RequestBody,
@@ -74,26 +78,37 @@ impl<'a> Exchange<'a> {
     /// Tries until an upstream answers or nothing more may be tried.
     pub(crate) async fn run(self, destination: &Destination) -> Result<Response<Body>, Error> {
         let mut tries = Tries::default();
-        let result = self.attempts(destination, &mut tries).await;
+        let key = destination.hashing().map(|balancing| HashKey::of(balancing, self.cx, self.head));
+        let hash = key.as_ref().map_or(0, |key| key.hash);
+        let result = self.attempts(destination, &mut tries, hash).await;
         self.cx.record_upstream(tries);
-        let answered = result?;
+        let (answered, flight) = result?;
         let now = Instant::now();
         self.cx.timing.mark_answered(now);
         self.cx.mark_proxied();
-        Ok(match answered {
-            Answered::Http1(response, berth) => self.pass_on(response, berth, now).await,
-            Answered::Http2(response) => self.pass_on_http2(response),
-        })
+        let mut response = match answered {
+            Answered::Http1(response, berth) => self.pass_on(response, berth, now, flight).await,
+            Answered::Http2(response) => counted::response(self.pass_on_http2(response), flight),
+        };
+        if let Some(cookie) = key.and_then(|key| key.cookie) {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        Ok(response)
     }
 
-    async fn attempts(&self, destination: &Destination, tries: &mut Tries) -> Result<Answered, Error> {
+    async fn attempts(
+        &self,
+        destination: &Destination,
+        tries: &mut Tries,
+        hash: u32,
+    ) -> Result<(Answered, Option<Flight>), Error> {
         let target = forward::target(self.cx, self.head).ok_or(Error::new(Kind::BadRequest))?;
-        let mut tried = Tried::new(self.cx);
+        let mut tried = Tried::new(self.cx, hash);
         let mut left = self.service.retries;
         let mut failure = None;
         loop {
             let started = Instant::now();
-            let peer = match destination.pick(&self.worker.resolver, &mut tried).await {
+            let peer = match destination.pick(&self.worker.resolver, &mut tried, started).await {
                 // A request that has been tried is told what became of that.
                 Err(error) if error.is_barred() => return Err(failure.unwrap_or(error)),
                 picked => picked?,
@@ -110,10 +125,22 @@ impl<'a> Exchange<'a> {
                 Err(error) if left > 0 && self.may_repeat(&error) => {
                     tracing::debug!(upstream = %peer.address, cause = %error, "Trying again");
                     left -= 1;
-                    tried.failed(peer.address);
+                    tried.failed(peer.address, failed(&error));
                     failure = Some(error);
                 }
-                result => return result,
+                Ok(answered) => {
+                    let flight = tried.ended(ended(answered.status()));
+                    if let Some(flight) = &flight {
+                        let now = Instant::now();
+                        flight.answered(now.saturating_duration_since(sent), now);
+                    }
+                    return Ok((answered, flight));
+                }
+                // Of the last attempt Kong counts what the client reads, which is no failed connection.
+                Err(error) => {
+                    tried.ended(ended(error.status()));
+                    return Err(error);
+                }
             }
         }
     }
@@ -221,19 +248,25 @@ impl<'a> Exchange<'a> {
     }
 
     /// The upstream's response as the client gets it.
-    async fn pass_on(self, response: Response<Received>, berth: Berth, now: Instant) -> Response<Body> {
+    async fn pass_on(
+        self,
+        response: Response<Received>,
+        berth: Berth,
+        now: Instant,
+        flight: Option<Flight>,
+    ) -> Response<Body> {
         let (mut head, received) = response.into_parts();
         head.version = Version::HTTP_11;
         if let (true, Some(wish)) = (received.is_upgrade(), self.wish) {
             websocket::pass_on(&mut head.headers, self.trailers);
             let patience = Patience { idle: self.service.read_timeout, write: self.service.write_timeout };
-            tunnel::open(wish, received.upgrade(), patience, self.cx.request_id);
+            tunnel::open(wish, received.upgrade(), patience, self.cx.request_id, flight);
             return Response::from_parts(head, Body::Empty);
         }
         let framed = received.size_hint().exact();
         hop::strip_response(&mut head.headers, &self.head.method, head.status, framed, self.trailers);
         let body = answer::body(received, berth, now.into()).await;
-        Response::from_parts(head, body)
+        counted::response(Response::from_parts(head, body), flight)
     }
 
     /// The same over HTTP/2, where the length is what the protocol has checked.
@@ -243,6 +276,19 @@ impl<'a> Exchange<'a> {
         hop::strip_response(&mut head.headers, &self.head.method, head.status, announced, self.trailers);
         let body = if answer.is_end_stream() { Body::Empty } else { Body::Boxed(Box::pin(answer)) };
         Response::from_parts(head, body)
+    }
+}
+
+/// How an attempt failed that is not the last, for passive health checks.
+fn failed(error: &Error) -> Outcome {
+    if error.is_timeout() { Outcome::TimedOut } else { Outcome::Broken }
+}
+
+/// How the last attempt ended, by what the client reads: any 504 is a timeout, as in Kong.
+fn ended(status: StatusCode) -> Outcome {
+    match status {
+        StatusCode::GATEWAY_TIMEOUT => Outcome::TimedOut,
+        status => Outcome::Status(status.as_u16()),
     }
 }
 

@@ -26,7 +26,7 @@ mod socket;
 mod stall;
 mod upload;
 
-pub(crate) use {answer::Answer, head::head, pool::Pool, send::send};
+pub(crate) use {answer::Answer, connection::Connection, head::head, pool::Pool, send::send};
 
 use std::time::Duration;
 

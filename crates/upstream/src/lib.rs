@@ -34,6 +34,14 @@
 //! lets none be tried. Why the gateway answered a request itself stands in the context as its
 //! [`Fault`](towergate_core::Fault).
 //!
+//! # Targets
+//!
+//! Where a service's host is an upstream entity, `towergate-balancer` says which target is next and is
+//! told how attempts went. [`Destinations::start`] begins what is done beside requests: asking targets
+//! how they are (one request of HTTP/1.0, a connection, or the settings of HTTP/2) and looking up their
+//! names. What Kong counts is counted: each failed attempt that another follows, and of the last one what
+//! the client reads.
+//!
 //! # gRPC
 //!
 //! Calls stream in both directions and with trailers: nothing waits for the whole of a request, and a
@@ -109,13 +117,16 @@
 
 mod answer;
 mod connection;
+mod counted;
 mod destination;
 mod error;
 mod exchange;
 mod forward;
+mod hash_key;
 mod hop;
 mod http2;
 mod pool;
+mod probe;
 mod proxy;
 mod request_body;
 mod resolve;
@@ -125,6 +136,7 @@ mod tls;
 mod transport;
 mod tries;
 mod tunnel;
+mod watch;
 mod websocket;
 
 pub use destination::Destinations;

@@ -47,7 +47,7 @@ pub(crate) struct Worker {
     pub(crate) forwarding: Forwarding,
     pub(crate) pool: Arc<Pool>,
     pub(crate) http2: Arc<http2::Pool>,
-    pub(crate) resolver: Resolver,
+    pub(crate) resolver: Arc<Resolver>,
     /// Where requests without a plan go.
     fixed: Option<(Target, Arc<Destination>)>,
 }
@@ -70,7 +70,7 @@ impl Proxy {
             forwarding: Forwarding::new(settings),
             pool: Arc::new(Pool::new(settings)),
             http2: Arc::new(http2::Pool::new(settings)),
-            resolver: Resolver::default(),
+            resolver: Arc::default(),
             fixed,
         };
         Self { worker: Arc::new(worker) }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use tokio::{sync::OnceCell, time::Instant};
+use towergate_balancer::{Address, Answer, Asking, Names};
 
 use crate::error::{Error, Kind};
 
@@ -56,6 +57,16 @@ impl Resolver {
         address.ok_or_else(|| Error::new(Kind::Resolve(name.to_owned())))
     }
 
+    /// All addresses of this name, and how long they are good for.
+    async fn all(&self, name: &str) -> Answer {
+        let addresses = self.entry(name).addresses(name).await;
+        let address = |ip: &IpAddr| Address { ip: *ip, port: None, weight: None };
+        match addresses {
+            Some(found) => Answer { addresses: found.iter().map(address).collect(), ttl: FRESH, kind: "A".into() },
+            None => Answer { addresses: Vec::new(), ttl: FRESH_FAILURE, kind: "name resolution failed".into() },
+        }
+    }
+
     /// The open or still fresh question for this name; a new one otherwise.
     fn entry(&self, name: &str) -> Arc<Entry> {
         let now = Instant::now();
@@ -75,6 +86,12 @@ impl Resolver {
         }
         names.insert(name.into(), entry.clone());
         entry
+    }
+}
+
+impl Names for Resolver {
+    fn look_up<'a>(&'a self, name: &'a str) -> Asking<'a> {
+        Box::pin(self.all(name))
     }
 }
 

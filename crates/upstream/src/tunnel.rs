@@ -19,6 +19,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep},
 };
+use towergate_balancer::Flight;
 use towergate_core::RequestId;
 use towergate_http1::{Upgrade, client::Upgraded};
 
@@ -39,9 +40,14 @@ pub(crate) struct Patience {
 }
 
 /// Opens a tunnel in a task of its own, once the client has been told that it may switch. If it never
-/// is, the upstream's connection is closed.
-pub(crate) fn open<U>(wish: Upgrade, upstream: Option<Upgraded<U>>, patience: Patience, request_id: RequestId)
-where
+/// is, the upstream's connection is closed. The request is in `flight` until the tunnel's end.
+pub(crate) fn open<U>(
+    wish: Upgrade,
+    upstream: Option<Upgraded<U>>,
+    patience: Patience,
+    request_id: RequestId,
+    flight: Option<Flight>,
+) where
     U: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Some(Upgraded { io, read }) = upstream else { return };
@@ -55,6 +61,7 @@ where
             Ended::Idle(_) | Ended::Stuck(_) => tracing::info!(request_id, cause = %ended, "WebSocket closed"),
             Ended::Finished | Ended::Broken(_) => tracing::debug!(request_id, cause = %ended, "WebSocket ended"),
         }
+        drop(flight);
     });
 }
 

@@ -151,7 +151,7 @@ pub(crate) fn service(address: SocketAddr) -> Service {
 /// A service in front of several targets.
 pub(crate) fn balanced(targets: &[SocketAddr]) -> Service {
     let targets = targets.iter().map(|a| Target { host: a.ip().to_string(), port: a.port(), weight: 100 }).collect();
-    let balancing = Balancing { id: Uuid::new_v4(), name: "up".into(), host_header: None, targets };
+    let balancing = Balancing::new(Uuid::new_v4(), "up", targets);
     Service { balancing: Some(Arc::new(balancing)), ..service("127.0.0.1:1".parse().unwrap()) }
 }
 

@@ -1,0 +1,41 @@
+//! Who is asked how they are, and what they say.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use crate::{balancer::Balancer, health::Health, rules::Outcome};
+
+/// An address that is to be asked.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// The address.
+    pub address: SocketAddr,
+    /// The host name of its target, or the address in its place.
+    pub host: String,
+    health: Arc<Health>,
+}
+
+impl Balancer {
+    /// The addresses that are healthy, or those that are not, and get requests at all.
+    #[must_use]
+    pub fn subjects(&self, healthy: bool) -> Vec<Subject> {
+        let targets = &self.balancing().targets;
+        let ring = self.ring();
+        let members = ring.members.iter();
+        members
+            .filter(|member| member.weight > 0 && member.health.state().is_in_rotation() == healthy)
+            .filter_map(|member| {
+                let host = targets.get(member.target)?.host.clone();
+                Some(Subject { address: member.address, host, health: member.health.clone() })
+            })
+            .collect()
+    }
+
+    /// Takes in what an address said when it was asked (active health checks).
+    pub fn probed(&self, subject: &Subject, outcome: Outcome) {
+        let rules = self.active_rules();
+        let changed = rules.judge(outcome).and_then(|report| subject.health.report(report, rules.limits()));
+        if let Some(state) = changed {
+            self.tell(subject.address, state.is_in_rotation(), "asked");
+        }
+    }
+}
