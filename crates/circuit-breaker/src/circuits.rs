@@ -16,7 +16,8 @@ use crate::{
     watch::{Names, Watch},
 };
 
-/// So many circuits are kept whatever they are for; beyond, those that a new one could replace go.
+/// So many circuits are kept whatever they are for; beyond, those that a new one could replace go
+/// each time their number has doubled.
 const KEPT: usize = 1024;
 
 /// A circuit, and who is told about it.
@@ -42,7 +43,8 @@ impl Drop for Watched {
 pub(crate) struct Circuits {
     rules: Rules,
     made: ArcSwap<HashMap<OwnedKey, Arc<Watched>>>,
-    making: Mutex<()>,
+    /// How many there may be before some go; held by whoever makes one.
+    most: Mutex<usize>,
 }
 
 /// What a circuit is for: a service or route by its id, and the target, if it is for one. All nil
@@ -79,7 +81,7 @@ impl Equivalent<OwnedKey> for Key<'_> {
 
 impl Circuits {
     pub(crate) fn new(rules: Rules) -> Self {
-        Self { rules, made: ArcSwap::default(), making: Mutex::default() }
+        Self { rules, made: ArcSwap::default(), most: Mutex::new(KEPT) }
     }
 
     /// Does something with the circuit of this key, which is made if there is none.
@@ -102,14 +104,15 @@ impl Circuits {
     }
 
     fn make(&self, key: Key<'_>, now: Instant, names: impl FnOnce() -> Names) -> Arc<Watched> {
-        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut most = self.most.lock().unwrap_or_else(PoisonError::into_inner);
         let made = self.made.load();
         if let Some(watched) = made.get(&key) {
             return watched.clone();
         }
         let mut next = HashMap::clone(&made);
-        if next.len() >= KEPT {
+        if next.len() >= *most {
             next.retain(|_, watched| !watched.circuit.is_idle(now));
+            *most = next.len().saturating_mul(2).max(KEPT);
         }
         let watched = Arc::new(Watched { circuit: Circuit::new(self.rules, now), watch: Watch::new(names()) });
         next.insert(OwnedKey { id: key.id, target: key.target.into() }, watched.clone());
