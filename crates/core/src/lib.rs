@@ -37,4 +37,4 @@ pub use request_id::RequestId;
 pub use route::{Balancing, KeyPair, Protocol, Route, Service, Target, Tls};
 pub use shared::Shared;
 pub use timing::Timing;
-pub use traffic::Traffic;
+pub use traffic::{Traffic, Tunnelled};

@@ -220,7 +220,7 @@ impl<'a> Exchange<'a> {
         if let (true, Some(wish)) = (received.is_upgrade(), self.wish) {
             websocket::pass_on(&mut head.headers, self.trailers);
             let patience = Patience { idle: self.service.read_timeout, write: self.service.write_timeout };
-            tunnel::open(wish, received.upgrade(), patience, self.cx.request_id);
+            tunnel::open(wish, received.upgrade(), patience, self.cx.traffic.tunnel(), self.cx.request_id);
             return Response::from_parts(head, Body::Empty);
         }
         let framed = received.size_hint().exact();
