@@ -312,12 +312,17 @@ fn a_websocket_is_one_request_as_long_as_it_is_open() {
         proxying_to(&sockets.url(), &["retries: 0"]) + &format!("plugins: [{{name: prometheus, config: {ALL}}}]\n");
     let gateway = Gateway::serving(&document);
     let mut socket = open(gateway.proxy(), "/echo");
-    socket.send(Message::text("hello")).unwrap();
-    assert_eq!(socket.read().unwrap(), Message::text("hello"));
+    let message = Message::text("x".repeat(100_000));
+    socket.send(message.clone()).unwrap();
+    assert!(socket.read().unwrap() == message);
     assert_eq!(sample(&gateway, &requests(101, "service", "")), None, "it is under way");
     socket.close(None).unwrap();
     while socket.read().is_ok() {}
     assert_counts(&gateway, &requests(101, "service", ""), 1.0);
+    for direction in ["ingress", "egress"] {
+        let bytes = sample(&gateway, &bandwidth(direction, ""));
+        assert!(bytes.is_some_and(|bytes| (100_100.0..101_000.0).contains(&bytes)), "{direction}: {bytes:?}");
+    }
 }
 
 #[test]

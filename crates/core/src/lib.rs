@@ -51,5 +51,5 @@ pub use request_id::RequestId;
 pub use route::{KeyPair, Protocol, Route, Service, Tls};
 pub use shared::Shared;
 pub use timing::Timing;
-pub use traffic::Traffic;
+pub use traffic::{Traffic, Tunnelled};
 pub use upstream_health::{AddressHealth, TargetHealth, UpstreamHealth};

@@ -15,6 +15,16 @@ pub struct Traffic {
     is_asked: AtomicBool,
     received: OnceLock<Arc<AtomicU64>>,
     sent: AtomicU64,
+    tunnel: OnceLock<Tunnelled>,
+}
+
+/// What passes through a tunnel that a request has become, in bytes.
+#[derive(Debug, Clone, Default)]
+pub struct Tunnelled {
+    /// From the client.
+    pub up: Arc<AtomicU64>,
+    /// To the client.
+    pub down: Arc<AtomicU64>,
 }
 
 impl Traffic {
@@ -34,10 +44,16 @@ impl Traffic {
         let _ = self.received.set(counter);
     }
 
-    /// The bytes of the request's body so far; `None` if nobody counts, as for a body that was there
-    /// with its head.
+    /// Where a tunnel counts, which the request becomes now (a WebSocket); `None` if nobody wants to know.
+    pub fn tunnel(&self) -> Option<Tunnelled> {
+        self.is_asked().then(|| self.tunnel.get_or_init(Tunnelled::default).clone())
+    }
+
+    /// The bytes of the request's body so far, or of what came through its tunnel; `None` if nobody
+    /// counts, as for a body that was there with its head.
     pub fn received(&self) -> Option<u64> {
-        self.received.get().map(|counter| counter.load(Relaxed))
+        let tunnelled = self.tunnel.get().map(|tunnel| &tunnel.up);
+        self.received.get().or(tunnelled).map(|counter| counter.load(Relaxed))
     }
 
     /// Counts bytes that are sent: the head as it is written, a frame of the body.
@@ -45,9 +61,10 @@ impl Traffic {
         self.sent.fetch_add(bytes, Relaxed);
     }
 
-    /// The bytes of the response so far, its head among them; 0 if nobody counts.
+    /// The bytes of the response so far, its head and what its tunnel carried among them; 0 if nobody counts.
     pub fn sent(&self) -> u64 {
-        self.sent.load(Relaxed)
+        let tunnelled = self.tunnel.get().map_or(0, |tunnel| tunnel.down.load(Relaxed));
+        self.sent.load(Relaxed).saturating_add(tunnelled)
     }
 }
 
@@ -68,5 +85,17 @@ mod tests {
         traffic.receive_by(counter.clone());
         counter.store(9, Relaxed);
         assert_eq!(traffic.received(), Some(9));
+    }
+
+    #[test]
+    fn what_a_tunnel_carries_is_counted_for_those_who_ask() {
+        let traffic = Traffic::default();
+        assert!(traffic.tunnel().is_none());
+        traffic.ask();
+        let tunnel = traffic.tunnel().unwrap();
+        traffic.add_sent(100);
+        tunnel.up.store(5, Relaxed);
+        tunnel.down.store(7, Relaxed);
+        assert_eq!((traffic.received(), traffic.sent()), (Some(5), 107));
     }
 }

@@ -56,7 +56,9 @@ struct Families {
 /// What is counted by: for each route its methods.
 type Routes = HashMap<Box<str>, Vec<(Method, Arc<Handles>)>>;
 
+/// Two of them never share a cache line.
 #[derive(Default)]
+#[repr(align(128))]
 struct Shard {
     routes: Mutex<Routes>,
     /// Requests that began here, and requests that ended here, wherever they began.

@@ -260,7 +260,8 @@ impl<'a> Exchange<'a> {
         if let (true, Some(wish)) = (received.is_upgrade(), self.wish) {
             websocket::pass_on(&mut head.headers, self.trailers);
             let patience = Patience { idle: self.service.read_timeout, write: self.service.write_timeout };
-            tunnel::open(wish, received.upgrade(), patience, self.cx.request_id, flight);
+            let (id, tunnelled) = (self.cx.request_id, self.cx.traffic.tunnel());
+            tunnel::open(wish, received.upgrade(), patience, id, tunnelled, flight);
             return Response::from_parts(head, Body::Empty);
         }
         let framed = received.size_hint().exact();

@@ -10,6 +10,10 @@ use std::{
     io,
     mem::MaybeUninit,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -20,7 +24,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 use towergate_balancer::Flight;
-use towergate_core::RequestId;
+use towergate_core::{RequestId, Tunnelled};
 use towergate_http1::{Upgrade, client::Upgraded};
 
 /// How much is read at a time.
@@ -46,6 +50,7 @@ pub(crate) fn open<U>(
     upstream: Option<Upgraded<U>>,
     patience: Patience,
     request_id: RequestId,
+    tunnelled: Option<Tunnelled>,
     flight: Option<Flight>,
 ) where
     U: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -53,7 +58,7 @@ pub(crate) fn open<U>(
     let Some(Upgraded { io, read }) = upstream else { return };
     tokio::spawn(async move {
         let ended = match wish.await {
-            Ok(client) => Tunnel::new(client, io, read, patience).await,
+            Ok(client) => Tunnel::new(client, io, read, patience).counted(tunnelled).await,
             Err(cause) => Ended::Broken(cause),
         };
         let request_id = request_id.as_str();
@@ -112,6 +117,14 @@ where
             stuck: None,
             alarm: Box::pin(sleep(patience.idle)),
         }
+    }
+
+    /// Counts what passes there.
+    fn counted(mut self, tunnelled: Option<Tunnelled>) -> Self {
+        if let Some(Tunnelled { up, down }) = tunnelled {
+            (self.up.passed, self.down.passed) = (Some(up), Some(down));
+        }
+        self
     }
 
     /// Passes on what can be passed on.
@@ -182,6 +195,8 @@ struct Way {
     /// Whether something was written that the stream may still hold back.
     unflushed: bool,
     stage: Stage,
+    /// Where somebody wants to know how many bytes were taken.
+    passed: Option<Arc<AtomicU64>>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -256,6 +271,7 @@ impl Way {
             Poll::Pending => 0,
         };
         self.unflushed |= taken > 0;
+        self.count(taken);
         self.kept = Bytes::copy_from_slice(read.get(taken..).unwrap_or_default());
         Poll::Ready(Ok(Step::Moved))
     }
@@ -266,11 +282,18 @@ impl Way {
         }
         self.kept.advance(taken.min(self.kept.len()));
         self.unflushed = true;
+        self.count(taken);
         if self.kept.is_empty() {
             // What it was a part of may be larger.
             self.kept = Bytes::new();
         }
         Ok(())
+    }
+
+    fn count(&self, taken: usize) {
+        if let Some(passed) = &self.passed {
+            passed.fetch_add(taken.try_into().unwrap_or(u64::MAX), Relaxed);
+        }
     }
 
     fn poll_flush<W: AsyncWrite + Unpin>(&mut self, cx: &mut Context<'_>, to: &mut W) -> Poll<io::Result<Step>> {
