@@ -171,7 +171,7 @@ impl BasicAuth {
         let policy = self.clone();
         Verdict::wait(async move {
             let Login { name, password } = login;
-            match policy.verifier.clone().verify(hash, password, place).await {
+            match policy.verifier.clone().verify(hash, password, is_known, place).await {
                 Ok(true) if is_known => Outcome::PassWith(Box::new(move |cx, head| {
                     // The request is still on the plan it began with, so the credential is still there.
                     if let Some(credential) = policy.credential(cx, &name) {

@@ -60,35 +60,34 @@ impl Verifier {
         self.waiting.clone().try_acquire_owned().ok()
     }
 
-    /// Whether this is the password of this hash. Whoever waits holds a place of the queue.
+    /// Whether this is the password of this hash, of somebody `known` or only to take as long.
+    /// Whoever waits holds a place of the queue.
     pub(super) async fn verify(
         self: Arc<Self>,
         hash: Box<str>,
         password: Vec<u8>,
+        known: bool,
         place: OwnedSemaphorePermit,
     ) -> Result<bool, Lost> {
         let turn = self.working.clone().acquire_owned().await.map_err(|_| Lost)?;
         // Another request with the same pair may have been first.
-        if self.remembers(&hash, &password) {
+        if known && self.remembers(&hash, &password) {
             return Ok(true);
         }
         // The permits go along: a request that is given up does not make room while its work goes on.
         let work = move || {
             let _held = (turn, place);
-            self.verify_here(&hash, &password)
+            let is_good = password::is_argon2_of(&hash, &password);
+            // What was guessed under a name that nobody has must not be quick the next time.
+            if let Some(tag) = self.verified.tag(&hash, &password).filter(|_| is_good && known) {
+                self.verified.insert(tag);
+            }
+            is_good
         };
         match Handle::try_current() {
             Ok(runtime) => runtime.spawn_blocking(work).await.map_err(|_| Lost),
             Err(_) => Ok(work()),
         }
-    }
-
-    fn verify_here(&self, hash: &str, password: &[u8]) -> bool {
-        let is_good = password::is_argon2_of(hash, password);
-        if let Some(tag) = self.verified.tag(hash, password).filter(|_| is_good) {
-            self.verified.insert(tag);
-        }
-        is_good
     }
 }
 
@@ -110,11 +109,14 @@ mod tests {
         let hash = quick("good");
         for (password, is_good) in [("bad", false), ("good", true), ("good", true)] {
             let place = verifier.queue().unwrap();
-            let verdict = verifier.clone().verify(hash.clone(), password.into(), place).await;
+            let verdict = verifier.clone().verify(hash.clone(), password.into(), true, place).await;
             assert_eq!(verdict, Ok(is_good));
             assert_eq!(verifier.remembers(&hash, password.as_bytes()), is_good);
         }
         assert!(!verifier.remembers(&quick("good"), b"good"), "another hash of it is another pair");
+        let (hash, place) = (quick("good"), verifier.queue().unwrap());
+        assert_eq!(verifier.clone().verify(hash.clone(), b"good".into(), false, place).await, Ok(true));
+        assert!(!verifier.remembers(&hash, b"good"), "nobody's pair");
     }
 
     #[tokio::test]
@@ -124,7 +126,7 @@ mod tests {
         let mut waiting = tokio::task::JoinSet::new();
         for _ in 0..MAX_WAITING {
             let place = verifier.queue().unwrap();
-            waiting.spawn(verifier.clone().verify(quick("good"), b"bad".into(), place));
+            waiting.spawn(verifier.clone().verify(quick("good"), b"bad".into(), true, place));
         }
         assert!(verifier.queue().is_none());
         drop(turn);
@@ -138,7 +140,7 @@ mod tests {
     fn outside_of_a_runtime_it_works_where_it_is() {
         let verifier = Arc::new(Verifier::default());
         let place = verifier.queue().unwrap();
-        let mut future = Box::pin(verifier.verify(quick("good"), b"good".into(), place));
+        let mut future = Box::pin(verifier.verify(quick("good"), b"good".into(), true, place));
         let poll = future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
         assert_eq!(poll, std::task::Poll::Ready(Ok(true)));
     }
