@@ -9,7 +9,7 @@ pub(crate) fn description() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let model = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| model(&text)).unwrap_or("unknown".into());
-    format!("Measured {} on {cores} cores of a {model}, Linux {}", today(), kernel.trim())
+    format!("Measured {} on {cores} cores ({model}), Linux {}", today(), kernel.trim())
 }
 
 /// The day in UTC, as `2026-11-28`.
