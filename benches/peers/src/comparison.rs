@@ -51,14 +51,16 @@ pub(crate) fn run(wanted: &Comparison) -> Result<(), Problem> {
     let bench = Bench::new(wanted)?;
     let proxies = proxies::find(wanted)?;
     let (before, mut findings) = (machine::load_average(), Vec::new());
-    for scenario in scenarios {
-        note(format_args!("{}: {}", scenario.name, scenario.title));
-        match bench.measure(&scenario, &proxies) {
-            Ok(samples) => findings.push(Finding { scenario, samples }),
+    // What is compared with itself is measured in the same rounds.
+    for group in scenarios.chunk_by(|one, other| one.setup.is_alike(other.setup)) {
+        let names: Vec<_> = group.iter().map(|scenario| scenario.title).collect();
+        note(format_args!("{}", names.join("; ")));
+        match bench.measure(group, &proxies) {
+            Ok(found) => findings.extend(found),
             // What else was found is not lost with it.
             Err(problem) => {
                 bench.interrupt.check()?;
-                note(format_args!("{} was not measured: {problem}", scenario.name));
+                note(format_args!("not measured: {problem}"));
             }
         }
     }
@@ -111,40 +113,44 @@ impl<'a> Bench<'a> {
         Ok(Self { wanted, interrupt, certificate, upstream, _upstream: process, folder })
     }
 
-    /// Starts the proxies of a scenario, and gives them their turns.
-    fn measure(&self, scenario: &Scenario, proxies: &[Proxy]) -> Result<Vec<Sample>, Problem> {
+    /// Starts the proxies of some scenarios, and gives them their turns.
+    fn measure(&self, scenarios: &[Scenario], proxies: &[Proxy]) -> Result<Vec<Finding>, Problem> {
+        let mut stages = Vec::new();
+        for scenario in scenarios {
+            let running = self.start(scenario, proxies)?;
+            let samples = running.iter().map(Sample::fresh).collect();
+            stages.push((running, Finding { scenario: scenario.clone(), samples }));
+        }
+        for round in 0..self.wanted.rounds {
+            for (running, Finding { scenario, samples }) in &mut stages {
+                // Memory is the same each time.
+                if round > 0 && scenario.kind != Kind::Requests {
+                    continue;
+                }
+                for (running, sample) in running.iter().zip(samples) {
+                    self.take_turn(running, scenario, sample)?;
+                }
+            }
+        }
+        Ok(stages.into_iter().map(|(_, finding)| finding).collect())
+    }
+
+    fn start(&self, scenario: &Scenario, proxies: &[Proxy]) -> Result<Vec<Running>, Problem> {
         let ports = Ports { plain: 0, tls: 0, http2: 0, http2_tls: 0 };
         let (certificate, folder) = (self.certificate.clone(), self.folder.path().join(scenario.name));
         let site = Site { setup: scenario.setup, upstream: self.upstream, ports, certificate, folder };
-        let mut running = Vec::new();
-        for proxy in proxies.iter().filter(|proxy| proxy.can(scenario.setup)) {
-            running.push(proxy.start(&site, self.wanted.proxy_core, &self.interrupt)?);
-        }
-        match scenario.kind {
-            Kind::Requests => self.take_turns(&running, &scenario.work),
-            Kind::Memory { connections } => {
-                running.iter().map(|running| self.weigh(running, &scenario.work, connections)).collect()
-            }
-        }
+        let able = proxies.iter().filter(|proxy| proxy.can(scenario.setup));
+        able.map(|proxy| proxy.start(&site, self.wanted.proxy_core, &self.interrupt)).collect()
     }
 
-    fn take_turns(&self, running: &[Running], work: &Work) -> Result<Vec<Sample>, Problem> {
-        let mut samples: Vec<_> = running.iter().map(Sample::fresh).collect();
-        for _ in 0..self.wanted.rounds {
-            for (running, sample) in running.iter().zip(&mut samples) {
-                sample.outcomes.push(self.turn(running, work, false)?);
-            }
+    /// A load, and where memory is looked at, many idle connections after it.
+    fn take_turn(&self, running: &Running, scenario: &Scenario, sample: &mut Sample) -> Result<(), Problem> {
+        sample.outcomes.push(self.turn(running, &scenario.work, false)?);
+        if let Kind::Memory { connections } = scenario.kind {
+            let many = Work { connections, ..scenario.work.clone() };
+            sample.idle = Some(self.turn(running, &many, true)?.resident);
         }
-        Ok(samples)
-    }
-
-    /// Memory: before the first request, after a load, and with idle connections.
-    fn weigh(&self, running: &Running, work: &Work, connections: usize) -> Result<Sample, Problem> {
-        let mut sample = Sample::fresh(running);
-        sample.outcomes.push(self.turn(running, work, false)?);
-        let many = Work { connections, ..work.clone() };
-        sample.idle = Some(self.turn(running, &many, true)?.resident);
-        Ok(sample)
+        Ok(())
     }
 
     fn turn(&self, running: &Running, work: &Work, is_idle: bool) -> Result<Outcome, Problem> {

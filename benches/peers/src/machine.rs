@@ -9,7 +9,7 @@ pub(crate) fn description() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let model = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| model(&text)).unwrap_or("unknown".into());
-    format!("Measured {} on {cores} cores of a {model}, Linux {}", today(), kernel.trim())
+    format!("Measured {} on {cores} cores ({model}), Linux {}", today(), kernel.trim())
 }
 
 /// The day in UTC, as `2026-11-28`.
@@ -28,15 +28,15 @@ fn model(cpuinfo: &str) -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-/// The first line of what a program says that contains `sign`, from there on, without what follows the version.
-pub(crate) fn version(program: &mut Command, sign: &str) -> Option<String> {
+/// The version in what a program says: what stands behind these signs, one after the other.
+pub(crate) fn version(program: &mut Command, signs: &[&str]) -> Option<String> {
     let output = program.output().ok()?;
     let text = [output.stdout, output.stderr].concat();
-    version_in(&String::from_utf8_lossy(&text), sign)
+    version_in(&String::from_utf8_lossy(&text), signs)
 }
 
-fn version_in(text: &str, sign: &str) -> Option<String> {
-    let (_, rest) = text.split_once(sign)?;
+fn version_in(text: &str, signs: &[&str]) -> Option<String> {
+    let rest = signs.iter().try_fold(text, |rest, sign| Some(rest.split_once(sign)?.1))?;
     let version: String = rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '.').collect();
     (!version.is_empty()).then_some(version)
 }
@@ -47,13 +47,14 @@ mod tests {
 
     #[test]
     fn versions_are_found_in_what_programs_say() {
-        for (text, sign, version) in [
-            ("nginx version: nginx/1.22.1\n", "nginx/", Some("1.22.1")),
-            ("HAProxy version 2.6.12-1+deb12u2 2025/04/19\n", "HAProxy version ", Some("2.6.12")),
-            ("\nenvoy  version: 0a1b/1.36.2/Clean/RELEASE/BoringSSL\n", "/", Some("1.36.2")),
-            ("no such option", "nginx/", None),
+        for (text, signs, version) in [
+            ("nginx version: nginx/1.22.1\n", &["nginx/"][..], Some("1.22.1")),
+            ("HAProxy version 2.6.12-1+deb12u2 2025/04/19\n", &["ersion "], Some("2.6.12")),
+            ("\n/opt/envoy  version: 0a1b/1.36.2/Clean/RELEASE/BoringSSL\n", &["version: ", "/"], Some("1.36.2")),
+            ("0.1.0\n", &[], Some("0.1.0")),
+            ("no such option", &["nginx/"], None),
         ] {
-            assert_eq!(version_in(text, sign).as_deref(), version, "{text}");
+            assert_eq!(version_in(text, signs).as_deref(), version, "{text}");
         }
     }
 

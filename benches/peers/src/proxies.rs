@@ -119,9 +119,9 @@ impl Proxy {
 pub(crate) fn find(wanted: &Comparison) -> Result<Vec<Proxy>, Problem> {
     let is_wanted = |proxy: &Proxy| wanted.proxies.is_empty() || wanted.proxies.iter().any(|name| name == proxy.name);
     let peers = [
-        found("nginx", "nginx".into(), "-v", "nginx/", Kind::Nginx { has_lua: nginx::has_lua() }),
-        found("haproxy", "haproxy".into(), "-v", "ersion ", Kind::Haproxy),
-        found("envoy", envoy_program(), "--version", "/", Kind::Envoy),
+        found("nginx", "nginx".into(), "-v", &["nginx/"], Kind::Nginx { has_lua: nginx::has_lua() }),
+        found("haproxy", "haproxy".into(), "-v", &["ersion "], Kind::Haproxy),
+        found("envoy", envoy_program(), "--version", &["version: ", "/"], Kind::Envoy),
     ];
     let mut proxies: Vec<_> = peers.into_iter().flatten().filter(is_wanted).collect();
     if let Some(before) = &wanted.before {
@@ -134,13 +134,13 @@ pub(crate) fn find(wanted: &Comparison) -> Result<Vec<Proxy>, Problem> {
 fn ours(name: &'static str, program: &Path) -> Result<Proxy, Problem> {
     let missing = || format!("{} is not there: make it with `cargo build --release`", program.display());
     let program = program.canonicalize().map_err(|_| missing())?;
-    let version = machine::version(Command::new(&program).arg("version"), "").ok_or_else(missing)?;
+    let version = machine::version(Command::new(&program).arg("version"), &[]).ok_or_else(missing)?;
     Ok(Proxy { name, version, program, kind: Kind::Towergate })
 }
 
 /// A peer, or a word about what to do to have it.
-fn found(name: &'static str, program: PathBuf, option: &str, sign: &str, kind: Kind) -> Option<Proxy> {
-    let version = machine::version(Command::new(&program).arg(option), sign);
+fn found(name: &'static str, program: PathBuf, option: &str, signs: &[&str], kind: Kind) -> Option<Proxy> {
+    let version = machine::version(Command::new(&program).arg(option), signs);
     match version {
         None => note(format_args!("{name} is missing: `make peers-setup` installs it")),
         Some(_) if kind == (Kind::Nginx { has_lua: false }) => {

@@ -8,7 +8,7 @@ use crate::{
     load::Outcome,
     machine,
     proxies::Proxy,
-    scenario::{Kind, Setup},
+    scenario::Kind,
     statistics::{median, ratio},
 };
 
@@ -131,10 +131,7 @@ fn growth(findings: &[&Finding]) -> String {
     let head = ["Towergate with", "CPU per request", "to the first of its kind", "resident memory"].map(str::to_owned);
     let rows = findings.iter().map(|finding| {
         let cost = |finding: &Finding| finding.figure(OURS, Outcome::per_request);
-        let is_alike = |other: &&&Finding| {
-            let alike = (other.scenario.setup, finding.scenario.setup);
-            matches!(alike, (Setup::Routes(_), Setup::Routes(_)) | (Setup::Consumers(_), Setup::Consumers(_)))
-        };
+        let is_alike = |other: &&&Finding| other.scenario.setup.is_alike(finding.scenario.setup);
         let first = findings.iter().find(is_alike).and_then(|first| cost(first));
         let resident = finding.figure(OURS, |outcome| outcome.resident as f64);
         vec![
@@ -198,7 +195,10 @@ fn table(head: &[String], rows: impl Iterator<Item = Vec<String>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{load::Work, scenario::Scenario};
+    use crate::{
+        load::Work,
+        scenario::{Scenario, Setup},
+    };
 
     fn finding(costs: &[(&'static str, &[f64])]) -> Finding {
         let outcome = |cost: &f64| Outcome {

@@ -16,6 +16,13 @@ pub(crate) enum Setup {
     Consumers(usize),
 }
 
+impl Setup {
+    /// Whether the two differ in nothing but a number.
+    pub(crate) fn is_alike(self, other: Self) -> bool {
+        matches!((self, other), (Self::Routes(_), Self::Routes(_)) | (Self::Consumers(_), Self::Consumers(_)))
+    }
+}
+
 /// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Kind {

@@ -204,18 +204,22 @@ async fn tend(worker: &Worker, draining: &mut watch::Receiver<Option<Instant>>) 
     }
 }
 
-/// Waits until no connection is left or the time is up. Those that have not said in two seconds
-/// what they want are not waited for any longer, and neither are those that do not leave.
+/// Waits until no connection is left or the time is up. When nothing is being served, those that have not said in two
+/// seconds what they want are not waited for any longer, and neither are those that do not leave.
 async fn finish(counters: &Counters, end: Instant) {
     const LOOK: Duration = Duration::from_millis(5);
-    const HEADS: Duration = Duration::from_secs(2);
-    let heads_end = Instant::now() + HEADS;
-    let is_waited_for = |now: Instant| match counters.register.phases() {
-        [_, _, 0] if now >= heads_end => false,
-        phases => phases != [0, 0, 0],
-    };
-    while Instant::now() < end && is_waited_for(Instant::now()) {
-        tokio::time::sleep(LOOK.min(end.saturating_duration_since(Instant::now()))).await;
+    const QUIET: Duration = Duration::from_secs(2);
+    let mut quiet_since = Instant::now();
+    loop {
+        let now = Instant::now();
+        let phases @ [_, _, serving] = counters.register.phases();
+        if serving > 0 {
+            quiet_since = now;
+        }
+        if now >= end || phases == [0; 3] || now.saturating_duration_since(quiet_since) >= QUIET {
+            return;
+        }
+        tokio::time::sleep(LOOK.min(end.saturating_duration_since(now))).await;
     }
 }
 

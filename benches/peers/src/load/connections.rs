@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Read, Write},
+    ops::Range,
     time::{Duration, Instant},
 };
 
@@ -21,6 +22,9 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// How long idle connections may take to get their one answer each.
 const ONCE: Duration = Duration::from_secs(60);
+
+/// How many connections that ask once do so at the same time.
+const AT_ONCE: usize = 50;
 
 /// How many connections are made before their proxy is given time to accept them.
 const GROUP: usize = 200;
@@ -61,7 +65,7 @@ impl<C: Client> Connections<C> {
 
     /// Keeps all of them busy for so long. Requests under way at its end stay so, for the next time.
     pub(super) fn drive(&mut self, tally: &mut Tally, time: Duration, interrupt: &Interrupt) -> Result<(), Problem> {
-        self.begin(tally);
+        self.begin(0..self.open.len(), tally);
         let (mut events, began) = (Events::with_capacity(256), Instant::now());
         while began.elapsed() < time {
             interrupt.check()?;
@@ -76,26 +80,29 @@ impl<C: Client> Connections<C> {
         Ok(())
     }
 
-    /// Lets each ask once.
+    /// Lets each ask once, a few at a time: what is looked for is what idle connections take, not busy ones.
     pub(super) fn ask_once(&mut self, tally: &mut Tally, interrupt: &Interrupt) -> Result<(), Problem> {
-        self.begin(tally);
         let (mut events, began) = (Events::with_capacity(256), Instant::now());
-        while (tally.requests + tally.errors) < self.open.len() as u64 {
-            interrupt.check()?;
-            if began.elapsed() > ONCE {
-                return Err(format!("only {} of {} were answered", tally.requests, self.open.len()).into());
-            }
-            self.poll.poll(&mut events, Some(LOOK))?;
-            for event in &events {
-                self.step(event.token().0, tally, false);
+        for first in (0..self.open.len()).step_by(AT_ONCE) {
+            let last = (first + AT_ONCE).min(self.open.len());
+            self.begin(first..last, tally);
+            while (tally.requests + tally.errors) < last as u64 {
+                interrupt.check()?;
+                if began.elapsed() > ONCE {
+                    return Err(format!("only {} of {} were answered", tally.requests, self.open.len()).into());
+                }
+                self.poll.poll(&mut events, Some(LOOK))?;
+                for event in &events {
+                    self.step(event.token().0, tally, false);
+                }
             }
         }
         if tally.errors > 0 { Err(format!("{} connections broke", tally.errors).into()) } else { Ok(()) }
     }
 
-    /// Begins as many requests as may be under way, where none is.
-    fn begin(&mut self, tally: &mut Tally) {
-        for slot in &mut self.open {
+    /// Begins as many requests as may be under way on these connections, where none is.
+    fn begin(&mut self, places: Range<usize>, tally: &mut Tally) {
+        for slot in self.open.get_mut(places).unwrap_or_default() {
             let Some(connection) = slot.as_mut().filter(|connection| connection.out.is_empty()) else { continue };
             if !connection.client.is_idle() {
                 continue;
