@@ -1,8 +1,8 @@
 //! Authentication: who a request is from.
 //!
-//! So far: [`KeyAuth`], API keys as Kong's plugin `key-auth` knows them. Other ways will stand
-//! beside it and share what all of them have in common: the identity headers and the rule of
-//! `anonymous` (below).
+//! [`KeyAuth`]: API keys as Kong's plugin `key-auth` knows them. Beside it, each behind a cargo feature
+//! of its name: `Jwt` (`jwt`), tokens that consumers sign. They share the identity headers and the
+//! rule of `anonymous` (below).
 //!
 //! It differs from `tower_http::validate_request` in that it finds out *who* asks, not only
 //! whether they may: a key belongs to a credential, the credential to a consumer, and later layers
@@ -72,10 +72,22 @@
 
 mod anonymous;
 mod arguments;
+#[cfg(feature = "jose")]
+mod bearer;
 mod fields;
 mod identity;
+#[cfg(feature = "jose")]
+mod jose;
+#[cfg(feature = "jwt")]
+mod jwt;
 mod key_auth;
 mod multipart;
+#[cfg(feature = "jose")]
+mod per_worker;
 mod value;
 
+#[cfg(feature = "jose")]
+pub use jose::{Algorithm, PublicKey, VerifiedClaims};
+#[cfg(feature = "jwt")]
+pub use jwt::{Jwt, JwtConfig, JwtKey, JwtLayer};
 pub use key_auth::{KeyAuth, KeyAuthConfig, KeyAuthLayer};
