@@ -8,7 +8,7 @@ PACKAGES := gcc libc6-dev procps openssl python3-venv
 
 # What tests talk to and ask for its judgement, from PyPI, in a place of its own.
 TOOLS := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/tools
-PYTHON_TOOLS := grpcio==1.85.1 sslyze==6.3.1
+PYTHON_TOOLS := grpcio==1.85.1 pyjwt[crypto]==2.15.1 sslyze==6.3.1
 
 .PHONY: test packages tools fmt clippy doc check-features unit bench run
 
@@ -45,6 +45,9 @@ doc:
 check-features:
 	for crate in core schema config router lb http1 tls upstream auth cors correlation compression; do \
 		$(CARGO) check --quiet --locked -p towergate-$$crate || exit 1; \
+	done
+	for feature in jwt; do \
+		$(CARGO) check --quiet --locked -p towergate-auth --features $$feature || exit 1; \
 	done
 
 # The last line sums up what the test runner printed.

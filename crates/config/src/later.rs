@@ -34,7 +34,6 @@ const KINDS: &[(Kind, &str)] = &[
     (Kind::KeySets, "keys come"),
     (Kind::BasicauthCredentials, "basic-auth comes"),
     (Kind::HmacauthCredentials, "hmac-auth comes"),
-    (Kind::JwtSecrets, "jwt comes"),
     (Kind::Acls, "acl comes"),
     (Kind::Oauth2Credentials, "oauth2 comes"),
     (Kind::Oauth2Tokens, "oauth2 comes"),

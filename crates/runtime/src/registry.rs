@@ -99,7 +99,6 @@ const NOT_YET: &[&str] = &[
     "hmac-auth",
     "http-log",
     "ip-restriction",
-    "jwt",
     "ldap-auth",
     "loggly",
     "oauth2",
