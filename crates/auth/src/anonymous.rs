@@ -19,7 +19,7 @@ impl Anonymous {
 
     /// Whether an earlier way has proven enough, so that this one is not tried.
     pub(crate) fn is_settled(&self, cx: &Context) -> bool {
-        self.0.is_some() && cx.credential().is_some()
+        self.0.is_some() && cx.identity().is_some_and(|identity| !identity.is_anonymous())
     }
 
     /// Decides on a request that failed: it goes on as the anonymous consumer, or is refused.
@@ -32,11 +32,38 @@ impl Anonymous {
     ) -> Verdict {
         let Some(name) = &self.0 else { return Verdict::Refuse(refusal()) };
         let Some(consumer) = accounts.directory(cx).and_then(|directory| directory.consumer_named(name)) else {
-            let message = format!("anonymous consumer {name} is configured but doesn't exist");
-            return Verdict::Refuse(Reply::error(StatusCode::INTERNAL_SERVER_ERROR, message));
+            return Verdict::Refuse(missing(name));
         };
         identity::write_anonymous(headers, consumer);
         accounts.admit_anonymous(cx, consumer);
         Verdict::Pass
     }
+
+    /// What will become of the request if it fails, known before waiting: afterwards it can only
+    /// be changed or answered.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn prospect(&self, cx: &Context, accounts: &Accounts) -> Prospect {
+        let Some(name) = &self.0 else { return Prospect::Refused };
+        match accounts.directory(cx).and_then(|directory| directory.consumer_named(name)) {
+            Some(_) => Prospect::Admitted,
+            None => Prospect::Broken(missing(name)),
+        }
+    }
+}
+
+/// What becomes of a request that fails.
+#[cfg(feature = "jwks")]
+#[derive(Debug)]
+pub(crate) enum Prospect {
+    /// It is refused.
+    Refused,
+    /// It is refused, because the anonymous consumer is not there.
+    Broken(Reply),
+    /// It goes on as the anonymous consumer.
+    Admitted,
+}
+
+fn missing(name: &str) -> Reply {
+    let message = format!("anonymous consumer {name} is configured but doesn't exist");
+    Reply::error(StatusCode::INTERNAL_SERVER_ERROR, message)
 }

@@ -84,6 +84,7 @@ pub struct Directory {
     consumers: Vec<Consumer>,
     by_id: HashMap<Uuid, u32>,
     by_username: HashMap<Box<str>, u32>,
+    by_custom_id: HashMap<Box<str>, u32>,
     kinds: HashMap<&'static str, Kind>,
 }
 
@@ -123,7 +124,17 @@ impl Directory {
     /// The consumer with this id or user name (how `anonymous` names one).
     pub fn consumer_named(&self, id_or_username: &str) -> Option<&Consumer> {
         let by_id = Uuid::try_parse(id_or_username).ok().and_then(|id| self.consumer(id));
-        by_id.or_else(|| self.by_username.get(id_or_username).and_then(|index| self.consumers.get(*index as usize)))
+        by_id.or_else(|| self.consumer_by_username(id_or_username))
+    }
+
+    /// The consumer with this user name.
+    pub fn consumer_by_username(&self, username: &str) -> Option<&Consumer> {
+        self.by_username.get(username).and_then(|index| self.consumer_at(*index))
+    }
+
+    /// The consumer with this id in a system of the operator's.
+    pub fn consumer_by_custom_id(&self, custom_id: &str) -> Option<&Consumer> {
+        self.by_custom_id.get(custom_id).and_then(|index| self.consumer_at(*index))
     }
 
     pub(crate) fn consumer_at(&self, place: u32) -> Option<&Consumer> {
@@ -162,6 +173,9 @@ impl DirectoryBuilder {
         directory.by_id.insert(consumer.id, index);
         if let Some(username) = &consumer.username {
             directory.by_username.insert(username.as_str().into(), index);
+        }
+        if let Some(custom_id) = &consumer.custom_id {
+            directory.by_custom_id.insert(custom_id.as_str().into(), index);
         }
         directory.consumers.push(consumer);
     }
@@ -230,6 +244,18 @@ mod tests {
         assert_eq!(directory.consumer_named("alice").map(|c| c.id), Some(alice.id));
         assert_eq!(directory.consumer_named(&alice.id.to_string()).map(|c| c.id), Some(alice.id));
         assert!(directory.consumer_named("eve").is_none());
+    }
+
+    #[test]
+    fn finds_a_consumer_by_one_name_and_no_other() {
+        let mut alice = Consumer::named("alice");
+        alice.custom_id = Some("a-1".into());
+        let directory = Directory::builder().consumer(alice.clone()).build();
+        let found = |consumer: Option<&Consumer>| consumer.map(|consumer| consumer.id);
+        assert_eq!(found(directory.consumer_by_username("alice")), Some(alice.id));
+        assert_eq!(found(directory.consumer_by_custom_id("a-1")), Some(alice.id));
+        assert_eq!(found(directory.consumer_by_username("a-1")), None);
+        assert_eq!(found(directory.consumer_by_custom_id("alice")), None);
     }
 
     #[test]
