@@ -87,6 +87,7 @@ plugins! {
             towergate_correlation::CorrelationId,
             towergate_cors::Cors,
             towergate_auth::Jwt,
+            towergate_auth::JwksAuth,
             towergate_auth::KeyAuth,
         ],
         inner: [],

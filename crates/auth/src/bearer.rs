@@ -1,8 +1,11 @@
-//! Where in a request a token stands: in headers after `Bearer`, in query arguments, in cookies.
+//! Bearer tokens (RFC 6750): where in a request they stand (in headers after `Bearer`, in query
+//! arguments, in cookies), and how they are asked for.
 
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
+
+use towergate_core::PluginError;
 
 use crate::arguments;
 
@@ -80,6 +83,41 @@ fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a [
         let (found, rest) = pair.split_at_checked(name.len())?;
         found.eq_ignore_ascii_case(name.as_bytes()).then_some(rest.strip_prefix(b"=")?)
     })
+}
+
+/// The headers of `header_names`.
+pub(crate) fn header_names(names: &[String]) -> Result<Vec<HeaderName>, PluginError> {
+    let parsed = |(index, name): (usize, &String)| {
+        let fault = || PluginError::new(format!("header_names[{index}]"), format!("'{name}' is no name of a header"));
+        HeaderName::try_from(name).map_err(|_| fault())
+    };
+    names.iter().enumerate().map(parsed).collect()
+}
+
+/// The values of `WWW-Authenticate`.
+#[derive(Debug, Clone)]
+pub(crate) struct Challenges {
+    /// Where no token was shown.
+    pub(crate) plain: HeaderValue,
+    /// Where one was, and is not good.
+    pub(crate) invalid: HeaderValue,
+}
+
+impl Default for Challenges {
+    fn default() -> Self {
+        let invalid = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+        Self { plain: HeaderValue::from_static("Bearer"), invalid }
+    }
+}
+
+impl Challenges {
+    /// With a realm; `None` if a header cannot hold it.
+    pub(crate) fn of_realm(realm: &[u8]) -> Option<Self> {
+        let plain = [b"Bearer realm=\"", realm, b"\""].concat();
+        // A comma is missing before `error` in Kong too; clients that look for the text find it.
+        let invalid = [&plain[..], b" error=\"invalid_token\""].concat();
+        Some(Self { plain: HeaderValue::from_bytes(&plain).ok()?, invalid: HeaderValue::from_bytes(&invalid).ok()? })
+    }
 }
 
 #[cfg(test)]

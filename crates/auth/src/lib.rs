@@ -1,7 +1,8 @@
 //! Authentication: who a request is from.
 //!
 //! [`KeyAuth`]: API keys as Kong's plugin `key-auth` knows them. Beside it, each behind a cargo feature
-//! of its name: `Jwt` (`jwt`), tokens that consumers sign. They share the identity headers and the
+//! of its name: `Jwt` (`jwt`), tokens that consumers sign; `JwksAuth` (`jwks`), tokens of an issuer that
+//! publishes its keys. They share the identity headers and the
 //! rule of `anonymous` (below).
 //!
 //! It differs from `tower_http::validate_request` in that it finds out *who* asks, not only
@@ -78,16 +79,22 @@ mod fields;
 mod identity;
 #[cfg(feature = "jose")]
 mod jose;
+#[cfg(feature = "jwks")]
+mod jwks;
 #[cfg(feature = "jwt")]
 mod jwt;
 mod key_auth;
 mod multipart;
 #[cfg(feature = "jose")]
 mod per_worker;
+#[cfg(feature = "jwks")]
+mod published;
 mod value;
 
 #[cfg(feature = "jose")]
 pub use jose::{Algorithm, PublicKey, VerifiedClaims};
+#[cfg(feature = "jwks")]
+pub use jwks::{JwksAuth, JwksAuthConfig, JwksLayer};
 #[cfg(feature = "jwt")]
 pub use jwt::{Jwt, JwtConfig, JwtKey, JwtLayer};
 pub use key_auth::{KeyAuth, KeyAuthConfig, KeyAuthLayer};

@@ -61,6 +61,7 @@ impl Registered {
     }
 
     /// Whether the claim holds at this time, or what is wrong, in Kong's words.
+    #[cfg(feature = "jwt")]
     pub(crate) fn check(self, claim: Option<&Value>, now: f64) -> Result<(), &'static str> {
         let Some(at) = claim.and_then(Value::as_f64) else { return Err("must be a number") };
         match self {
@@ -138,10 +139,12 @@ impl<'de> Visitor<'de> for MembersVisitor {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(feature = "jwt")]
     use serde_json::json;
 
     use super::*;
 
+    #[cfg(feature = "jwt")]
     #[test]
     fn a_time_counts_to_the_second_and_without_leeway() {
         use Registered::{Expires, NotBefore};

@@ -15,6 +15,60 @@ pub(crate) struct WrittenKey {
     pub(crate) bytes: Vec<u8>,
 }
 
+impl WrittenKey {
+    /// An RSA key of these two numbers (big-endian).
+    #[cfg(feature = "jwks")]
+    pub(crate) fn rsa(modulus: &[u8], exponent: &[u8]) -> Option<Self> {
+        let [modulus, exponent] = [modulus, exponent].map(|number| number.trim_zeros());
+        if modulus.is_empty() || exponent.is_empty() {
+            return None;
+        }
+        let numbers = [der(0x02, &modulus.positive()), der(0x02, &exponent.positive())].concat();
+        rsa(&der(0x30, &numbers))
+    }
+}
+
+/// A number as DER has it.
+#[cfg(feature = "jwks")]
+trait Number {
+    fn trim_zeros(&self) -> &[u8];
+    fn positive(&self) -> Vec<u8>;
+}
+
+#[cfg(feature = "jwks")]
+impl Number for [u8] {
+    fn trim_zeros(&self) -> &[u8] {
+        let zeros = self.iter().take_while(|byte| **byte == 0).count();
+        self.get(zeros..).unwrap_or_default()
+    }
+
+    /// With a leading zero where the number would be taken for a negative one.
+    fn positive(&self) -> Vec<u8> {
+        match self.first() {
+            Some(first) if *first >= 0x80 => [&[0], self].concat(),
+            _ => self.to_vec(),
+        }
+    }
+}
+
+/// A value of this tag in DER (X.690 section 8.1).
+#[cfg(feature = "jwks")]
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let length = length.trim_zeros();
+    let mut value = vec![tag];
+    match u8::try_from(content.len()) {
+        Ok(short) if short < 0x80 => value.push(short),
+        // The length is of at most eight bytes.
+        _ => {
+            value.push(0x80 | length.len() as u8);
+            value.extend_from_slice(length);
+        }
+    }
+    value.extend_from_slice(content);
+    value
+}
+
 /// What sort of key something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeyKind {

@@ -6,8 +6,8 @@ use http::{HeaderName, HeaderValue};
 use tower_layer::Layer;
 use towergate_core::{Accounts, Directory, GuardLayer, GuardService, One};
 
-use super::{policy::Jwt, refusal::Challenges};
-use crate::{anonymous::Anonymous, jose::Registered, per_worker::PerWorker};
+use super::policy::Jwt;
+use crate::{anonymous::Anonymous, bearer::Challenges, jose::Registered, per_worker::PerWorker};
 
 /// Finds out by a signed token who a request is from: the layer.
 ///

@@ -6,20 +6,16 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use http::{HeaderName, Method, header, request};
+use http::{Method, header, request};
 use serde_json::{Map, Value};
 use towergate_core::{
     Accounts, Context, Credential, CredentialKind, Directory, Env, Guard, Plugin, PluginError, Verdict,
 };
 
-use super::{
-    config::JwtConfig,
-    key::JwtKey,
-    refusal::{Challenges, Refusal},
-};
+use super::{config::JwtConfig, key::JwtKey, refusal::Refusal};
 use crate::{
     anonymous::Anonymous,
-    bearer::{Found, Places},
+    bearer::{Challenges, Found, Places, header_names},
     identity,
     jose::{Malformed, Registered, Token, VerifiedClaims},
     per_worker::PerWorker,
@@ -117,14 +113,6 @@ impl Plugin for Jwt {
             ..Self::with_defaults()
         })
     }
-}
-
-fn header_names(names: &[String]) -> Result<Vec<HeaderName>, PluginError> {
-    let parsed = |(index, name): (usize, &String)| {
-        let fault = || PluginError::new(format!("header_names[{index}]"), format!("'{name}' is no name of a header"));
-        HeaderName::try_from(name).map_err(|_| fault())
-    };
-    names.iter().enumerate().map(parsed).collect()
 }
 
 impl Guard for Jwt {

@@ -3,7 +3,10 @@
 use http::{HeaderValue, StatusCode, header};
 use towergate_core::{Context, Reply};
 
-use crate::jose::{Malformed, Registered};
+use crate::{
+    bearer::Challenges,
+    jose::{Malformed, Registered},
+};
 
 /// Why a request does not prove by a token who it is from.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,30 +35,6 @@ pub(super) enum Refusal {
     Times(Vec<(Registered, &'static str)>),
     /// The credential is nobody's, by this key.
     NoConsumer(String),
-}
-
-/// The values of `WWW-Authenticate`.
-#[derive(Debug, Clone)]
-pub(super) struct Challenges {
-    plain: HeaderValue,
-    invalid: HeaderValue,
-}
-
-impl Default for Challenges {
-    fn default() -> Self {
-        let invalid = HeaderValue::from_static("Bearer error=\"invalid_token\"");
-        Self { plain: HeaderValue::from_static("Bearer"), invalid }
-    }
-}
-
-impl Challenges {
-    /// With a realm; `None` if a header cannot hold it.
-    pub(super) fn of_realm(realm: &[u8]) -> Option<Self> {
-        let plain = [b"Bearer realm=\"", realm, b"\""].concat();
-        // A comma is missing before `error` in Kong too; clients that look for the text find it.
-        let invalid = [&plain[..], b" error=\"invalid_token\""].concat();
-        Some(Self { plain: HeaderValue::from_bytes(&plain).ok()?, invalid: HeaderValue::from_bytes(&invalid).ok()? })
-    }
 }
 
 impl Refusal {
