@@ -1,6 +1,6 @@
 //! Consumers and their credentials: one hash look-up, however many there are.
 
-use std::{collections::HashMap, hash::BuildHasher, time::SystemTime};
+use std::{collections::HashMap, hash::BuildHasher, sync::Arc, time::SystemTime};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use subtle::ConstantTimeEq;
@@ -86,6 +86,7 @@ pub struct Directory {
     by_username: HashMap<Box<str>, u32>,
     by_custom_id: HashMap<Box<str>, u32>,
     kinds: HashMap<&'static str, Kind>,
+    authorities: HashMap<Uuid, Arc<[u8]>>,
 }
 
 /// The credentials of one kind; the table holds indexes into the rows, so that a key is stored once.
@@ -143,6 +144,11 @@ impl Directory {
 
     pub(crate) fn credential_at(&self, place: Place) -> Option<&Credential> {
         self.kinds.get(place.kind)?.rows.get(place.row as usize)
+    }
+
+    /// The certificate, in DER, of the authority with this id (`ca_certificates`).
+    pub fn authority(&self, id: Uuid) -> Option<&Arc<[u8]>> {
+        self.authorities.get(&id)
     }
 
     /// All consumers, in the order they were added.
@@ -204,6 +210,11 @@ impl DirectoryBuilder {
         let rehash = |index: &u32| hasher.hash_one(rows.get(*index as usize).map_or("", |row| &row.key));
         by_key.insert_unique(hash, row, rehash);
         true
+    }
+
+    /// Adds the certificate, in DER, of an authority that plugins may trust.
+    pub fn add_authority(&mut self, id: Uuid, certificate: impl Into<Arc<[u8]>>) {
+        self.directory.authorities.insert(id, certificate.into());
     }
 
     /// The finished directory.

@@ -18,7 +18,7 @@ mod route;
 mod timing;
 
 pub use body::{Body, BoxError, GuardBody};
-pub use client::{Client, Scheme};
+pub use client::{Client, PeerCertificate, Scheme};
 pub use context::{Context, Matched};
 pub use credential::{CredentialKind, Secret, Written};
 pub use directory::{Consumer, Credential, Directory, DirectoryBuilder};

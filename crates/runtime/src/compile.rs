@@ -9,6 +9,7 @@ use towergate_router::Router;
 use uuid::Uuid;
 
 use crate::{
+    asked,
     base::Base,
     certificates, directory,
     problem::CompileProblem,
@@ -99,6 +100,7 @@ pub fn compile(
     let router = router(&served, &mut problems);
     let certificates = certificates::Read::all(&config, previous, &mut problems);
     let directory = Arc::new(directory::build(&config, registry, &mut problems));
+    let asked = asked::asked(&config, registry, &mut problems);
     let (Some(router), true) = (router, problems.is_empty()) else { return Err(problems) };
     let stages = Stages::new(registry, &policies);
     let shared = Plan { directory, pages: base.pages.clone(), ..Plan::default() };
@@ -121,7 +123,7 @@ pub fn compile(
     let mut unrouted = shared;
     stages.apply(&mut unrouted, None, None);
     let shown = Arc::new(certificates.by_name(&config, base.certificates.clone()));
-    let table = Table { router: Arc::new(router), plans, unrouted: Arc::new(unrouted), certificates: shown };
+    let table = Table { router: Arc::new(router), plans, unrouted: Arc::new(unrouted), certificates: shown, asked };
     Ok(Runtime { config, table, policies, certificates })
 }
 

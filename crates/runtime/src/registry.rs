@@ -35,6 +35,8 @@ pub struct PluginKind {
     pub schema: PluginSchema,
     /// The credentials it looks up.
     pub credentials: Option<CredentialKind>,
+    /// The field that lists the authorities whom it trusts to say who clients are.
+    pub authorities_field: Option<&'static str>,
     enabled: bool,
     build: fn(Value, &Env) -> Result<Built, PluginError>,
 }
@@ -165,6 +167,7 @@ impl Registry {
             band,
             schema,
             credentials: P::CREDENTIAL_KIND,
+            authorities_field: P::AUTHORITIES_FIELD,
             enabled: true,
             build,
         });
