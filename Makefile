@@ -46,7 +46,7 @@ check-features:
 	for crate in core schema config router lb http1 tls upstream auth cors correlation compression; do \
 		$(CARGO) check --quiet --locked -p towergate-$$crate || exit 1; \
 	done
-	for feature in jwks jwt; do \
+	for feature in jwks jwt mtls; do \
 		$(CARGO) check --quiet --locked -p towergate-auth --features $$feature || exit 1; \
 	done
 

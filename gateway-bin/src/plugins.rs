@@ -86,6 +86,7 @@ plugins! {
         guard: [
             towergate_correlation::CorrelationId,
             towergate_cors::Cors,
+            towergate_auth::MtlsAuth,
             towergate_auth::Jwt,
             towergate_auth::JwksAuth,
             towergate_auth::KeyAuth,

@@ -34,7 +34,7 @@ pub(crate) fn write_proven(headers: &mut HeaderMap, consumer: Option<&Consumer>,
 }
 
 /// Another system vouches for who the request is from; it calls them by this identifier.
-#[cfg(feature = "jwks")]
+#[cfg(any(feature = "jwks", feature = "mtls"))]
 pub(crate) fn write_vouched(headers: &mut HeaderMap, consumer: Option<&Consumer>, identifier: Option<&str>) {
     clear(headers);
     write_consumer(headers, consumer);

@@ -2,7 +2,7 @@
 //!
 //! [`KeyAuth`]: API keys as Kong's plugin `key-auth` knows them. Beside it, each behind a cargo feature
 //! of its name: `Jwt` (`jwt`), tokens that consumers sign; `JwksAuth` (`jwks`), tokens of an issuer that
-//! publishes its keys. They share the identity headers and the
+//! publishes its keys; `MtlsAuth` (`mtls`), client certificates. They share the identity headers and the
 //! rule of `anonymous` (below).
 //!
 //! It differs from `tower_http::validate_request` in that it finds out *who* asks, not only
@@ -84,8 +84,10 @@ mod jwks;
 #[cfg(feature = "jwt")]
 mod jwt;
 mod key_auth;
+#[cfg(feature = "mtls")]
+mod mtls;
 mod multipart;
-#[cfg(feature = "jose")]
+#[cfg(any(feature = "jose", feature = "mtls"))]
 mod per_worker;
 #[cfg(feature = "jwks")]
 mod published;
@@ -98,3 +100,5 @@ pub use jwks::{JwksAuth, JwksAuthConfig, JwksLayer};
 #[cfg(feature = "jwt")]
 pub use jwt::{Jwt, JwtConfig, JwtKey, JwtLayer};
 pub use key_auth::{KeyAuth, KeyAuthConfig, KeyAuthLayer};
+#[cfg(feature = "mtls")]
+pub use mtls::{MtlsAuth, MtlsAuthConfig, MtlsLayer};
