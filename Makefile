@@ -9,7 +9,7 @@ PACKAGES := gcc libc6-dev procps openssl prometheus redis-server redis-tools pyt
 
 # What tests talk to and ask for its judgement, from PyPI, in a place of its own.
 TOOLS := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/tools
-PYTHON_TOOLS := grpcio==1.85.1 sslyze==6.3.1 kosoku==0.1.0
+PYTHON_TOOLS := grpcio==1.85.1 pyjwt[crypto]==2.15.1 sslyze==6.3.1 kosoku==0.1.0
 
 .PHONY: test packages tools fmt clippy doc check-features unit bench peers peers-setup run
 
@@ -46,6 +46,9 @@ doc:
 check-features:
 	for crate in $$(ls crates); do \
 		$(CARGO) check --quiet --locked -p towergate-$$crate || exit 1; \
+	done
+	for feature in jwks jwt mtls; do \
+		$(CARGO) check --quiet --locked -p towergate-auth --features $$feature || exit 1; \
 	done
 
 # The last line sums up what the test runner printed.

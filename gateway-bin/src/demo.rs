@@ -1,6 +1,7 @@
 //! `towergate demo`: the guide's gateway with three small sample services behind it.
 
 mod services;
+mod token;
 
 use std::{io, net::SocketAddr};
 
@@ -43,9 +44,11 @@ impl Demo {
 /// What to try, with the address the gateway answers on.
 pub(crate) fn what_to_try(proxy: SocketAddr, admin: Option<SocketAddr>) -> String {
     let admin = admin.map_or_else(String::new, |admin| format!("  curl -i http://{admin}/status\n"));
+    let token = token::of_mobile_app();
     format!(
         "The gateway is running, with the guide's configuration. Try, in another terminal:\n\n\
-        \x20 curl -i http://{proxy}/api/v1/users\n\
+        \x20 curl -i http://{proxy}/api/v1/users                                          # 401: no token\n\
+        \x20 curl -i http://{proxy}/api/v1/users -H 'Authorization: Bearer {token}'\n\
         \x20 curl -i http://{proxy}/api/v1/orders/7\n\
         \x20 curl -i http://{proxy}/api/v1/products\n\
         \x20 curl -i http://{proxy}/partner/v1/orders                                      # 401: no key\n\

@@ -5,6 +5,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
@@ -13,11 +14,13 @@ use rcgen::{
     SignatureAlgorithm,
 };
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::rustls::client::ResolvesClientCert;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{
     CipherSuite, ClientConfig, DigitallySignedStruct, Error, HandshakeKind, ProtocolVersion, RootCertStore,
     ServerConfig, SignatureScheme, SupportedProtocolVersion, version,
@@ -136,6 +139,24 @@ impl Handshake {
     }
 }
 
+/// A client's certificate, and whether it was asked for.
+#[derive(Debug)]
+struct Shows {
+    pair: Arc<CertifiedKey>,
+    asked: Arc<AtomicBool>,
+}
+
+impl ResolvesClientCert for Shows {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.asked.store(true, Ordering::SeqCst);
+        Some(self.pair.clone())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
 impl TlsClient {
     /// One that speaks all versions and asks for HTTP/1.1.
     pub fn new() -> Self {
@@ -165,6 +186,27 @@ impl TlsClient {
             .with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         Self(Arc::new(config))
+    }
+
+    /// One that shows this certificate, and those in `between` (in PEM), when it is asked for one. The
+    /// second value tells whether it was.
+    pub fn showing(certificate: &Certificate, between: &[&str], protocols: &[&str]) -> (Self, Arc<AtomicBool>) {
+        let read = |text: &str| CertificateDer::from_pem_slice(text.as_bytes()).expect("a certificate");
+        let own = std::iter::once(certificate.certificate.as_str());
+        let chain = own.chain(between.iter().copied()).map(read).collect();
+        let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes()).expect("a key");
+        let key = default_provider().key_provider.load_private_key(key).expect("a key that can sign");
+        let asked = Arc::new(AtomicBool::new(false));
+        let shows = Shows { pair: Arc::new(CertifiedKey::new(chain, key)), asked: asked.clone() };
+        let schemes = default_provider().signature_verification_algorithms.supported_schemes();
+        let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_protocol_versions(&[&version::TLS12, &version::TLS13])
+            .expect("versions")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Credulous(schemes)))
+            .with_client_cert_resolver(Arc::new(shows));
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        (Self(Arc::new(config)), asked)
     }
 
     /// Connects as to a server of this name; an address is not sent as a name.

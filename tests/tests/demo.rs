@@ -54,10 +54,13 @@ fn the_demo_serves_what_it_says_and_ends_on_ctrl_c() {
     for path in ["/api/v1/users", "/api/v1/orders/7", "/api/v1/products", "/partner/v1/orders", "/nowhere"] {
         assert!(demo.printed.contains(&format!("http://{}{path}", demo.proxy.address())), "{path}: {}", demo.printed);
     }
+    assert_eq!(demo.ask(&Request::get("/api/v1/users")).0, 401);
+    let (_, token) = demo.printed.split_once("'Authorization: ").expect("a token is printed");
+    let (token, _) = token.split_once('\'').expect("in quotes");
     for (path, service) in
         [("/api/v1/users", "users"), ("/api/v1/orders/7", "orders"), ("/api/v1/products", "products")]
     {
-        let (status, body) = demo.ask(&Request::get(path));
+        let (status, body) = demo.ask(&Request::get(path).header("Authorization", token));
         assert_eq!(status, 200, "{path}: {body}");
         assert!(body.contains(&format!("\"service\": \"{service}\"")), "{path}: {body}");
     }

@@ -1,7 +1,8 @@
 //! Every field of the `kong.yml` that the Kong guide for microservices shows does here what it does in Kong.
 //!
-//! Each test is named after its row of the table of that guide's promises (S30 to S51).
+//! Each test is named after its row of the table of that guide's promises (S30 to S51, S60).
 
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -523,6 +524,58 @@ fn s70_to_s74_what_the_guides_alerts_look_at_is_counted() {
         "kong_upstream_target_health{upstream=\"user-service-upstream\",target=\"user-service-1:3000\"".to_owned(),
     ] {
         eventually(SOON, || page().lines().any(|line| line.starts_with(&series)));
+    }
+}
+
+/// The guide's configuration as it is shipped, in front of this upstream.
+fn shipped_in_front_of(users: &Upstream) -> String {
+    let shipped = include_str!("../../examples/kong-guide/kong.yml");
+    let second = "      - target: user-service-2:3000\n        weight: 100\n";
+    shipped.replace(second, "").replace("user-service-1:3000", &users.address().to_string())
+}
+
+/// A token that the script beside the configuration makes.
+fn minted(arguments: &[&str]) -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/kong-guide/token.sh");
+    let output = Command::new("sh").arg(script).args(arguments).output().expect("sh and openssl run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text").trim().to_owned()
+}
+
+#[test]
+fn s60_jwt_of_the_guide() {
+    let users = Upstream::echo();
+    let gateway = Gateway::serving(&shipped_in_front_of(&users));
+    let ask = |token: Option<&str>| {
+        let request = Request::get("/api/v1/users");
+        gateway.send(&match token {
+            Some(token) => request.header("Authorization", &format!("Bearer {token}")),
+            None => request,
+        })
+    };
+    let refused = |answer: &Answer, body: &str, challenge: &str| {
+        assert_eq!((answer.status, answer.text().as_str()), (401, body));
+        assert_eq!(answer.header("WWW-Authenticate"), Some(challenge));
+        assert_eq!(answer.header("Content-Type"), Some("application/json; charset=utf-8"));
+    };
+    refused(&ask(None), r#"{"message":"Unauthorized"}"#, "Bearer");
+    for (key, secret, consumer) in [
+        ("mobile-app-key", "change-me-mobile-app-secret-0123456789", "mobile-app"),
+        ("web-app-key", "change-me-web-app-secret-0123456789ab", "web-app"),
+    ] {
+        assert_eq!(ask(Some(&minted(&[key, secret, "86400"]))).status, 200, "{key}");
+        assert_eq!(users.last().header("X-Consumer-Username"), Some(consumer));
+        assert_eq!(users.last().header("X-Credential-Identifier"), Some(key));
+    }
+    let invalid = r#"Bearer error="invalid_token""#;
+    let secret = "change-me-mobile-app-secret-0123456789";
+    for (arguments, body) in [
+        (["mobile-app-key", secret, "0"], r#"{"exp":"token expired"}"#),
+        (["mobile-app-key", secret, "86460"], r#"{"exp":"exceeds maximum allowed expiration"}"#),
+        (["mobile-app-key", "guessed", "60"], r#"{"message":"Invalid signature"}"#),
+        (["nobody", secret, "60"], r#"{"message":"No credentials found for given 'kid'"}"#),
+    ] {
+        refused(&ask(Some(&minted(&arguments))), body, invalid);
     }
 }
 

@@ -4,7 +4,9 @@
 //! with it one success is enough, and without any the request goes on as the anonymous consumer.
 
 use http::{HeaderMap, StatusCode};
-use towergate_core::{Accounts, Consumer, Context, Outcome, Reply, Verdict};
+#[cfg(feature = "basic")]
+use towergate_core::Outcome;
+use towergate_core::{Accounts, Consumer, Context, Reply, Verdict};
 
 use crate::identity;
 
@@ -19,7 +21,7 @@ impl Anonymous {
 
     /// Whether an earlier way has proven enough, so that this one is not tried.
     pub(crate) fn is_settled(&self, cx: &Context) -> bool {
-        self.0.is_some() && cx.credential().is_some()
+        self.0.is_some() && cx.identity().is_some_and(|identity| !identity.is_anonymous())
     }
 
     /// Decides on a request that failed: it goes on as the anonymous consumer, or is refused.
@@ -40,6 +42,7 @@ impl Anonymous {
     }
 
     /// The same decision beforehand, on a request that is yet to be waited for.
+    #[cfg(feature = "basic")]
     pub(crate) fn failure(&self, cx: &Context, accounts: &Accounts, refusal: impl FnOnce() -> Reply) -> Outcome {
         if let Err(reply) = self.consumer(cx, accounts, refusal) {
             return Outcome::Refuse(*reply);
@@ -62,11 +65,36 @@ impl Anonymous {
     ) -> Result<&'a Consumer, Box<Reply>> {
         let Some(name) = &self.0 else { return Err(Box::new(refusal())) };
         let consumer = accounts.directory(cx).and_then(|directory| directory.consumer_named(name));
-        consumer.ok_or_else(|| {
-            let message = format!("anonymous consumer {name} is configured but doesn't exist");
-            Box::new(Reply::error(StatusCode::INTERNAL_SERVER_ERROR, message))
-        })
+        consumer.ok_or_else(|| Box::new(missing(name)))
     }
+
+    /// What will become of the request if it fails, known before waiting: afterwards it can only
+    /// be changed or answered.
+    #[cfg(feature = "jwks")]
+    pub(crate) fn prospect(&self, cx: &Context, accounts: &Accounts) -> Prospect {
+        let Some(name) = &self.0 else { return Prospect::Refused };
+        match accounts.directory(cx).and_then(|directory| directory.consumer_named(name)) {
+            Some(_) => Prospect::Admitted,
+            None => Prospect::Broken(missing(name)),
+        }
+    }
+}
+
+/// What becomes of a request that fails.
+#[cfg(feature = "jwks")]
+#[derive(Debug)]
+pub(crate) enum Prospect {
+    /// It is refused.
+    Refused,
+    /// It is refused, because the anonymous consumer is not there.
+    Broken(Reply),
+    /// It goes on as the anonymous consumer.
+    Admitted,
+}
+
+fn missing(name: &str) -> Reply {
+    let message = format!("anonymous consumer {name} is configured but doesn't exist");
+    Reply::error(StatusCode::INTERNAL_SERVER_ERROR, message)
 }
 
 fn admit(cx: &Context, accounts: &Accounts, headers: &mut HeaderMap, consumer: &Consumer) {

@@ -17,6 +17,12 @@ pub(crate) fn value<'a>(arguments: &'a [u8], name: &str) -> Value<'a> {
     })
 }
 
+/// Every argument of this name: its text, or `None` if it is written without `=`.
+#[cfg(feature = "jose")]
+pub(crate) fn values<'a>(arguments: &'a [u8], name: &str) -> impl Iterator<Item = Option<Cow<'a, [u8]>>> {
+    segments(arguments).filter(move |segment| is_named(segment, name)).map(|segment| split(segment).1.map(decode))
+}
+
 /// The arguments without those of this name, the others as they were; `None` if there are none of it.
 pub(crate) fn without(arguments: &[u8], name: &str) -> Option<Vec<u8>> {
     if !segments(arguments).any(|segment| is_named(segment, name)) {

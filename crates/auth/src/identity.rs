@@ -33,6 +33,14 @@ pub(crate) fn write_proven(headers: &mut HeaderMap, consumer: Option<&Consumer>,
     set(headers, CREDENTIAL_IDENTIFIER, Some(identifier));
 }
 
+/// Another system vouches for who the request is from; it calls them by this identifier.
+#[cfg(any(feature = "jwks", feature = "mtls"))]
+pub(crate) fn write_vouched(headers: &mut HeaderMap, consumer: Option<&Consumer>, identifier: Option<&str>) {
+    clear(headers);
+    write_consumer(headers, consumer);
+    set(headers, CREDENTIAL_IDENTIFIER, identifier);
+}
+
 /// The request goes on as this consumer, nothing proven.
 pub(crate) fn write_anonymous(headers: &mut HeaderMap, consumer: &Consumer) {
     clear(headers);

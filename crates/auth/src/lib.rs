@@ -1,11 +1,14 @@
 //! Authentication: who a request is from, and by the groups they are in whether they may pass.
 //!
-//! | layer | Kong's plugin | what proves it |
-//! | --- | --- | --- |
-//! | [`KeyAuthLayer`] | `key-auth` | an API key in a header, the query or the body |
-//! | [`BasicAuthLayer`] | `basic-auth` | user name and password (RFC 7617) |
-//! | [`HmacAuthLayer`] | `hmac-auth` | a signature over the request |
-//! | [`AclLayer`] | `acl` | nothing of its own: lets groups pass, or not |
+//! | layer | Kong's plugin | what proves it | feature |
+//! | --- | --- | --- | --- |
+//! | [`KeyAuthLayer`] | `key-auth` | an API key in a header, the query or the body | – |
+//! | `BasicAuthLayer` | `basic-auth` | user name and password (RFC 7617) | `basic` |
+//! | `HmacAuthLayer` | `hmac-auth` | a signature over the request | `hmac` |
+//! | `JwtLayer` | `jwt` | a token that a consumer signed | `jwt` |
+//! | `JwksLayer` | `jwks-auth` (ours) | a token of an issuer that publishes its keys | `jwks` |
+//! | `MtlsLayer` | `mtls-auth` (Enterprise) | a client certificate | `mtls` |
+//! | [`AclLayer`] | `acl` | nothing of its own: lets groups pass, or not | – |
 //!
 //! They differ from `tower_http::validate_request` in that they find out *who* asks, not only
 //! whether they may: a key belongs to a credential, the credential to a consumer, and later layers
@@ -47,36 +50,7 @@
 //! # }
 //! ```
 //!
-//! # Passwords and groups
-//!
-//! ```
-//! use std::sync::Arc;
-//!
-//! use axum::{Router, body::Body, routing::get};
-//! use http::{Request, StatusCode};
-//! use tower::{ServiceBuilder, ServiceExt};
-//! use towergate_auth::{AclLayer, BasicAuth, BasicAuthLayer, hash_password};
-//! use towergate_core::{Consumer, Directory};
-//! use uuid::Uuid;
-//!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut alice = Consumer::named("alice");
-//! alice.acl_groups = ["staff"].into_iter().collect();
-//! let mut accounts = Directory::builder().consumer(alice.clone());
-//! // A hash is made when a password is set, and kept; here it stands for one from a store.
-//! let hash = hash_password("open sesame")?;
-//! accounts.add_credential(BasicAuth::CREDENTIALS, Uuid::new_v4(), alice.id, "alice", BasicAuth::secret(&hash)?, None);
-//!
-//! let layers = ServiceBuilder::new()
-//!     .layer(BasicAuthLayer::new(Arc::new(accounts.build())).hide_credentials(true))
-//!     .layer(AclLayer::allow(["staff"]));
-//! let app: Router = Router::new().route("/", get(|| async { "the books" })).layer(layers);
-//!
-//! // alice:open sesame
-//! let request = Request::get("/").header("authorization", "Basic YWxpY2U6b3BlbiBzZXNhbWU=");
-//! assert_eq!(app.oneshot(request.body(Body::empty())?).await?.status(), StatusCode::OK);
-//! # Ok(()) }
-//! ```
+#![cfg_attr(feature = "basic", doc = include_str!("PASSWORDS.md"))]
 //!
 //! # What it produces
 //!
@@ -118,16 +92,43 @@
 mod acl;
 mod anonymous;
 mod arguments;
+#[cfg(any(feature = "basic", feature = "hmac"))]
 mod authorization;
+#[cfg(feature = "basic")]
 mod basic_auth;
+#[cfg(feature = "jose")]
+mod bearer;
 mod fields;
+#[cfg(feature = "hmac")]
 mod hmac_auth;
 mod identity;
+#[cfg(feature = "jose")]
+mod jose;
+#[cfg(feature = "jwks")]
+mod jwks;
+#[cfg(feature = "jwt")]
+mod jwt;
 mod key_auth;
+#[cfg(feature = "mtls")]
+mod mtls;
 mod multipart;
+#[cfg(any(feature = "jose", feature = "mtls"))]
+mod per_worker;
+#[cfg(feature = "jwks")]
+mod published;
 mod value;
 
 pub use acl::{Acl, AclConfig, AclLayer};
+#[cfg(feature = "basic")]
 pub use basic_auth::{BasicAuth, BasicAuthConfig, BasicAuthLayer, PasswordError, hash_password};
+#[cfg(feature = "hmac")]
 pub use hmac_auth::{HmacAlgorithm, HmacAuth, HmacAuthConfig, HmacAuthLayer};
+#[cfg(feature = "jose")]
+pub use jose::{Algorithm, PublicKey, VerifiedClaims};
+#[cfg(feature = "jwks")]
+pub use jwks::{JwksAuth, JwksAuthConfig, JwksLayer};
+#[cfg(feature = "jwt")]
+pub use jwt::{Jwt, JwtConfig, JwtKey, JwtLayer};
 pub use key_auth::{KeyAuth, KeyAuthConfig, KeyAuthLayer};
+#[cfg(feature = "mtls")]
+pub use mtls::{MtlsAuth, MtlsAuthConfig, MtlsLayer};

@@ -1,4 +1,5 @@
 //! The layers in services written with axum.
+#![cfg(all(feature = "basic", feature = "hmac"))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! What reaches the inner service through basic-auth, what comes back, and what an operator may write.
+#![cfg(feature = "basic")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod service;

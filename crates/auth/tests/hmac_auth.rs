@@ -1,4 +1,5 @@
 //! What reaches the inner service through hmac-auth, what comes back, and what an operator may write.
+#![cfg(feature = "hmac")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod service;

@@ -32,7 +32,6 @@ const KINDS: &[(Kind, &str)] = &[
     (Kind::Vaults, "vaults of one's own come (references to `env` work)"),
     (Kind::Keys, "keys come"),
     (Kind::KeySets, "keys come"),
-    (Kind::JwtSecrets, "jwt comes"),
     (Kind::Oauth2Credentials, "oauth2 comes"),
     (Kind::Oauth2Tokens, "oauth2 comes"),
 ];

@@ -1,6 +1,10 @@
 //! Who sent a request, and over what.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 /// The scheme of the client's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -22,6 +26,40 @@ impl Scheme {
     }
 }
 
+/// What a client has shown in a TLS handshake: it has the private key of the first certificate.
+/// Nobody has looked at who issued it.
+///
+/// Embedded in a service that shakes hands itself, an `Arc` of it in the request's extensions says
+/// the same.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PeerCertificate {
+    /// The client's own certificate, then those between it and a root, in DER.
+    chain: Vec<Box<[u8]>>,
+}
+
+impl PeerCertificate {
+    /// Of these certificates in DER, the client's own first; `None` if there are none.
+    pub fn new(chain: Vec<Box<[u8]>>) -> Option<Self> {
+        (!chain.is_empty()).then_some(Self { chain })
+    }
+
+    /// The client's own certificate, in DER.
+    pub fn own(&self) -> &[u8] {
+        self.chain.first().map(|own| &**own).unwrap_or_default()
+    }
+
+    /// The certificates it has sent to go between its own and a root, in DER.
+    pub fn between(&self) -> impl Iterator<Item = &[u8]> {
+        self.chain.iter().skip(1).map(|certificate| &**certificate)
+    }
+}
+
+impl fmt::Debug for PeerCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerCertificate").field("certificates", &self.chain.len()).finish()
+    }
+}
+
 /// What is known of the client's side of a request. All of it comes from the connection and from
 /// headers of *trusted* peers only.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +78,8 @@ pub struct Client {
     pub scheme: Scheme,
     /// The server name of the TLS handshake.
     pub server_name: Option<Box<str>>,
+    /// The certificates the client has shown in the handshake; `None` if none.
+    pub certificate: Option<Arc<PeerCertificate>>,
     /// Serial number of the connection within its worker, from 1.
     pub connection: u64,
     /// Which request of its connection this is, from 1.

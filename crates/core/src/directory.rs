@@ -1,6 +1,6 @@
 //! Consumers and their credentials: one hash look-up, however many there are.
 
-use std::{collections::HashMap, hash::BuildHasher, time::SystemTime};
+use std::{collections::HashMap, hash::BuildHasher, sync::Arc, time::SystemTime};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use subtle::ConstantTimeEq;
@@ -85,7 +85,9 @@ pub struct Directory {
     by_id: HashMap<Uuid, u32>,
     by_username: HashMap<Box<str>, u32>,
     group_names: HashMap<Uuid, Box<str>>,
+    by_custom_id: HashMap<Box<str>, u32>,
     kinds: HashMap<&'static str, Kind>,
+    authorities: HashMap<Uuid, Arc<[u8]>>,
 }
 
 /// The credentials of one kind; the table holds indexes into the rows, so that a key is stored once.
@@ -132,7 +134,17 @@ impl Directory {
     /// The consumer with this id or user name (how `anonymous` names one).
     pub fn consumer_named(&self, id_or_username: &str) -> Option<&Consumer> {
         let by_id = Uuid::try_parse(id_or_username).ok().and_then(|id| self.consumer(id));
-        by_id.or_else(|| self.by_username.get(id_or_username).and_then(|index| self.consumers.get(*index as usize)))
+        by_id.or_else(|| self.consumer_by_username(id_or_username))
+    }
+
+    /// The consumer with this user name.
+    pub fn consumer_by_username(&self, username: &str) -> Option<&Consumer> {
+        self.by_username.get(username).and_then(|index| self.consumer_at(*index))
+    }
+
+    /// The consumer with this id in a system of the operator's.
+    pub fn consumer_by_custom_id(&self, custom_id: &str) -> Option<&Consumer> {
+        self.by_custom_id.get(custom_id).and_then(|index| self.consumer_at(*index))
     }
 
     /// The name of the consumer group with this id.
@@ -146,6 +158,11 @@ impl Directory {
 
     pub(crate) fn credential_at(&self, place: Place) -> Option<&Credential> {
         self.kinds.get(place.kind)?.rows.get(place.row as usize)
+    }
+
+    /// The certificate, in DER, of the authority with this id (`ca_certificates`).
+    pub fn authority(&self, id: Uuid) -> Option<&Arc<[u8]>> {
+        self.authorities.get(&id)
     }
 
     /// All consumers, in the order they were added.
@@ -176,6 +193,9 @@ impl DirectoryBuilder {
         directory.by_id.insert(consumer.id, index);
         if let Some(username) = &consumer.username {
             directory.by_username.insert(username.as_str().into(), index);
+        }
+        if let Some(custom_id) = &consumer.custom_id {
+            directory.by_custom_id.insert(custom_id.as_str().into(), index);
         }
         directory.consumers.push(consumer);
     }
@@ -209,6 +229,11 @@ impl DirectoryBuilder {
         let rehash = |index: &u32| hasher.hash_one(rows.get(*index as usize).map_or("", |row| &row.key));
         by_key.insert_unique(hash, row, rehash);
         true
+    }
+
+    /// Adds the certificate, in DER, of an authority that plugins may trust.
+    pub fn add_authority(&mut self, id: Uuid, certificate: impl Into<Arc<[u8]>>) {
+        self.directory.authorities.insert(id, certificate.into());
     }
 
     /// The finished directory.
@@ -279,6 +304,18 @@ mod tests {
     fn a_million_credentials_stay_small() {
         // Beside the key itself and five bytes of the table.
         assert!(size_of::<Credential>() <= 96, "{}", size_of::<Credential>());
+    }
+
+    #[test]
+    fn finds_a_consumer_by_one_name_and_no_other() {
+        let mut alice = Consumer::named("alice");
+        alice.custom_id = Some("a-1".into());
+        let directory = Directory::builder().consumer(alice.clone()).build();
+        let found = |consumer: Option<&Consumer>| consumer.map(|consumer| consumer.id);
+        assert_eq!(found(directory.consumer_by_username("alice")), Some(alice.id));
+        assert_eq!(found(directory.consumer_by_custom_id("a-1")), Some(alice.id));
+        assert_eq!(found(directory.consumer_by_username("a-1")), None);
+        assert_eq!(found(directory.consumer_by_custom_id("alice")), None);
     }
 
     #[test]

@@ -35,14 +35,33 @@ impl Accounts {
             own: self.own.clone(),
             consumer,
             credential: Some(credential.place),
-            groups: Vec::new(),
+            ..Identity::default()
+        });
+    }
+
+    /// Records that another system vouches for who the request is from (an issuer of tokens, an
+    /// authority of certificates): it is known by this text and in these groups, and is this consumer
+    /// of the directory if it is one at all.
+    pub fn vouch(
+        &self,
+        cx: &Context,
+        consumer: Option<&Consumer>,
+        identifier: impl Into<Box<str>>,
+        groups: Vec<String>,
+    ) {
+        cx.identify(Identity {
+            own: self.own.clone(),
+            consumer: consumer.map(|consumer| consumer.place),
+            credential: None,
+            vouched: Some(identifier.into()),
+            groups,
         });
     }
 
     /// Records that the request goes on as this consumer of the directory, nothing proven.
     pub fn admit_anonymous(&self, cx: &Context, consumer: &Consumer) {
         let consumer = Some(consumer.place);
-        cx.identify(Identity { own: self.own.clone(), consumer, credential: None, groups: Vec::new() });
+        cx.identify(Identity { own: self.own.clone(), consumer, ..Identity::default() });
     }
 }
 
@@ -55,6 +74,7 @@ pub struct Identity {
     own: Option<Arc<Directory>>,
     consumer: Option<u32>,
     credential: Option<Place>,
+    vouched: Option<Box<str>>,
     groups: Vec<String>,
 }
 
@@ -64,9 +84,14 @@ impl Identity {
         Self { groups, ..Self::default() }
     }
 
-    /// Whether no credential was proven.
+    /// Whether nothing was proven: no credential, and nobody vouches for it.
     pub fn is_anonymous(&self) -> bool {
-        self.credential.is_none()
+        self.credential.is_none() && self.vouched.is_none()
+    }
+
+    /// What another system that vouches for it calls it.
+    pub fn vouched_identifier(&self) -> Option<&str> {
+        self.vouched.as_deref()
     }
 
     /// The groups known without a consumer.

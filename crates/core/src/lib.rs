@@ -31,7 +31,7 @@ pub use balancing::{
     ActiveChecks, Algorithm, Balancing, HashInput, HealthChecks, HealthRules, Probe, ProbeKind, Target,
 };
 pub use body::{Body, BodyTooLarge, BoxError, GuardBody};
-pub use client::{Client, Scheme};
+pub use client::{Client, PeerCertificate, Scheme};
 pub use context::{Context, Matched};
 pub use credential::{CredentialKind, Secret, Written};
 pub use directory::{Consumer, Credential, Directory, DirectoryBuilder};

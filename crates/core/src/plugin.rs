@@ -25,6 +25,9 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     const PROTOCOLS: &'static [&'static str] = &["grpc", "grpcs", "http", "https"];
     /// The credentials it looks up, if it does.
     const CREDENTIAL_KIND: Option<CredentialKind> = None;
+    /// The field of its configuration that lists the authorities (ids of `ca_certificates`) whom it
+    /// trusts to say who clients are. With it, clients are asked for a certificate where it applies.
+    const AUTHORITIES_FIELD: Option<&'static str> = None;
     /// The configuration as written, defaults filled in.
     type Config;
 

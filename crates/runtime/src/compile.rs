@@ -10,6 +10,7 @@ use towergate_router::Router;
 use uuid::Uuid;
 
 use crate::{
+    asked,
     base::Base,
     certificates, directory,
     order::Orders,
@@ -132,6 +133,7 @@ pub fn compile(
     let router = router(&served, &mut problems);
     let certificates = certificates::Read::all(&config, previous, &mut problems);
     let directory = Arc::new(directory::build(&config, registry, &mut problems));
+    let asked = asked::asked(&config, registry, &mut problems);
     let (Some(router), true) = (router, problems.is_empty()) else { return Err(problems) };
     let running = config.plugins.iter().filter(|entity| runs(entity));
     let stages = Stages::new(registry, &policies, Orders::new(registry, running, &mut problems));
@@ -161,7 +163,7 @@ pub fn compile(
         return Err(problems);
     }
     let shown = Arc::new(certificates.by_name(&config, base.certificates.clone()));
-    let table = Table { router: Arc::new(router), plans, unrouted: Arc::new(unrouted), certificates: shown };
+    let table = Table { router: Arc::new(router), plans, unrouted: Arc::new(unrouted), certificates: shown, asked };
     Ok(Runtime { config, table, policies, certificates })
 }
 

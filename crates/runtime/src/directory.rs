@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use towergate_config::Config;
 use towergate_core::{Consumer, Directory};
+use towergate_tls::Authority;
 use uuid::Uuid;
 
 use crate::{credentials, problem::CompileProblem, registry::Registry};
@@ -31,6 +32,12 @@ pub(crate) fn build(config: &Config, registry: &Registry, problems: &mut Vec<Com
         consumer.acl_groups = acl_groups.remove(&entity.id).unwrap_or_default().into_iter().collect();
         consumer.tags = entity.tags.clone().unwrap_or_default();
         directory.add_consumer(consumer);
+    }
+    for authority in &config.ca_certificates {
+        // Looked at when it was read.
+        if let Ok(certificate) = Authority::from_pem(&authority.cert) {
+            directory.add_authority(authority.id, certificate.der());
+        }
     }
     for kind in registry.credentials() {
         credentials::add(kind, config, &mut directory, problems);

@@ -35,6 +35,8 @@ pub struct PluginKind {
     pub schema: PluginSchema,
     /// The credentials it looks up.
     pub credentials: Option<CredentialKind>,
+    /// The field that lists the authorities whom it trusts to say who clients are.
+    pub authorities_field: Option<&'static str>,
     enabled: bool,
     build: fn(Value, &Env) -> Result<Built, PluginError>,
 }
@@ -94,7 +96,6 @@ const NOT_YET: &[&str] = &[
     "grpc-gateway",
     "grpc-web",
     "http-log",
-    "jwt",
     "ldap-auth",
     "loggly",
     "oauth2",
@@ -155,6 +156,7 @@ impl Registry {
             band,
             schema,
             credentials: P::CREDENTIAL_KIND,
+            authorities_field: P::AUTHORITIES_FIELD,
             enabled: true,
             build,
         });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use towergate_core::Plan;
 use towergate_router::Router;
-use towergate_tls::Certificates;
+use towergate_tls::{Asked, Certificates};
 
 /// What a worker looks a request up in: the router, and a plan for each of its rules.
 ///
@@ -21,6 +21,8 @@ pub struct Table {
     /// Which certificate is shown for which server name. Looked at in handshakes only, so that all
     /// workers may share it.
     pub certificates: Arc<Certificates>,
+    /// Which clients are asked for a certificate. Looked at in handshakes only, too.
+    pub asked: Asked,
 }
 
 impl Table {
@@ -33,6 +35,7 @@ impl Table {
             plans: self.plans.iter().map(copy).collect(),
             unrouted: copy(&self.unrouted),
             certificates: self.certificates.clone(),
+            asked: self.asked.clone(),
         }
     }
 }
@@ -48,7 +51,13 @@ mod tests {
         let router = Router::new(vec![Rule { paths: vec![r"~/\d+".into()], ..Rule::default() }]).unwrap();
         let plan = Arc::new(Plan::default());
         let certificates = Arc::default();
-        let table = Table { router: Arc::new(router), plans: vec![plan.clone()], unrouted: plan, certificates };
+        let table = Table {
+            router: Arc::new(router),
+            plans: vec![plan.clone()],
+            unrouted: plan,
+            certificates,
+            asked: Asked::Nobody,
+        };
         let copy = table.copy();
         assert!(!Arc::ptr_eq(&table.router, &copy.router));
         assert!(!Arc::ptr_eq(&table.plans[0], &copy.plans[0]));

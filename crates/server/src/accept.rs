@@ -130,7 +130,7 @@ async fn secure(
     activity: &Arc<Activity>,
 ) -> Option<(Stream, Origin)> {
     match tls?.accept(socket, http2, activity).await? {
-        Accepted::Secured(stream, server_name) => Some((stream, origin.secured(server_name))),
+        Accepted::Secured(stream, introduction) => Some((stream, origin.secured(introduction))),
         Accepted::Cleartext(stream) => Some((stream, origin.without_tls())),
     }
 }

@@ -106,12 +106,13 @@
 //! use towergate_router::Router;
 //! use towergate_runtime::{Publisher, Table};
 //! use towergate_server::{Listen, Listeners, ServerConfig, Workers};
+//! use towergate_tls::Asked;
 //!
 //! let listeners = Listeners::bind(&[Listen::on("127.0.0.1:0".parse()?)], 1)?;
 //! let address = listeners.addresses()[0];
 //! let router = Router::new(Vec::new()).expect("no rule can be wrong");
 //! let (unrouted, certificates) = (Arc::new(Plan::default()), Arc::default());
-//! let table = Table { router: Arc::new(router), plans: Vec::new(), unrouted, certificates };
+//! let table = Table { router: Arc::new(router), plans: Vec::new(), unrouted, certificates, asked: Asked::Nobody };
 //! let (_publisher, watched) = Publisher::new([table]);
 //! let workers = Workers::start(ServerConfig::default(), listeners, watched, |_worker| {
 //!     let upstream = service_fn(|_: Request<GuardBody<Body>>| async {

@@ -1,10 +1,10 @@
 //! Where a connection comes from: what is the same for all of its requests.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
-use towergate_core::Scheme;
+use towergate_core::{PeerCertificate, Scheme};
 
-use crate::{config::ServerConfig, proxy_protocol::Broken};
+use crate::{config::ServerConfig, proxy_protocol::Broken, tls::Introduction};
 
 /// What is known of a connection's client before it asks for anything.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub(crate) struct Origin {
     pub(crate) scheme: Scheme,
     /// The server name of the TLS handshake.
     pub(crate) server_name: Option<Box<str>>,
+    /// The certificates the client has shown in it.
+    pub(crate) certificate: Option<Arc<PeerCertificate>>,
     /// Whether it should have been TLS and is not.
     pub(crate) lacks_tls: bool,
 }
@@ -33,13 +35,14 @@ impl Origin {
         let local = local.map(canonical);
         let port = |port| config.port_maps.get(&port).copied().unwrap_or(port);
         let shown = local.map(|local| SocketAddr::new(local.ip(), port(local.port())));
-        let (scheme, server_name, lacks_tls) = (Scheme::Http, None, false);
-        Self { number, peer: canonical(peer), told: None, local, shown, scheme, server_name, lacks_tls }
+        let (scheme, lacks_tls) = (Scheme::Http, false);
+        let (server_name, certificate) = (None, None);
+        Self { number, peer: canonical(peer), told: None, local, shown, scheme, server_name, certificate, lacks_tls }
     }
 
-    /// The same after a handshake with this server name.
-    pub(crate) fn secured(self, server_name: Option<Box<str>>) -> Self {
-        Self { scheme: Scheme::Https, server_name, ..self }
+    /// The same after a handshake in which the client said this.
+    pub(crate) fn secured(self, said: Introduction) -> Self {
+        Self { scheme: Scheme::Https, server_name: said.server_name, certificate: said.certificate, ..self }
     }
 
     /// The same where there should have been a handshake.

@@ -10,8 +10,13 @@ use std::{
 };
 
 use tokio::{io::ReadBuf, net::TcpStream, sync::Semaphore};
-use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
-use towergate_tls::{CertificateSource, Certificates, explain};
+use tokio_rustls::{
+    LazyConfigAcceptor, TlsAcceptor,
+    rustls::{ServerConfig, ServerConnection, server::Acceptor},
+    server::TlsStream,
+};
+use towergate_core::PeerCertificate;
+use towergate_tls::{Asked, CertificateSource, Certificates, explain};
 
 use crate::{activity::Activity, stream::Stream, transport::Transport, worker::Worker};
 
@@ -24,26 +29,61 @@ const SSL2: u8 = 0x80;
 /// TLS on the listeners of one worker.
 #[derive(Clone)]
 pub(crate) struct Tls {
-    http1: Arc<ServerConfig>,
-    http2: Arc<ServerConfig>,
+    silent: Configs,
+    /// For clients that are asked for a certificate.
+    asking: Configs,
+    worker: Arc<Worker>,
     /// One handshake at a time may begin.
     turn: Arc<Semaphore>,
 }
 
+/// Without and with HTTP/2.
+#[derive(Clone)]
+struct Configs {
+    http1: Arc<ServerConfig>,
+    http2: Arc<ServerConfig>,
+}
+
+impl Configs {
+    fn of(&self, http2: bool) -> Arc<ServerConfig> {
+        if http2 { self.http2.clone() } else { self.http1.clone() }
+    }
+}
+
 /// What came of a connection to a listener with TLS.
 pub(crate) enum Accepted {
-    /// A handshake, with this server name.
-    Secured(Stream, Option<Box<str>>),
+    /// A handshake, with what the client said of itself and of whom it wants.
+    Secured(Stream, Introduction),
     /// No handshake: HTTP in cleartext, if anything.
     Cleartext(Stream),
+}
+
+/// What a client said in its handshake.
+#[derive(Debug, Default)]
+pub(crate) struct Introduction {
+    /// The server it wants.
+    pub(crate) server_name: Option<Box<str>>,
+    /// The certificates it has shown.
+    pub(crate) certificate: Option<Arc<PeerCertificate>>,
+}
+
+impl Introduction {
+    fn of(connection: &ServerConnection) -> Self {
+        let shown = connection.peer_certificates().unwrap_or_default();
+        let certificate = PeerCertificate::new(shown.iter().map(|certificate| certificate.as_ref().into()).collect());
+        Self { server_name: connection.server_name().map(Into::into), certificate: certificate.map(Arc::new) }
+    }
 }
 
 impl Tls {
     /// What the worker's settings say, if they speak of TLS.
     pub(crate) fn new(worker: &Arc<Worker>) -> Option<Self> {
         let server = worker.config.tls.as_ref()?;
-        let config = |http2| server.config(Newest(worker.clone()), http2);
-        Some(Self { http1: config(false), http2: config(true), turn: Arc::new(Semaphore::new(1)) })
+        let newest = || Newest(worker.clone());
+        let silent = Configs { http1: server.config(newest(), false), http2: server.config(newest(), true) };
+        let asking =
+            Configs { http1: server.asking_config(newest(), false), http2: server.asking_config(newest(), true) };
+        Some(Self { silent, asking, worker: worker.clone(), turn: Arc::new(Semaphore::new(1)) })
     }
 
     /// Shakes hands; nothing if the client did not, or if the connection is to close. Whoever takes
@@ -57,18 +97,31 @@ impl Tls {
         }
         // From now on it has as long as a head has.
         activity.received();
-        let config = if http2 { &self.http2 } else { &self.http1 };
-        match self.shake(TlsAcceptor::from(config.clone()).accept(stream)).await {
+        match self.begin(stream, http2).await {
             Ok(tls) => {
                 activity.settle();
-                let name = tls.get_ref().1.server_name().map(Into::into);
-                Some(Accepted::Secured(Stream::new(Transport::Tls(Box::new(tls)), activity.clone()), name))
+                let introduction = Introduction::of(tls.get_ref().1);
+                Some(Accepted::Secured(Stream::new(Transport::Tls(Box::new(tls)), activity.clone()), introduction))
             }
             Err(error) => {
                 // Scanners fail many, and nobody here is at fault.
                 let peer = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
                 tracing::debug!(peer, cause = %explain(&error), "TLS handshake failed");
                 None
+            }
+        }
+    }
+
+    /// A handshake in which the client is asked for a certificate if it may need one.
+    async fn begin(&self, stream: Stream, http2: bool) -> io::Result<TlsStream<Stream>> {
+        match self.worker.table.with(|table| table.asked.clone()) {
+            Asked::Nobody => self.shake(TlsAcceptor::from(self.silent.of(http2)).accept(stream)).await,
+            Asked::Everybody => self.shake(TlsAcceptor::from(self.asking.of(http2)).accept(stream)).await,
+            some @ Asked::Names(_) => {
+                let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+                let configs =
+                    if some.includes(hello.client_hello().server_name()) { &self.asking } else { &self.silent };
+                self.shake(hello.into_stream(configs.of(http2))).await
             }
         }
     }

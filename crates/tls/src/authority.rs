@@ -38,6 +38,12 @@ impl Authority {
         Ok(Self(certificate))
     }
 
+    /// The certificate, in DER.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The SHA-256 of the certificate, in hexadecimal: Kong's `cert_digest`.
     #[must_use]
     pub fn digest(&self) -> String {

@@ -5,12 +5,14 @@ use std::{sync::Arc, time::Duration};
 use rustls::{
     NamedGroup, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion,
     crypto::{CryptoProvider, aws_lc_rs::default_provider},
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
     version::{TLS12, TLS13},
 };
 
 use crate::{
     certificates::{CertificateSource, Certificates, Resolver},
     ciphers,
+    client_certificates::Curious,
     error::SettingsError,
     sessions,
 };
@@ -90,6 +92,9 @@ pub enum Version {
 pub struct Server {
     /// Everything but the source of certificates and the protocols inside.
     template: ServerConfig,
+    /// The same for clients that are asked for a certificate. Its sessions are its own: a session in
+    /// which nobody was asked must not stand in for one in which somebody would be.
+    asking: ServerConfig,
     warnings: Vec<String>,
 }
 
@@ -108,17 +113,24 @@ impl Server {
             let of_nist = [NamedGroup::secp256r1, NamedGroup::secp384r1];
             provider.kx_groups.retain(|group| of_nist.contains(&group.name()));
         }
-        let mut template = ServerConfig::builder_with_provider(Arc::new(provider))
-            .with_protocol_versions(&versions)
-            .map_err(|error| SettingsError(error.to_string()))?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(Resolver(Arc::new(Certificates::default()))));
-        template.ignore_client_order = custom.prefer_server_ciphers;
-        template.session_storage = sessions::cache(settings.session_cache, settings.session_timeout);
-        if settings.session_tickets {
-            template.ticketer = sessions::tickets(settings.session_timeout)?;
-        }
-        Ok(Self { template, warnings })
+        let algorithms = provider.signature_verification_algorithms;
+        let provider = Arc::new(provider);
+        let template = |verifier: Arc<dyn ClientCertVerifier>| {
+            let mut template = ServerConfig::builder_with_provider(provider.clone())
+                .with_protocol_versions(&versions)
+                .map_err(|error| SettingsError(error.to_string()))?
+                .with_client_cert_verifier(verifier)
+                .with_cert_resolver(Arc::new(Resolver(Arc::new(Certificates::default()))));
+            template.ignore_client_order = custom.prefer_server_ciphers;
+            template.session_storage = sessions::cache(settings.session_cache, settings.session_timeout);
+            if settings.session_tickets {
+                template.ticketer = sessions::tickets(settings.session_timeout)?;
+            }
+            Ok(template)
+        };
+        let silent = template(WebPkiClientVerifier::no_client_auth())?;
+        let asking = template(Arc::new(Curious(algorithms)))?;
+        Ok(Self { template: silent, asking, warnings })
     }
 
     /// What was asked for and is not offered, a line each.
@@ -130,7 +142,17 @@ impl Server {
     /// What a listener (of one worker) needs: certificates from this source, and HTTP/2 by ALPN or not.
     #[must_use]
     pub fn config(&self, source: impl CertificateSource, http2: bool) -> Arc<ServerConfig> {
-        let mut config = self.template.clone();
+        Self::completed(self.template.clone(), source, http2)
+    }
+
+    /// The same for clients that are asked for a certificate. They may show none; whom one is trusted
+    /// to be is not looked at.
+    #[must_use]
+    pub fn asking_config(&self, source: impl CertificateSource, http2: bool) -> Arc<ServerConfig> {
+        Self::completed(self.asking.clone(), source, http2)
+    }
+
+    fn completed(mut config: ServerConfig, source: impl CertificateSource, http2: bool) -> Arc<ServerConfig> {
         config.cert_resolver = Arc::new(Resolver(source));
         let protocols: &[&[u8]] = if http2 { &[b"h2", b"http/1.1", b"http/1.0"] } else { &[b"http/1.1", b"http/1.0"] };
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();

@@ -97,6 +97,7 @@ pub(crate) fn table(routes: &[TestRoute], certificates: Arc<Certificates>) -> Ta
         plans: routes.iter().map(TestRoute::plan).collect(),
         unrouted: Arc::new(Plan { guards, ..Plan::default() }),
         certificates,
+        asked: towergate_tls::Asked::Nobody,
     }
 }
 
