@@ -3,11 +3,11 @@
 //! Each test is named after its row of the table of that guide's promises (S30 to S51, S60).
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use towergate_tests::{
-    Answer, BlackHole, Gateway, Reply, Request, SOON, Script, Upstream, eventually, proxying, proxying_to,
+    Answer, BlackHole, Gateway, Redis, Reply, Request, SOON, Script, Upstream, eventually, proxying, proxying_to,
 };
 
 /// The declarative document of the guide, to the letter.
@@ -577,6 +577,45 @@ fn s60_jwt_of_the_guide() {
     ] {
         refused(&ask(Some(&minted(&arguments))), body, invalid);
     }
+}
+
+/// The guide's limits, as it writes them but for the host of Redis, which it leaves out of one.
+fn limits_of_the_guide(redis: &Redis) -> String {
+    format!(
+        "routes:\n- name: user-auth\n  service: user-service\n  paths: [/api/v1/auth]\nplugins:\n\
+         - name: rate-limiting-advanced\n  config:\n    limit: [1000]\n    window_size: [60]\n    window_type: sliding\n    \
+         strategy: redis\n    redis: {{host: 127.0.0.1, port: {port}}}\n\
+         - name: rate-limiting\n  route: user-auth\n  config:\n    minute: 10\n    hour: 100\n    policy: redis\n    \
+         redis: {{host: 127.0.0.1, port: {port}}}\n",
+        port = redis.port()
+    )
+}
+
+#[test]
+fn s62_and_s63_both_limits_count_in_redis_and_the_eleventh_in_a_minute_is_refused() {
+    let (upstream, redis) = (Upstream::echo(), Redis::start());
+    let service = format!("_format_version: \"3.0\"\nservices:\n- name: user-service\n  url: {}\n", upstream.url());
+    let gateway = Gateway::serving(&format!("{service}{}", limits_of_the_guide(&redis)));
+    eventually(SOON, || gateway.log().contains("config.sync_rate: not given: each request is counted in Redis"));
+    let second = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() % 60;
+    // Not across the end of a minute.
+    eventually(Duration::from_secs(30), || second() < 45);
+    let statuses: Vec<_> = (0..11).map(|_| gateway.get("/api/v1/auth/login").status).collect();
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 429]);
+    let refused = gateway.get("/api/v1/auth/login");
+    for (name, value) in [
+        ("X-RateLimit-Limit-Hour", "100"),
+        ("X-RateLimit-Remaining-Hour", "90"),
+        ("RateLimit-Limit", "10"),
+        ("RateLimit-Remaining", "0"),
+        // Both plugins tell a limit per minute; the one that refuses speaks last.
+        ("X-RateLimit-Limit-Minute", "10"),
+        ("X-RateLimit-Remaining-Minute", "0"),
+    ] {
+        assert_eq!(refused.header(name), Some(value), "{name}");
+    }
+    assert_eq!(refused.header("Retry-After"), refused.header("RateLimit-Reset"));
+    assert_eq!(refused.message(), "API rate limit exceeded");
 }
 
 fn cors_of_the_guide() -> &'static str {

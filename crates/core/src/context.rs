@@ -238,6 +238,11 @@ impl Context {
         self.response_headers.lock().unwrap_or_else(PoisonError::into_inner).push((name, value));
     }
 
+    /// Sets several headers of the response to come at once.
+    pub fn set_response_headers(&self, headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) {
+        self.response_headers.lock().unwrap_or_else(PoisonError::into_inner).extend(headers);
+    }
+
     /// Writes the headers set so far, over those that are there already.
     pub(crate) fn write_response_headers(&self, headers: &mut HeaderMap) {
         let mut set = self.response_headers.lock().unwrap_or_else(PoisonError::into_inner);

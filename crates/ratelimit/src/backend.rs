@@ -10,6 +10,7 @@ use crate::{identifier::Identifier, local::Local, redis::Settings, store::Store}
 
 /// Where a plugin counts.
 #[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "without it all of Redis is refused"))]
 pub(crate) enum Place {
     /// In this process.
     Here,

@@ -33,11 +33,12 @@ const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 const IETF: HeaderName = HeaderName::from_static("ratelimit");
 const IETF_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// The two headers of a window.
+/// The two headers of a window, and what the first of them says.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Names {
     pub(crate) limit: HeaderName,
     pub(crate) remaining: HeaderName,
+    shown_limit: HeaderValue,
 }
 
 impl Names {
@@ -49,7 +50,11 @@ impl Names {
             Span::Every(_) => None,
         };
         let name = period.map_or_else(|| window.label.to_string(), |period| period.name().to_owned());
-        Self { limit: named("x-ratelimit-limit-", &name), remaining: named("x-ratelimit-remaining-", &name) }
+        Self {
+            limit: named("x-ratelimit-limit-", &name),
+            remaining: named("x-ratelimit-remaining-", &name),
+            shown_limit: number(window.limit),
+        }
     }
 }
 
@@ -93,18 +98,19 @@ pub(crate) fn number(number: f64) -> HeaderValue {
 
 /// Kong's headers of all windows.
 pub(crate) fn write_kong(headers: &mut Headers, windows: &[Window], names: &[Names], states: &[State]) {
-    for ((window, names), state) in windows.iter().zip(names).zip(states) {
-        headers.push((names.limit.clone(), number(window.limit)));
+    for (names, state) in names.iter().zip(states) {
+        headers.push((names.limit.clone(), names.shown_limit.clone()));
         headers.push((names.remaining.clone(), number(state.remaining)));
     }
-    if let Some((window, state)) = least(windows, states) {
-        headers.extend(kong_least(window.limit, state.remaining, state.reset));
+    let least = least_place(windows, states);
+    if let Some((names, state)) = least.and_then(|place| names.get(place).zip(states.get(place))) {
+        headers.extend(kong_least(names.shown_limit.clone(), state.remaining, state.reset));
     }
 }
 
 /// Kong's headers of the one limit of which least is left.
-pub(crate) fn kong_least(limit: f64, remaining: f64, reset: u64) -> [(HeaderName, HeaderValue); 3] {
-    [(LIMIT, number(limit)), (REMAINING, number(remaining)), (RESET, HeaderValue::from(reset))]
+pub(crate) fn kong_least(limit: HeaderValue, remaining: f64, reset: u64) -> [(HeaderName, HeaderValue); 3] {
+    [(LIMIT, limit), (REMAINING, number(remaining)), (RESET, HeaderValue::from(reset))]
 }
 
 /// The headers of the IETF's draft: all policies, and of the one with the least left, by its name,
@@ -141,9 +147,15 @@ pub(crate) fn retry_after(seconds: u64) -> (HeaderName, HeaderValue) {
 
 /// The window with the least left; of several the longest.
 pub(crate) fn least<'a>(windows: &'a [Window], states: &'a [State]) -> Option<(&'a Window, &'a State)> {
-    windows.iter().zip(states).min_by(|(window, state), (other_window, other)| {
+    least_place(windows, states).and_then(|place| windows.get(place).zip(states.get(place)))
+}
+
+fn least_place(windows: &[Window], states: &[State]) -> Option<usize> {
+    let places = windows.iter().zip(states).enumerate();
+    let least = places.min_by(|(_, (window, state)), (_, (other_window, other))| {
         state.remaining.total_cmp(&other.remaining).then_with(|| other_window.nominal().cmp(&window.nominal()))
-    })
+    });
+    least.map(|(place, _)| place)
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ impl Limiter {
         match self.store.count(count) {
             Counting::Done(counted) => match rule.decide(counted, now) {
                 Decision::Pass(headers) => {
-                    headers.into_iter().for_each(|(name, value)| cx.set_response_header(name, value));
+                    cx.set_response_headers(headers);
                     Verdict::Pass
                 }
                 Decision::Refuse(reply) => Verdict::Refuse(reply),
@@ -109,9 +109,7 @@ impl Decision {
     fn outcome(self) -> Outcome {
         match self {
             Self::Pass(headers) if headers.is_empty() => Outcome::Pass,
-            Self::Pass(headers) => Outcome::PassWith(Box::new(move |cx, _| {
-                headers.into_iter().for_each(|(name, value)| cx.set_response_header(name, value));
-            })),
+            Self::Pass(headers) => Outcome::PassWith(Box::new(move |cx, _| cx.set_response_headers(headers))),
             Self::Refuse(reply) => Outcome::Refuse(reply),
         }
     }

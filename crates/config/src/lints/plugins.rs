@@ -8,6 +8,20 @@ use crate::declarative::kind::Kind;
 pub(super) fn lint(lint: &mut Lint<'_>) {
     never_run(lint);
     target_health(lint);
+    sync_rate(lint);
+}
+
+/// Kong refuses such a plugin; here it counts exactly.
+fn sync_rate(lint: &mut Lint<'_>) {
+    let config = lint.config;
+    for plugin in config.plugins.iter().filter(|plugin| plugin.enabled && plugin.name == "rate-limiting-advanced") {
+        let written = |field: &str| plugin.config.get(field).filter(|value| !value.is_null());
+        if written("strategy").is_some_and(|strategy| strategy == "redis") && written("sync_rate").is_none() {
+            let message = "not given: each request is counted in Redis, as with 0; Kong Enterprise refuses this, so say \
+                           which is meant";
+            lint.say(Kind::Plugins, plugin.id, "config.sync_rate", message);
+        }
+    }
 }
 
 /// A target has one series for each state, and those it is not in are 0: an alert on 0 always fires.

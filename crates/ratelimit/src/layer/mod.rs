@@ -109,8 +109,10 @@ impl RateLimitLayer {
     /// Where windows are counted, instead of in memory. A token bucket stays in memory.
     #[must_use]
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
-        if let Algorithm::Windows(_) = self.algorithm {
-            self.algorithm = Algorithm::Windows(store);
+        match &mut self.algorithm {
+            Algorithm::Windows(own) => *own = store,
+            #[cfg(feature = "token-bucket")]
+            Algorithm::TokenBucket(_) => {}
         }
         self
     }

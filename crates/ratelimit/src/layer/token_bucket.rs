@@ -105,7 +105,11 @@ impl<C: Clock + Clone> TokenBucket<C> {
         let seconds = drawn.wait.as_secs().saturating_add(u64::from(drawn.wait.subsec_nanos() > 0)).max(1);
         let mut headers = Headers::new();
         if matches!(rule.style, HeaderStyle::Kong | HeaderStyle::Both) {
-            headers.extend(headers::kong_least(f64::from(self.burst.get()), f64::from(drawn.remaining), seconds));
+            headers.extend(headers::kong_least(
+                HeaderValue::from(self.burst.get()),
+                f64::from(drawn.remaining),
+                seconds,
+            ));
         }
         if matches!(rule.style, HeaderStyle::Ietf | HeaderStyle::Both) {
             let whole = self.each.saturating_mul(self.burst.get()).as_secs_f64().ceil();
@@ -118,7 +122,7 @@ impl<C: Clock + Clone> TokenBucket<C> {
             ));
         }
         if drawn.admitted {
-            headers.into_iter().for_each(|(name, value)| cx.set_response_header(name, value));
+            cx.set_response_headers(headers);
             return Verdict::Pass;
         }
         if rule.style != HeaderStyle::Hidden {

@@ -48,23 +48,27 @@ pub(crate) struct Worker {
 }
 
 /// The state of a connection.
+#[derive(Default)]
 struct Link {
+    /// Absent while a connection is made beside requests.
     connector: Option<Connector>,
     open: Option<Connection>,
     /// How often a connection was made: what failed on an earlier one says nothing of this one.
     generation: u64,
+    /// Attempts that failed since the last connection, and what became of the last.
     failed: u32,
+    error: String,
     not_before: Option<Instant>,
+    connecting: bool,
 }
 
 impl Worker {
     fn new(settings: Settings, failures: Arc<Failures>) -> Self {
-        let link = Link { connector: None, open: None, generation: 0, failed: 0, not_before: None };
-        Self { settings, failures, link: Mutex::new(link) }
+        Self { settings, failures, link: Mutex::default() }
     }
 
     /// Calls a script. A connection that turns out to be broken is replaced once, at once.
-    pub(crate) async fn call(&self, call: &Call) -> Result<Value, StoreError> {
+    pub(crate) async fn call(self: &Arc<Self>, call: &Call) -> Result<Value, StoreError> {
         let mut again = true;
         loop {
             let (mut connection, generation) = self.connection().await?;
@@ -97,39 +101,63 @@ impl Worker {
         }
     }
 
-    /// The open connection, or a new one. Whoever comes while one is made waits for that.
-    async fn connection(&self) -> Result<(Connection, u64), StoreError> {
+    /// The open connection, or a new one, for which a request waits. Once that has failed requests wait
+    /// no more: others are tried beside them.
+    async fn connection(self: &Arc<Self>) -> Result<(Connection, u64), StoreError> {
         let mut link = self.link.lock().await;
         if let Some(connection) = &link.open {
             return Ok((connection.clone(), link.generation));
         }
-        if link.not_before.is_some_and(|moment| Instant::now() < moment) {
-            return Err(self.failure("not connected"));
+        if link.failed > 0 {
+            if !link.connecting && link.not_before.is_none_or(|moment| moment <= Instant::now()) {
+                link.connecting = true;
+                tokio::spawn(self.clone().connect_beside());
+            }
+            return Err(self.failure(&link.error));
         }
-        match self.connect(&mut link).await {
-            Ok(connection) => {
-                link.open = Some(connection.clone());
-                link.generation = link.generation.wrapping_add(1);
-                (link.failed, link.not_before) = (0, None);
-                self.failures.connected();
-                Ok((connection, link.generation))
-            }
-            Err(text) => {
-                link.not_before = Some(Instant::now() + pause(link.failed));
-                link.failed = link.failed.saturating_add(1);
-                Err(self.failure(&text))
-            }
+        let connector = link.connector.take();
+        let (connector, connected) = self.connect(connector).await;
+        self.note(&mut link, connector, connected);
+        match &link.open {
+            Some(connection) => Ok((connection.clone(), link.generation)),
+            None => Err(self.failure(&link.error)),
         }
     }
 
-    async fn connect(&self, link: &mut Link) -> Result<Connection, String> {
-        let connector = match &mut link.connector {
-            Some(connector) => connector,
-            none => none.insert(Connector::new(&self.settings).map_err(|error| error.to_string())?),
+    /// Tries once more, while requests go on without a connection.
+    async fn connect_beside(self: Arc<Self>) {
+        let connector = self.link.lock().await.connector.take();
+        let (connector, connected) = self.connect(connector).await;
+        self.note(&mut *self.link.lock().await, connector, connected);
+    }
+
+    async fn connect(&self, connector: Option<Connector>) -> (Option<Connector>, Result<Connection, String>) {
+        let mut connector = match connector.map_or_else(|| Connector::new(&self.settings), Ok) {
+            Ok(connector) => connector,
+            Err(error) => return (None, Err(error.to_string())),
         };
-        match timeout(self.settings.connect_timeout, connector.connect()).await {
+        let connected = match timeout(self.settings.connect_timeout, connector.connect()).await {
             Ok(connected) => connected.map_err(|error| error.to_string()),
             Err(_) => Err(format!("no connection within {:?}", self.settings.connect_timeout)),
+        };
+        (Some(connector), connected)
+    }
+
+    /// Notes how an attempt went.
+    fn note(&self, link: &mut Link, connector: Option<Connector>, connected: Result<Connection, String>) {
+        (link.connector, link.connecting) = (connector, false);
+        match connected {
+            Ok(connection) => {
+                link.open = Some(connection);
+                link.generation = link.generation.wrapping_add(1);
+                (link.failed, link.not_before) = (0, None);
+                self.failures.connected();
+            }
+            Err(error) => {
+                link.not_before = Some(Instant::now() + pause(link.failed));
+                link.failed = link.failed.saturating_add(1);
+                link.error = error;
+            }
         }
     }
 

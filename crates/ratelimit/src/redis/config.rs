@@ -28,7 +28,8 @@ pub struct RedisConfig {
     /// Whether to speak TLS.
     #[schema(default = false)]
     pub ssl: Option<bool>,
-    /// Whether the server's certificate is checked.
+    /// Whether the server's certificate is checked: against the authorities that the system trusts, or
+    /// those in the file that the environment's `SSL_CERT_FILE` names.
     #[schema(default = false)]
     pub ssl_verify: Option<bool>,
     /// The name to ask for in TLS, and that the certificate must have; `host` unless said.

@@ -82,3 +82,45 @@ impl std::fmt::Display for Untold {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use metrics::{Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+
+    use super::*;
+
+    /// Keeps the one counter there is.
+    #[derive(Default)]
+    struct One(Arc<AtomicU64>);
+
+    impl Recorder for One {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            assert_eq!(key.name(), "towergate_ratelimit_store_errors_total");
+            Counter::from_arc(self.0.clone())
+        }
+
+        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::noop()
+        }
+
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+
+    #[test]
+    fn every_failure_is_counted_and_one_is_told() {
+        let (recorder, failures) = (One::default(), Failures::new("here".to_owned()));
+        metrics::with_local_recorder(&recorder, || (0..5).for_each(|_| failures.failed("gone")));
+        assert_eq!(recorder.0.load(Ordering::Relaxed), 5);
+        assert_eq!(failures.untold.load(Ordering::Relaxed), 4);
+        failures.connected();
+        assert_eq!(failures.untold.load(Ordering::Relaxed), 0);
+    }
+}

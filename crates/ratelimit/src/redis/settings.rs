@@ -8,6 +8,7 @@ use super::RedisConfig;
 
 /// How to reach Redis.
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "without it nothing is reached"))]
 pub(crate) struct Settings {
     pub(crate) topology: Topology,
     /// The longest wait for a connection.
