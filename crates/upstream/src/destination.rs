@@ -71,6 +71,13 @@ impl Destinations {
         Self { trusts: Trusts::new(settings), names: Arc::default(), made, previous, watches: Vec::new() }
     }
 
+    /// The same, with names looked up by this client for what is done beside requests.
+    #[must_use]
+    pub fn resolving(mut self, names: towergate_dns::Client) -> Self {
+        self.names = Arc::new(Resolver::new(names));
+        self
+    }
+
     /// For a configuration that follows on one these were made for.
     pub fn after(previous: &Self) -> Self {
         let (trusts, names, watches) = (previous.trusts.clone(), previous.names.clone(), previous.watches.clone());
