@@ -15,6 +15,9 @@ use crate::{
     settings::{Kind, Settings},
 };
 
+/// A look-up that was lost is begun again; so often in all it is waited for.
+const TIMES: usize = 3;
+
 /// Whatever is set, one look-up is enough for so long.
 const SHORTEST: Duration = Duration::from_millis(50);
 
@@ -65,14 +68,17 @@ impl Client {
     /// What is known of this name: at once, if anything is that may still be used. In that case, and if
     /// its time is over, it is asked for again beside.
     pub async fn look_up(&self, name: &str) -> Arc<Answer> {
-        loop {
+        for _ in 0..TIMES {
             let mut asking = match self.known(name, Instant::now()) {
                 Ok(answer) => return answer,
                 Err(asking) => asking,
             };
-            // That the sender is gone means the same: whoever looked it up has ended.
+            // Whoever looks it up tells nothing but its end.
             let _ = asking.changed().await;
         }
+        // Only where look-ups have no runtime to run on any more.
+        let lost = Err(Failure::Failed("dns client error: the look-up was given up".into()));
+        Arc::new(self.shared.answer(lost, Instant::now()))
     }
 
     /// The answer to be used now, or the look-up to wait for.
