@@ -120,6 +120,7 @@ mod answer;
 mod connection;
 mod counted;
 mod destination;
+mod destinations;
 mod error;
 mod exchange;
 mod forward;
@@ -140,7 +141,7 @@ mod tunnel;
 mod watch;
 mod websocket;
 
-pub use destination::Destinations;
+pub use destinations::Destinations;
 pub use error::{Error, Side};
 pub use proxy::{Proxy, ProxyFuture};
 pub use settings::ProxySettings;

@@ -17,7 +17,8 @@ use towergate_core::{Body, BoxError, Context, Service as Target};
 use towergate_dns::Client;
 
 use crate::{
-    destination::{Destination, Destinations},
+    destination::Destination,
+    destinations::Destinations,
     error::{Error, Kind, Side},
     exchange::Exchange,
     forward::Forwarding,
