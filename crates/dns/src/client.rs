@@ -156,7 +156,11 @@ impl Shared {
     fn answer(&self, looked: Looked, now: Instant) -> Answer {
         let settings = &self.settings;
         let (found, kind, ttl) = match looked {
-            Ok((kind, found, ttl)) => (Ok(found), word(kind), settings.valid_ttl.unwrap_or(ttl)),
+            Ok((kind, mut found, ttl)) => {
+                // Servers turn the order of records; here an answer that says the same is the same.
+                found.sort_unstable_by_key(|found| (found.ip, found.port, found.weight));
+                (Ok(found), word(kind), settings.valid_ttl.unwrap_or(ttl))
+            }
             Err(failure @ Failure::Failed(_)) => (Err(failure), "", settings.error_ttl),
             Err(failure) => (Err(failure), "", settings.not_found_ttl),
         };

@@ -31,7 +31,7 @@ pub(crate) struct Resolver {
 #[derive(Debug)]
 struct Known {
     answer: Arc<Answer>,
-    turns: RoundRobin,
+    turns: Arc<RoundRobin>,
 }
 
 impl Resolver {
@@ -66,9 +66,9 @@ impl Resolver {
             return known.clone();
         }
         let answer = self.client.look_up(name).await;
-        match before.filter(|known| Arc::ptr_eq(&known.answer, &answer)) {
-            Some(known) => known,
-            None => self.remember(name, Arc::new(Known::of(answer)), now),
+        match before {
+            Some(known) if Arc::ptr_eq(&known.answer, &answer) => known,
+            before => self.remember(name, Arc::new(Known::of(answer, before.as_deref())), now),
         }
     }
 
@@ -87,10 +87,15 @@ impl Resolver {
 }
 
 impl Known {
-    fn of(answer: Arc<Answer>) -> Self {
+    /// An answer that says the same as the one before goes on with its turns.
+    fn of(answer: Arc<Answer>, before: Option<&Self>) -> Self {
         // As in Kong, a weight of 0 counts as 1, and addresses without one as equals.
         let weights = answer.found.iter().flatten().map(|found| found.weight.unwrap_or(1).max(1));
-        Self { turns: RoundRobin::new(weights), answer }
+        let turns = match before.filter(|before| before.answer.found == answer.found) {
+            Some(before) => before.turns.clone(),
+            None => Arc::new(RoundRobin::new(weights)),
+        };
+        Self { turns, answer }
     }
 }
 
@@ -119,7 +124,7 @@ mod tests {
         let answer =
             Answer { found: Ok(found.collect()), kind: "A", expires: Instant::now() + Duration::from_secs(60) };
         let resolver = Resolver::default();
-        resolver.remember(name, Arc::new(Known::of(Arc::new(answer))), Instant::now());
+        resolver.remember(name, Arc::new(Known::of(Arc::new(answer), None)), Instant::now());
         resolver
     }
 
@@ -147,6 +152,17 @@ mod tests {
         }
         seen.sort();
         assert_eq!(seen, ["10.0.0.1:81", "10.0.0.1:81", "10.0.0.1:81", "10.0.0.2:82"]);
+    }
+
+    #[test]
+    fn turns_go_on_over_answers_that_say_the_same() {
+        let answer = |last| {
+            let found = [1, last].map(|n| Found { ip: [10, 0, 0, n].into(), port: None, weight: None });
+            Arc::new(Answer { found: Ok(found.into()), kind: "A", expires: Instant::now() })
+        };
+        let first = Known::of(answer(2), None);
+        assert!(Arc::ptr_eq(&Known::of(answer(2), Some(&first)).turns, &first.turns));
+        assert!(!Arc::ptr_eq(&Known::of(answer(3), Some(&first)).turns, &first.turns));
     }
 
     #[tokio::test]
