@@ -52,6 +52,22 @@ fn services_bring_their_port_and_weight() {
 }
 
 #[test]
+fn the_name_of_a_service_is_the_host_if_that_is_asked_for() {
+    let upstream = Upstream::echo();
+    let port = upstream.address().port();
+    let server = DnsServer::start("127.0.0.1 one.test\n", &[format!("shop.test,one.test,{port},1,1")]);
+    for (fields, host) in [
+        ("use_srv_name: false", format!("shop.test:{port}")),
+        ("use_srv_name: true", format!("one.test:{port}")),
+        ("use_srv_name: true\n  host_header: set.test:9", "set.test:9".to_owned()),
+    ] {
+        let gateway = asking(&target("shop.test:1", fields), &server).start();
+        assert_eq!(gateway.get("/").status, 200);
+        assert_eq!(upstream.last().header("Host"), Some(host.as_str()), "{fields}");
+    }
+}
+
+#[test]
 fn a_change_is_noticed_and_no_request_waits_for_it() {
     let upstream = numbered(0);
     let (alive, dead) = ("127.0.0.1 web.test\n", "127.0.0.9 web.test\n");

@@ -1,6 +1,6 @@
 //! What a look-up has found.
 
-use std::{fmt, net::IpAddr, time::Instant};
+use std::{fmt, net::IpAddr, sync::Arc, time::Instant};
 
 /// What is known of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Answer {
 }
 
 /// One address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The address.
     pub ip: IpAddr,
@@ -22,6 +22,8 @@ pub struct Found {
     pub port: Option<u16>,
     /// The weight that an SRV record brings.
     pub weight: Option<u16>,
+    /// The name that an SRV record brings.
+    pub name: Option<Arc<str>>,
 }
 
 /// Why a name has no address.

@@ -1,6 +1,6 @@
 //! One look-up: which records are asked for, and what they mean. The only module that knows who speaks DNS.
 
-use std::{fs, net::SocketAddr, time::Duration};
+use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
 use hickory_resolver::{
     Hosts, TokioResolver,
@@ -125,10 +125,16 @@ impl Asker {
         let (mut found, mut why) = (Vec::new(), Failure::Empty);
         for service in services.into_iter().filter(|service| Some(service.priority) == first) {
             let (port, weight) = (Some(service.port), Some(service.weight));
+            let name: Arc<str> = service.target.to_ascii().trim_end_matches('.').into();
             match self.target(&service.target).await {
                 Ok((addresses, its)) => {
                     ttl = ttl.min(its);
-                    found.extend(addresses.into_iter().map(|address| Found { port, weight, ..address }));
+                    found.extend(addresses.into_iter().map(|address| Found {
+                        port,
+                        weight,
+                        name: Some(name.clone()),
+                        ..address
+                    }));
                 }
                 Err(failure) => why = failure,
             }
@@ -199,7 +205,7 @@ fn server(address: &SocketAddr) -> NameServerConfig {
 }
 
 fn plain(data: &RData) -> Option<Found> {
-    data.ip_addr().map(|ip| Found { ip, port: None, weight: None })
+    data.ip_addr().map(|ip| Found { ip, port: None, weight: None, name: None })
 }
 
 fn shortest(ttls: impl Iterator<Item = u32>) -> Duration {

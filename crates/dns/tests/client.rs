@@ -113,8 +113,13 @@ async fn of_services_those_of_the_highest_priority_count() {
     let answer = client(server.address).look_up("shop.test").await;
     let mut found = answer.found.clone().unwrap();
     found.sort_by_key(|found| found.port);
-    let service = |ip: [u8; 4], port, weight| Found { ip: ip.into(), port: Some(port), weight: Some(weight) };
-    assert_eq!(found, [service([10, 0, 0, 1], 8001, 3), service([10, 0, 0, 2], 8002, 0)]);
+    let service = |name: &str, ip: [u8; 4], port, weight| Found {
+        ip: ip.into(),
+        port: Some(port),
+        weight: Some(weight),
+        name: Some(name.into()),
+    };
+    assert_eq!(found, [service("a.test", [10, 0, 0, 1], 8001, 3), service("b.test", [10, 0, 0, 2], 8002, 0)]);
     assert_eq!(answer.kind, "SRV", "asked for before A");
     let order = vec![Kind::A, Kind::Srv];
     let plain = Client::new(Settings { order, ..settings(server.address) });
@@ -290,7 +295,7 @@ async fn the_hosts_file_comes_first() {
 }
 
 fn plain(ip: [u8; 4]) -> Found {
-    Found { ip: IpAddr::from(ip), port: None, weight: None }
+    Found { ip: IpAddr::from(ip), port: None, weight: None, name: None }
 }
 
 #[tokio::test]

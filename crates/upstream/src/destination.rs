@@ -1,6 +1,7 @@
 //! Where the requests of a service go: worked out once per configuration, picked from per attempt.
 
 use std::{
+    borrow::Cow,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Instant,
@@ -49,6 +50,11 @@ struct Endpoint {
     host: HeaderValue,
     /// The same without a port: who is to be there.
     name: Arc<str>,
+    /// The host without the port that may be added.
+    shown: Box<str>,
+    /// Whether the upstream has set it.
+    is_named: bool,
+    protocol: Protocol,
 }
 
 #[derive(Debug)]
@@ -62,10 +68,10 @@ enum Place {
 pub(crate) struct Peer<'a> {
     pub(crate) address: SocketAddr,
     /// The `Host` to send.
-    pub(crate) host: &'a HeaderValue,
+    pub(crate) host: Cow<'a, HeaderValue>,
     /// Whether it took time to find out, or may have.
     pub(crate) was_asked_for: bool,
-    name: &'a Arc<str>,
+    name: Cow<'a, Arc<str>>,
     client: Option<&'a Client>,
 }
 
@@ -87,7 +93,7 @@ impl Peer<'_> {
     /// What a connection to it must be made to, if this is the `Host` that is sent in place of its own.
     pub(crate) fn key(&self, host: Option<&HeaderValue>) -> Key {
         let tls = self.client.map(|client| {
-            let name = host.and_then(name_in).unwrap_or_else(|| self.name.clone());
+            let name = host.and_then(name_in).unwrap_or_else(|| Arc::clone(&self.name));
             Secured { client: client.clone(), name }
         });
         Key { address: self.address, tls }
@@ -225,15 +231,9 @@ fn pick_target<'a>(
             return Err(Error::new(if barred.is_empty() { Kind::NoPeer } else { Kind::Barred }));
         };
         if tried.admit(&endpoint.target) {
-            let address = picked.address;
+            let peer = endpoint.at(picked.address, picked.name.as_deref());
             tried.latest = Some((balancer, picked));
-            return Ok(Peer {
-                address,
-                host: &endpoint.host,
-                was_asked_for: false,
-                name: &endpoint.name,
-                client: None,
-            });
+            return Ok(peer);
         }
         barred.push(picked.target);
     }
@@ -248,12 +248,22 @@ impl Endpoint {
             (None, Place::Address(IpAddr::V6(address))) => format!("[{address}]"),
             (None, _) => bare.to_owned(),
         };
-        let host = host_header(shown, port, protocol);
+        let host = host_header(shown.clone(), port, protocol);
         let target = match &place {
             Place::Address(address) => SocketAddr::new(*address, port).to_string(),
             Place::Name(name) => format!("{name}:{port}"),
         };
-        Self { place, port, target: target.into(), name: name_in(&host).unwrap_or_else(|| bare.into()), host }
+        let name = name_in(&host).unwrap_or_else(|| bare.into());
+        Self {
+            place,
+            port,
+            target: target.into(),
+            name,
+            host,
+            shown: shown.into(),
+            is_named: named.is_some(),
+            protocol,
+        }
     }
 
     async fn peer<'a>(&'a self, resolver: &Resolver, tried: &[SocketAddr]) -> Result<Peer<'a>, Error> {
@@ -261,7 +271,23 @@ impl Endpoint {
             Place::Address(address) => (SocketAddr::new(*address, self.port), false),
             Place::Name(name) => (resolver.resolve(name, self.port, tried).await?, true),
         };
-        Ok(Peer { address, host: &self.host, was_asked_for, name: &self.name, client: None })
+        Ok(Peer { was_asked_for, ..self.at(address, None) })
+    }
+
+    /// This address of it. What an SRV record brings is the host: always the port, and the name where
+    /// that is asked for and the upstream has set none.
+    fn at<'a>(&'a self, address: SocketAddr, service: Option<&str>) -> Peer<'a> {
+        let service = service.filter(|_| !self.is_named);
+        let (host, name) = match service {
+            None if address.port() == self.port => (Cow::Borrowed(&self.host), Cow::Borrowed(&self.name)),
+            _ => {
+                let shown = service.unwrap_or(&self.shown).to_owned();
+                let host = host_header(shown, address.port(), self.protocol);
+                let name = name_in(&host).unwrap_or_else(|| self.name.clone());
+                (Cow::Owned(host), Cow::Owned(name))
+            }
+        };
+        Peer { address, host, was_asked_for: false, name, client: None }
     }
 }
 

@@ -104,7 +104,12 @@ impl Names for Resolver {
         Box::pin(async move {
             let answer = self.client.look_up(name).await;
             let ttl = answer.expires.saturating_duration_since(Instant::now()).max(LOOK);
-            let address = |found: &Found| Address { ip: found.ip, port: found.port, weight: found.weight };
+            let address = |found: &Found| Address {
+                ip: found.ip,
+                port: found.port,
+                weight: found.weight,
+                name: found.name.clone(),
+            };
             let (addresses, kind) = match &answer.found {
                 Ok(found) => (found.iter().map(address).collect(), answer.kind.to_owned()),
                 Err(failure) => (Vec::new(), failure.to_string()),
@@ -120,7 +125,8 @@ mod tests {
 
     /// A resolver that was told these addresses just now.
     fn told(name: &str, found: &[([u8; 4], Option<u16>, Option<u16>)]) -> Resolver {
-        let found = found.iter().map(|(ip, port, weight)| Found { ip: (*ip).into(), port: *port, weight: *weight });
+        let found =
+            found.iter().map(|(ip, port, weight)| Found { ip: (*ip).into(), port: *port, weight: *weight, name: None });
         let answer =
             Answer { found: Ok(found.collect()), kind: "A", expires: Instant::now() + Duration::from_secs(60) };
         let resolver = Resolver::default();
@@ -157,7 +163,7 @@ mod tests {
     #[test]
     fn turns_go_on_over_answers_that_say_the_same() {
         let answer = |last| {
-            let found = [1, last].map(|n| Found { ip: [10, 0, 0, n].into(), port: None, weight: None });
+            let found = [1, last].map(|n| Found { ip: [10, 0, 0, n].into(), port: None, weight: None, name: None });
             Arc::new(Answer { found: Ok(found.into()), kind: "A", expires: Instant::now() })
         };
         let first = Known::of(answer(2), None);
