@@ -15,6 +15,7 @@ use towergate_config::{
     Settings,
     settings::{Log, LogLevel, Origin},
 };
+use towergate_dns::Client;
 use towergate_runtime::{Base, Control, LoadError, Table, Watched};
 use towergate_server::{Listen, Listeners, Stats, Workers};
 use towergate_tls::{Identities, Server};
@@ -107,7 +108,7 @@ impl Gateway {
         let (waiting, asks) = wait_for_asks(&sources)?;
         let first = configuration::first(&plugins, &sources)?;
         let pages = Arc::new(wiring::pages(&settings)?);
-        let offered = tls::server(&settings)?;
+        let (offered, names) = (tls::server(&settings)?, wiring::dns(&settings)?);
         let tls = Tls::read(&settings)?;
         let Ports { proxy, admin, status } = Ports::open(&settings)?;
         let (proxy_address, admin_address) = (proxy.addresses().first().copied(), admin.addresses().first().copied());
@@ -120,12 +121,13 @@ impl Gateway {
         let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
         let (workers, handle) = (settings.workers.get(), background.handle().clone());
         recorded.keep_up(&handle);
-        let reach = Box::new(Reach::new(tls.trust.clone()));
+        let names = Client::on(handle.clone(), names);
+        let reach = Box::new(Reach::new(tls.trust.clone(), names.clone()));
         let base = Base { pages, certificates: tls.certificates.clone() };
         let (control, watched) = Control::start(registry, base, reach, handle, first.config, workers)
             .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);
-        let workers = start_workers(plugins, &settings, offered, proxy, watched)?;
+        let workers = start_workers(plugins, &settings, offered, names, proxy, watched)?;
         let told = told(&control, settings, workers.stats(), recorded);
         apis::serve(admin, status, told.clone())?;
         Ok(Self {
@@ -223,11 +225,12 @@ fn start_workers<P: PluginSet>(
     plugins: P,
     settings: &Settings,
     offered: Option<Server>,
+    names: Client,
     listeners: Listeners,
     watched: Vec<Watched<Table>>,
 ) -> Result<Workers, String> {
     let (config, proxying) = (wiring::server(settings, offered), wiring::proxy(settings));
-    let stack = move || plugins.stack(Proxy::new(&proxying));
+    let stack = move || plugins.stack(Proxy::resolving(&proxying, names.clone()));
     let started = match wiring::compression(settings)? {
         None => Workers::start(config, listeners, watched, move |_| stack()),
         Some(compression) => Workers::start(config, listeners, watched, move |_| compression.layer(stack())),

@@ -17,6 +17,7 @@ use towergate_config::{
     settings::{self, Listener, ResponseHeaders, SoKeepalive},
 };
 use towergate_core::{Balancing, Form, Pages, Policy, Service, UpstreamHealth};
+use towergate_dns::Client;
 use towergate_runtime::{Base, CompileProblem, LoadError, Registry, TargetName, compile};
 use towergate_server::{Http2, Keepalive, Limits, Listen, RealIp, RealIpSource, ServerConfig, Timeouts, Tokens};
 use towergate_tls::Server;
@@ -29,12 +30,15 @@ pub(crate) struct Reach {
     tls: Trust,
 }
 
+/// Where DNS servers listen.
+const DNS_PORT: u16 = 53;
+
 /// What holds towards upstreams over TLS; it may change from one configuration to the next.
 pub(crate) type Trust = Arc<Mutex<TlsSettings>>;
 
 impl Reach {
-    pub(crate) fn new(tls: Trust) -> Self {
-        let destinations = Destinations::trusting(newest(&tls));
+    pub(crate) fn new(tls: Trust, names: Client) -> Self {
+        let destinations = Destinations::trusting(newest(&tls)).resolving(names);
         Self { destinations, tls }
     }
 }
@@ -75,7 +79,7 @@ impl towergate_runtime::Destinations for Reach {
 /// # Errors
 /// All problems that only show then.
 pub(crate) fn try_compile(config: Config, registry: &Registry) -> Result<(), LoadError> {
-    let mut reach = Reach::new(Trust::default());
+    let mut reach = Reach::new(Trust::default(), Client::default());
     let compiled: Result<_, Vec<CompileProblem>> =
         compile(Arc::new(config), registry, &mut reach, &Base::default(), None);
     compiled.map(|_| ()).map_err(LoadError::from)
@@ -176,6 +180,32 @@ pub(crate) fn proxy(settings: &Settings) -> ProxySettings {
         max_requests: settings.keepalive.max_requests.unwrap_or(0),
         idle_timeout: settings.keepalive.idle_timeout.unwrap_or(Duration::ZERO),
     }
+}
+
+/// How names are looked up.
+///
+/// # Errors
+/// A server that is no address, a kind of record that is none.
+pub(crate) fn dns(settings: &Settings) -> Result<towergate_dns::Settings, String> {
+    let dns = &settings.dns;
+    let server = |text: &String| {
+        let bare = text.trim_start_matches('[').trim_end_matches(']');
+        let address = text.parse().ok().or_else(|| Some(SocketAddr::new(bare.parse().ok()?, DNS_PORT)));
+        let form = "dns_resolver must be a comma separated list in the form of IPv4/6 or IPv4/6:port";
+        address.ok_or_else(|| format!("{form}, got '{text}'"))
+    };
+    let kind = |text: &String| text.parse().map_err(|error: towergate_dns::UnknownKind| format!("dns_order: {error}"));
+    Ok(towergate_dns::Settings {
+        servers: dns.resolvers.iter().map(server).collect::<Result<_, _>>()?,
+        hosts_file: dns.hosts_file.clone(),
+        order: dns.order.iter().map(kind).collect::<Result<_, _>>()?,
+        valid_ttl: dns.valid_ttl,
+        stale_ttl: dns.stale_ttl,
+        not_found_ttl: dns.not_found_ttl,
+        error_ttl: dns.error_ttl,
+        cache_size: dns.cache_size,
+        ..towergate_dns::Settings::default()
+    })
 }
 
 /// How the gateway writes its own answers.

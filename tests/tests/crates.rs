@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("towergate-schema", &["towergate-schema-derive"]),
     ("towergate-config", &["towergate-schema"]),
     ("towergate-router", &[]),
+    ("towergate-dns", &[]),
     ("towergate-lb", &[]),
     ("towergate-http1", &[]),
     ("towergate-tls", &[]),
@@ -19,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("towergate-balancer", &["towergate-core", "towergate-lb"]),
     (
         "towergate-upstream",
-        &["towergate-balancer", "towergate-core", "towergate-http1", "towergate-lb", "towergate-tls"],
+        &["towergate-balancer", "towergate-core", "towergate-dns", "towergate-http1", "towergate-lb", "towergate-tls"],
     ),
     (
         "towergate-runtime",

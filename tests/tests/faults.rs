@@ -78,6 +78,9 @@ const CLIENTS: usize = 64;
 /// How often targets are asked.
 const INTERVAL: Duration = Duration::from_millis(300);
 
+/// What a busy machine may add.
+const BUSY: Duration = Duration::from_secs(4);
+
 /// Three sites behind an upstream whose health is watched in both ways.
 fn three(sites: &[Site; 3], service_fields: &[&str]) -> String {
     let targets: String = sites.iter().map(|site| format!("  - {{target: '{}'}}\n", site.proxy.address())).collect();
@@ -165,7 +168,7 @@ fn nobody_notices(fault: Fault) {
         let well = Instant::now();
         eventually(SOON, || is_healthy(&gateway, ill.proxy.address()));
         let took = well.elapsed();
-        assert!(took < INTERVAL + Duration::from_secs(1), "noticed after {took:?}");
+        assert!(took < INTERVAL + BUSY, "noticed after {took:?}");
         let before = ill.upstream.count();
         eventually(SOON, || ill.upstream.count() > before + 50);
     });

@@ -14,6 +14,9 @@ use towergate_tests::{
 /// How often targets are asked in these tests.
 const INTERVAL: Duration = Duration::from_millis(200);
 
+/// What a busy machine may add.
+const BUSY: Duration = Duration::from_secs(4);
+
 /// Asks healthy and unhealthy targets for `/health`; one answer or failure decides.
 const ACTIVE: &str = "active: {http_path: /health, timeout: 0.5,
       healthy: {interval: 0.2, successes: 1},
@@ -70,11 +73,13 @@ fn a_target_that_says_it_is_ill_gets_nothing_until_it_is_well() {
     assert!((0..20).all(|_| gateway.get("/").status == 200));
     assert_eq!((served(&first), served(&second)), (before, 20));
 
+    let asked = first.count();
     status.store(200, Ordering::Relaxed);
     let well = Instant::now();
     eventually(SOON, || words(&gateway) == ["HEALTHY", "HEALTHY"]);
-    // One interval and what a busy machine takes.
-    assert!(well.elapsed() < INTERVAL + Duration::from_secs(1), "{:?}", well.elapsed());
+    // The first good answer decides, which comes within an interval; the rest is what a busy machine takes.
+    assert!(first.count() <= asked + 3, "{} questions", first.count() - asked);
+    assert!(well.elapsed() < INTERVAL + BUSY, "{:?}", well.elapsed());
     assert!((0..20).all(|_| gateway.get("/").status == 200));
     assert_eq!(served(&first), before + 10);
 }

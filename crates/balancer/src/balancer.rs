@@ -45,6 +45,8 @@ pub struct Picked {
     pub target: usize,
     /// The address.
     pub address: SocketAddr,
+    /// The name of the service there, if that is to be the host (`use_srv_name`).
+    pub name: Option<Arc<str>>,
     /// To be kept until the request is over, where the algorithm counts requests.
     pub flight: Option<Flight>,
     place: usize,
@@ -139,7 +141,8 @@ impl Balancer {
             let place = ring.pick(hash, tried, barred)?;
             let member = ring.members.get(place)?;
             let flight = Flight::begin(ring, place);
-            Some(Picked { target: member.target, address: member.address, flight, place })
+            let name = member.name.clone();
+            Some(Picked { target: member.target, address: member.address, name, flight, place })
         })
     }
 

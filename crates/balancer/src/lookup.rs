@@ -133,7 +133,7 @@ impl Known {
         let mut known = self.lock();
         let mut has_changed = false;
         for ((place, _), mut answer) in expired.into_iter().zip(answers) {
-            answer.addresses.sort_unstable_by_key(|found| (found.ip, found.port, found.weight));
+            answer.addresses.sort_by(|a, b| (a.ip, a.port, a.weight, &a.name).cmp(&(b.ip, b.port, b.weight, &b.name)));
             answer.addresses.dedup();
             let expires = now.checked_add(answer.ttl.max(Duration::from_millis(1))).unwrap_or(now);
             if let Some(slot) = known.get_mut(place) {

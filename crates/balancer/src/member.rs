@@ -18,6 +18,8 @@ pub(crate) struct Member {
     pub(crate) address: SocketAddr,
     pub(crate) weight: u16,
     pub(crate) health: Arc<Health>,
+    /// The name of the service there, if that is to be the host.
+    pub(crate) name: Option<Arc<str>>,
 }
 
 /// The address of a target that is named by one.
@@ -36,6 +38,7 @@ pub(crate) fn all(balancing: &Balancing, answers: &[Option<Answer>], book: &Book
         address,
         weight,
         health: book.health(address, &target.host, now),
+        name: None,
     };
     let mut members = Vec::new();
     for (place, target) in order {
@@ -49,11 +52,13 @@ pub(crate) fn all(balancing: &Balancing, answers: &[Option<Answer>], book: &Book
             .iter()
             .map(|found| {
                 let weight = if target.weight == 0 { 0 } else { found.weight.unwrap_or(target.weight).max(1) };
-                (SocketAddr::new(found.ip, found.port.unwrap_or(target.port)), weight)
+                let name = found.name.clone().filter(|_| balancing.use_srv_name);
+                (SocketAddr::new(found.ip, found.port.unwrap_or(target.port)), weight, name)
             })
             .collect();
-        addresses.sort_by_cached_key(|(address, _)| address.to_string());
-        members.extend(addresses.into_iter().map(|(address, weight)| member(place, target, address, weight)));
+        addresses.sort_by_cached_key(|(address, ..)| address.to_string());
+        let named = |(address, weight, name)| Member { name, ..member(place, target, address, weight) };
+        members.extend(addresses.into_iter().map(named));
     }
     members
 }

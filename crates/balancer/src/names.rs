@@ -1,6 +1,6 @@
 //! How names of targets become addresses.
 
-use std::{future::Future, net::IpAddr, pin::Pin, time::Duration};
+use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 /// Looks names up.
 pub trait Names: Send + Sync {
@@ -23,7 +23,7 @@ pub struct Answer {
 }
 
 /// One address of a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// The address.
     pub ip: IpAddr,
@@ -31,4 +31,6 @@ pub struct Address {
     pub port: Option<u16>,
     /// The weight that counts instead of the target's (SRV).
     pub weight: Option<u16>,
+    /// The name of the service there (SRV).
+    pub name: Option<Arc<str>>,
 }

@@ -32,7 +32,7 @@ impl Zone {
     }
 
     fn set(&self, name: &str, addresses: &[&str]) {
-        let address = |ip: &&str| Address { ip: ip.parse().unwrap(), port: None, weight: None };
+        let address = |ip: &&str| Address { ip: ip.parse().unwrap(), port: None, weight: None, name: None };
         self.addresses.lock().unwrap().insert(name.into(), addresses.iter().map(address).collect());
     }
 }
@@ -94,13 +94,22 @@ async fn a_name_counts_as_often_as_it_has_addresses() {
 #[tokio::test]
 async fn records_bring_their_own_port_and_weight() {
     let zone = Zone::default();
-    let record = |ip: &str, port, weight| Address { ip: ip.parse::<IpAddr>().unwrap(), port, weight };
+    let record = |ip: &str, port, weight| Address {
+        ip: ip.parse::<IpAddr>().unwrap(),
+        port,
+        weight,
+        name: Some("one.test".into()),
+    };
     let records = vec![record("10.0.0.1", Some(8001), Some(3)), record("10.0.0.2", Some(8002), Some(0))];
     zone.addresses.lock().unwrap().insert("srv.test".into(), records);
     let balancer = made(upstream(&[("srv.test", 80, 100)]));
     balancer.refresh(&zone, Instant::now()).await;
     let counts = picks(&balancer, 400);
     assert_eq!((counts["10.0.0.1:8001"], counts["10.0.0.2:8002"]), (300, 100), "a weight of 0 counts as 1");
+    assert_eq!(balancer.pick(0, &[], &[]).unwrap().name, None, "the target's name is the host");
+    let named = made(Balancing { use_srv_name: true, ..upstream(&[("srv.test", 80, 100)]) });
+    named.refresh(&zone, Instant::now()).await;
+    assert_eq!(named.pick(0, &[], &[]).unwrap().name.as_deref(), Some("one.test"));
 }
 
 #[tokio::test]

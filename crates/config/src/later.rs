@@ -43,7 +43,6 @@ const FIELDS: &[(Kind, &str, &str, &[&str])] = &[
     (Kind::Routes, "protocols", "TCP and UDP come", &["http", "https", "grpc", "grpcs"]),
     (Kind::Routes, "sources", "TCP and UDP come", &[]),
     (Kind::Routes, "destinations", "TCP and UDP come", &[]),
-    (Kind::Upstreams, "use_srv_name", "names from SRV records come", &[]),
 ];
 
 /// Whether `name` is a collection of Kong that this version does not keep.

@@ -342,7 +342,7 @@ fn each_setting_whose_feature_comes_later_is_told_in_one_line() {
         ("router_flavor", "expressions", "other flavors come"),
         ("admin_error_log", "logs/admin.log", "a log of the Admin API's own comes"),
         ("proxy_access_log", "logs/access.log", "access logs come"),
-        ("dns_resolver", "127.0.0.1", "a resolver of the gateway's own comes"),
+        ("new_dns_client", "on", "the settings of Kong's new DNS client come"),
         ("lua_max_uri_args", "50", "limits on what plugins see come"),
         ("tracing_instrumentations", "all", "tracing comes"),
         ("role", "data_plane", "hybrid mode comes"),

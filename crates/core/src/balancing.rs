@@ -16,6 +16,8 @@ pub struct Balancing {
     pub name: String,
     /// Replaces the target's name in `Host`.
     pub host_header: Option<String>,
+    /// Whether the names that SRV records bring are the `Host`, instead of the target's.
+    pub use_srv_name: bool,
     /// How a target is chosen.
     pub algorithm: Algorithm,
     /// What consistent hashing looks at.
@@ -39,6 +41,7 @@ impl Balancing {
             id,
             name: name.into(),
             host_header: None,
+            use_srv_name: false,
             algorithm: Algorithm::default(),
             hash_on: HashInput::default(),
             hash_fallback: HashInput::default(),

@@ -24,6 +24,7 @@ pub(crate) fn of(upstream: &Upstream, targets: Vec<Target>, identity: Option<Key
         id: upstream.id,
         name: upstream.name.clone(),
         host_header: upstream.host_header.clone(),
+        use_srv_name: upstream.use_srv_name.unwrap_or(false),
         algorithm: upstream.algorithm.map(algorithm).unwrap_or_default(),
         hash_on: upstream.hash_on.map(on).unwrap_or_default(),
         hash_fallback: upstream.hash_fallback.map(fallback).unwrap_or_default(),

@@ -1,177 +1,22 @@
 //! Where the requests of a service go: worked out once per configuration, picked from per attempt.
 
 use std::{
-    any::Any,
-    collections::HashMap,
+    borrow::Cow,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Instant,
 };
 
 use http::HeaderValue;
-use tokio::runtime::Handle;
 use towergate_balancer::{Balancer, Flight, LookUp, Outcome, Picked};
-use towergate_core::{Algorithm, Attempt, Balancing, Context, Gate, Pass, Protocol, Service, Tls, UpstreamHealth};
+use towergate_core::{Algorithm, Attempt, Balancing, Context, Gate, Pass, Protocol, Service};
 use towergate_tls::{Client, PemError};
-use uuid::Uuid;
 
 use crate::{
     error::{Error, Kind},
-    probe::Prober,
     resolve::Resolver,
-    tls::{TlsSettings, Trusts},
     transport::{Key, Secured},
-    watch::Watch,
 };
-
-/// Makes the destinations of one configuration.
-///
-/// Services that name the same upstream share its state (whose turn it is, who is healthy), and what did
-/// not change since the previous configuration is carried over with its state. An upstream that did
-/// change goes on with what is known of the health of its targets.
-///
-/// ```
-/// # use towergate_upstream::Destinations;
-/// let first = Destinations::new();
-/// // … `first.destination(&service)` for each service; at the next change of configuration:
-/// let second = Destinations::after(&first);
-/// ```
-#[derive(Debug)]
-pub struct Destinations {
-    trusts: Arc<Trusts>,
-    names: Arc<Resolver>,
-    made: Made,
-    previous: Made,
-    /// What is done beside requests for upstreams, from [`start`](Self::start) on.
-    watches: Vec<Arc<Watch>>,
-}
-
-impl Default for Destinations {
-    /// Under the default settings of TLS.
-    fn default() -> Self {
-        Self::trusting(TlsSettings::default())
-    }
-}
-
-#[derive(Debug, Default, Clone)]
-struct Made {
-    services: HashMap<Uuid, (Service, Arc<Destination>)>,
-    balancers: HashMap<Uuid, Arc<Balancer>>,
-}
-
-impl Destinations {
-    /// For a first configuration.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// For a first configuration, under these settings of TLS.
-    pub fn trusting(settings: TlsSettings) -> Self {
-        let (made, previous) = (Made::default(), Made::default());
-        Self { trusts: Trusts::new(settings), names: Arc::default(), made, previous, watches: Vec::new() }
-    }
-
-    /// For a configuration that follows on one these were made for.
-    pub fn after(previous: &Self) -> Self {
-        let (trusts, names, watches) = (previous.trusts.clone(), previous.names.clone(), previous.watches.clone());
-        Self { trusts, names, made: Made::default(), previous: previous.made.clone(), watches }
-    }
-
-    /// The same, under settings of TLS that may have changed.
-    pub fn after_trusting(previous: &Self, settings: TlsSettings) -> Self {
-        let mut next = Self::after(previous);
-        if next.trusts.settings != settings {
-            next.trusts = Trusts::new(settings);
-            next.previous.services.retain(|_, (service, _)| !service.protocol.is_tls());
-            next.watches.clear();
-        }
-        next
-    }
-
-    /// Begins what is done for upstreams beside requests, on this runtime: active health checks, looking up
-    /// names. What was begun for those that did not change goes on; the rest ends when the
-    /// destinations before are dropped.
-    pub fn start(&mut self, handle: &Handle) {
-        let mut watches = Vec::new();
-        for balancer in self.made.balancers.values() {
-            let running = self.watches.iter().find(|watch| watch.is_of(balancer)).cloned();
-            watches.extend(running.or_else(|| self.watch(balancer, handle)));
-        }
-        self.watches = watches;
-    }
-
-    fn watch(&self, balancer: &Arc<Balancer>, handle: &Handle) -> Option<Arc<Watch>> {
-        match Prober::new(balancer.balancing(), &self.trusts) {
-            Ok(prober) => Some(Watch::start(balancer.clone(), prober, self.names.clone(), handle)),
-            Err(error) => {
-                let upstream = balancer.balancing().name.as_str();
-                tracing::error!(upstream, cause = %error, "Health is not watched: the client certificate cannot be used");
-                None
-            }
-        }
-    }
-
-    /// How well the targets of the upstream of this id are.
-    pub fn health(&self, upstream: Uuid) -> Option<UpstreamHealth> {
-        self.made.balancers.get(&upstream).map(|balancer| balancer.health())
-    }
-
-    /// Decides that a target of the upstream of this id is healthy or not, or only this address of it.
-    /// Answers whether there is one, and its health is watched.
-    pub fn decide(&self, upstream: Uuid, host: &str, port: u16, address: Option<SocketAddr>, healthy: bool) -> bool {
-        let balancer = self.made.balancers.get(&upstream);
-        balancer.is_some_and(|balancer| balancer.decide(host, port, address, healthy))
-    }
-
-    /// Watches an upstream, whether or not a service uses it.
-    pub fn upstream(&mut self, balancing: &Arc<Balancing>) {
-        self.balancer(balancing);
-    }
-
-    /// The destination of this service, for [`Plan::destination`](towergate_core::Plan::destination).
-    pub fn destination(&mut self, service: &Service) -> Arc<dyn Any + Send + Sync> {
-        self.make(service)
-    }
-
-    pub(crate) fn make(&mut self, service: &Service) -> Arc<Destination> {
-        let known = [&self.made, &self.previous]
-            .into_iter()
-            .filter_map(|made| made.services.get(&service.id))
-            .find(|(known, _)| known == service);
-        let destination = match known {
-            Some((_, destination)) => destination.clone(),
-            None => {
-                let balancer = service.balancing.as_ref().map(|balancing| self.balancer(balancing));
-                let silent = Tls::default();
-                let tls = service.protocol.is_tls().then(|| service.tls.as_ref().unwrap_or(&silent));
-                let client = tls.map(|tls| self.trusts.client(tls, service.protocol));
-                Arc::new(Destination::new(service, balancer, client))
-            }
-        };
-        self.remember(service, &destination);
-        destination
-    }
-
-    fn remember(&mut self, service: &Service, destination: &Arc<Destination>) {
-        if let Way::Balanced { balancer, .. } = &destination.way {
-            self.made.balancers.entry(balancer.balancing().id).or_insert_with(|| balancer.clone());
-        }
-        self.made.services.insert(service.id, (service.clone(), destination.clone()));
-    }
-
-    fn balancer(&mut self, balancing: &Arc<Balancing>) -> Arc<Balancer> {
-        let known: Vec<_> =
-            [&self.made, &self.previous].into_iter().filter_map(|made| made.balancers.get(&balancing.id)).collect();
-        let same = known.iter().find(|balancer| **balancer.balancing() == **balancing);
-        let balancer = match (same, known.last()) {
-            (Some(same), _) => Arc::clone(same),
-            (None, Some(before)) => Arc::new(Balancer::after(before, balancing.clone(), Instant::now())),
-            (None, None) => Arc::new(Balancer::new(balancing.clone(), Instant::now())),
-        };
-        self.made.balancers.insert(balancing.id, balancer.clone());
-        balancer
-    }
-}
 
 /// Where the requests of one service go.
 #[derive(Debug)]
@@ -205,6 +50,11 @@ struct Endpoint {
     host: HeaderValue,
     /// The same without a port: who is to be there.
     name: Arc<str>,
+    /// The host without the port that may be added.
+    shown: Box<str>,
+    /// Whether the upstream has set it.
+    is_named: bool,
+    protocol: Protocol,
 }
 
 #[derive(Debug)]
@@ -218,10 +68,10 @@ enum Place {
 pub(crate) struct Peer<'a> {
     pub(crate) address: SocketAddr,
     /// The `Host` to send.
-    pub(crate) host: &'a HeaderValue,
+    pub(crate) host: Cow<'a, HeaderValue>,
     /// Whether it took time to find out, or may have.
     pub(crate) was_asked_for: bool,
-    name: &'a Arc<str>,
+    name: Cow<'a, Arc<str>>,
     client: Option<&'a Client>,
 }
 
@@ -243,7 +93,7 @@ impl Peer<'_> {
     /// What a connection to it must be made to, if this is the `Host` that is sent in place of its own.
     pub(crate) fn key(&self, host: Option<&HeaderValue>) -> Key {
         let tls = self.client.map(|client| {
-            let name = host.and_then(name_in).unwrap_or_else(|| self.name.clone());
+            let name = host.and_then(name_in).unwrap_or_else(|| Arc::clone(&self.name));
             Secured { client: client.clone(), name }
         });
         Key { address: self.address, tls }
@@ -287,7 +137,11 @@ impl<'a> Tried<'a> {
 }
 
 impl Destination {
-    fn new(service: &Service, balancer: Option<Arc<Balancer>>, client: Option<Result<Client, PemError>>) -> Self {
+    pub(crate) fn new(
+        service: &Service,
+        balancer: Option<Arc<Balancer>>,
+        client: Option<Result<Client, PemError>>,
+    ) -> Self {
         let protocol = service.protocol;
         let client = match client.transpose() {
             Ok(client) => client,
@@ -312,6 +166,11 @@ impl Destination {
     /// Whether HTTP/2 is spoken there: to gRPC services only, as in Kong.
     pub(crate) fn is_http2(&self) -> bool {
         self.is_http2
+    }
+
+    /// The targets of its upstream, if it has one.
+    pub(crate) fn balancer(&self) -> Option<&Arc<Balancer>> {
+        if let Way::Balanced { balancer, .. } = &self.way { Some(balancer) } else { None }
     }
 
     /// The upstream whose targets are chosen by a key, if they are.
@@ -372,15 +231,9 @@ fn pick_target<'a>(
             return Err(Error::new(if barred.is_empty() { Kind::NoPeer } else { Kind::Barred }));
         };
         if tried.admit(&endpoint.target) {
-            let address = picked.address;
+            let peer = endpoint.at(picked.address, picked.name.as_deref());
             tried.latest = Some((balancer, picked));
-            return Ok(Peer {
-                address,
-                host: &endpoint.host,
-                was_asked_for: false,
-                name: &endpoint.name,
-                client: None,
-            });
+            return Ok(peer);
         }
         barred.push(picked.target);
     }
@@ -395,12 +248,22 @@ impl Endpoint {
             (None, Place::Address(IpAddr::V6(address))) => format!("[{address}]"),
             (None, _) => bare.to_owned(),
         };
-        let host = host_header(shown, port, protocol);
+        let host = host_header(shown.clone(), port, protocol);
         let target = match &place {
             Place::Address(address) => SocketAddr::new(*address, port).to_string(),
             Place::Name(name) => format!("{name}:{port}"),
         };
-        Self { place, port, target: target.into(), name: name_in(&host).unwrap_or_else(|| bare.into()), host }
+        let name = name_in(&host).unwrap_or_else(|| bare.into());
+        Self {
+            place,
+            port,
+            target: target.into(),
+            name,
+            host,
+            shown: shown.into(),
+            is_named: named.is_some(),
+            protocol,
+        }
     }
 
     async fn peer<'a>(&'a self, resolver: &Resolver, tried: &[SocketAddr]) -> Result<Peer<'a>, Error> {
@@ -408,7 +271,23 @@ impl Endpoint {
             Place::Address(address) => (SocketAddr::new(*address, self.port), false),
             Place::Name(name) => (resolver.resolve(name, self.port, tried).await?, true),
         };
-        Ok(Peer { address, host: &self.host, was_asked_for, name: &self.name, client: None })
+        Ok(Peer { was_asked_for, ..self.at(address, None) })
+    }
+
+    /// This address of it. What an SRV record brings is the host: always the port, and the name where
+    /// that is asked for and the upstream has set none.
+    fn at<'a>(&'a self, address: SocketAddr, service: Option<&str>) -> Peer<'a> {
+        let service = service.filter(|_| !self.is_named);
+        let (host, name) = match service {
+            None if address.port() == self.port => (Cow::Borrowed(&self.host), Cow::Borrowed(&self.name)),
+            _ => {
+                let shown = service.unwrap_or(&self.shown).to_owned();
+                let host = host_header(shown, address.port(), self.protocol);
+                let name = name_in(&host).unwrap_or_else(|| self.name.clone());
+                (Cow::Owned(host), Cow::Owned(name))
+            }
+        };
+        Peer { address, host, was_asked_for: false, name, client: None }
     }
 }
 
@@ -432,9 +311,11 @@ fn host_header(name: String, port: u16, protocol: Protocol) -> HeaderValue {
 mod tests {
     use std::time::Duration;
 
-    use towergate_core::Target;
+    use towergate_core::{Target, Tls};
+    use uuid::Uuid;
 
     use super::*;
+    use crate::{destinations::Destinations, tls::TlsSettings};
 
     fn service(host: &str, port: u16, balancing: Option<Arc<Balancing>>) -> Service {
         Service {
@@ -599,10 +480,7 @@ mod tests {
     fn equal_upstreams_share_their_turns_and_survive_a_change() {
         let up = upstream(None, &[("127.0.0.1", 80, 1)]);
         let (a, mut b) = (service("up", 80, Some(up.clone())), service("up", 80, Some(up.clone())));
-        let balancer = |destination: &Destination| match &destination.way {
-            Way::Balanced { balancer, .. } => balancer.clone(),
-            other => panic!("{other:?}"),
-        };
+        let balancer = |destination: &Destination| destination.balancer().unwrap().clone();
         let mut first = Destinations::new();
         let (to_a, to_b) = (first.make(&a), first.make(&b));
         assert!(Arc::ptr_eq(&balancer(&to_a), &balancer(&to_b)), "one upstream, two services");

@@ -53,6 +53,8 @@ pub(crate) enum Kind {
     Unsupported(Protocol),
     /// A name has no address.
     Resolve(String),
+    /// Whether a name has an address could not be found out, and why.
+    Unresolved(String, String),
     /// The request as it would go upstream cannot be written.
     BadRequest,
     /// The client's body ended in an error.
@@ -114,6 +116,7 @@ impl Error {
             | Kind::Barred
             | Kind::Unsupported(_)
             | Kind::Resolve(_)
+            | Kind::Unresolved(..)
             | Kind::Certificates(_) => Side::Gateway,
             Kind::Connect(_)
             | Kind::ConnectTimeout(..)
@@ -196,7 +199,7 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self.kind {
             Kind::ClientBody(_) | Kind::BadRequest => StatusCode::BAD_REQUEST,
-            Kind::NoDestination => StatusCode::INTERNAL_SERVER_ERROR,
+            Kind::NoDestination | Kind::Unresolved(..) => StatusCode::INTERNAL_SERVER_ERROR,
             Kind::NoService | Kind::NoPeer | Kind::Barred | Kind::Resolve(_) => StatusCode::SERVICE_UNAVAILABLE,
             Kind::ConnectTimeout(..) | Kind::HandshakeTimeout(..) | Kind::WriteTimeout(_) | Kind::ReadTimeout(_) => {
                 StatusCode::GATEWAY_TIMEOUT
@@ -218,6 +221,9 @@ impl Error {
             Kind::NoService => Reply::error(status, "no Service found with those values"),
             Kind::NoPeer => Reply::error(status, "failure to get a peer from the ring-balancer"),
             Kind::Resolve(_) => Reply::error(status, "name resolution failed"),
+            Kind::Unresolved(ref name, ref why) => {
+                Reply::error(status, format!("failed the initial dns/balancer resolve for '{name}' with: {why}"))
+            }
             _ => Reply::fault(status),
         }
     }
@@ -239,6 +245,7 @@ impl fmt::Display for Error {
                 write!(f, "upstreams over {} come with a later version", protocol.as_str())
             }
             Kind::Resolve(name) => write!(f, "no address found for `{name}`"),
+            Kind::Unresolved(name, why) => write!(f, "no address found for `{name}`: {why}"),
             Kind::BadRequest => f.write_str("the request cannot be written as HTTP"),
             Kind::ClientBody(cause) => write!(f, "the client's body broke off: {cause}"),
             Kind::Connect(address) => write!(f, "no connection to {address}"),
@@ -283,6 +290,7 @@ mod tests {
             (Kind::NoPeer, 503, Side::Gateway, Fault::Gateway),
             (Kind::Barred, 503, Side::Gateway, Fault::Gateway),
             (Kind::Resolve("x".into()), 503, Side::Gateway, Fault::Gateway),
+            (Kind::Unresolved("x".into(), "y".into()), 500, Side::Gateway, Fault::Gateway),
             (Kind::Unsupported(Protocol::Https), 502, Side::Gateway, Fault::Gateway),
             (Kind::Certificates("x".into()), 502, Side::Gateway, Fault::Gateway),
             (Kind::Connect(address()), 502, Side::Upstream, Fault::Connect),

@@ -206,7 +206,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn http2_head(&self, peer: &Peer<'_>, target: &[&str]) -> Result<Request<()>, Error> {
-        let host = self.host.as_ref().unwrap_or(peer.host);
+        let host = self.host.as_ref().unwrap_or(&peer.host);
         let scheme = if self.service.protocol.is_tls() { Scheme::HTTPS } else { Scheme::HTTP };
         let mut request = http2::head(&self.head.method, target, host, scheme)?;
         let headers = request.headers_mut();
@@ -227,7 +227,7 @@ impl<'a> Exchange<'a> {
         connection: Connection,
     ) -> Result<Response<Received>, Error> {
         let spelling = self.head.extensions.get::<Spelling>();
-        let host = self.host.as_ref().unwrap_or(peer.host);
+        let host = self.host.as_ref().unwrap_or(&peer.host);
         let mut request = connection.request(&self.head.method, target, host, self.wish.is_some(), spelling);
         let forwarding = &self.worker.forwarding;
         let said = forwarding.pass(self.head, self.trailers, &mut request);

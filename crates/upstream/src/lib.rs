@@ -10,6 +10,7 @@
 //! | --- | --- | --- |
 //! | the route has no service | 503 | `no Service found with those values` |
 //! | a name without address | 503 | `name resolution failed` |
+//! | a name that could not be looked up | 500 | `failed the initial dns/balancer resolve for '…' with: …` |
 //! | an upstream without usable target | 503 | `failure to get a peer from the ring-balancer` |
 //! | no target that the request's gate lets be tried | 503 | what the gate says |
 //! | connection refused or closed, no agreement on TLS, response not HTTP | 502 | `An invalid response was received from the upstream server` |
@@ -119,6 +120,7 @@ mod answer;
 mod connection;
 mod counted;
 mod destination;
+mod destinations;
 mod error;
 mod exchange;
 mod forward;
@@ -139,7 +141,7 @@ mod tunnel;
 mod watch;
 mod websocket;
 
-pub use destination::Destinations;
+pub use destinations::Destinations;
 pub use error::{Error, Side};
 pub use proxy::{Proxy, ProxyFuture};
 pub use settings::ProxySettings;

@@ -14,9 +14,11 @@ use http::{Request, Response, request::Parts};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 use towergate_core::{Body, BoxError, Context, Service as Target};
+use towergate_dns::Client;
 
 use crate::{
-    destination::{Destination, Destinations},
+    destination::Destination,
+    destinations::Destinations,
     error::{Error, Kind, Side},
     exchange::Exchange,
     forward::Forwarding,
@@ -55,22 +57,27 @@ pub(crate) struct Worker {
 impl Proxy {
     /// A proxy to the services of the requests' plans.
     pub fn new(settings: &ProxySettings) -> Self {
-        Self::with(settings, None)
+        Self::resolving(settings, Client::default())
+    }
+
+    /// The same, with names looked up by this client.
+    pub fn resolving(settings: &ProxySettings, names: Client) -> Self {
+        Self::with(settings, names, None)
     }
 
     /// A proxy that also takes requests without a plan, all to this one service: a tower service
     /// for use outside the gateway.
     pub fn to(service: Target, settings: &ProxySettings) -> Self {
         let destination = Destinations::new().make(&service);
-        Self::with(settings, Some((service, destination)))
+        Self::with(settings, Client::default(), Some((service, destination)))
     }
 
-    fn with(settings: &ProxySettings, fixed: Option<(Target, Arc<Destination>)>) -> Self {
+    fn with(settings: &ProxySettings, names: Client, fixed: Option<(Target, Arc<Destination>)>) -> Self {
         let worker = Worker {
             forwarding: Forwarding::new(settings),
             pool: Arc::new(Pool::new(settings)),
             http2: Arc::new(http2::Pool::new(settings)),
-            resolver: Arc::default(),
+            resolver: Arc::new(Resolver::new(names)),
             fixed,
         };
         Self { worker: Arc::new(worker) }

@@ -1,177 +1,148 @@
-//! Names to addresses, remembered for a few seconds.
+//! Names to addresses: what each worker remembers of what the DNS client knows.
 
 use std::{
     collections::HashMap,
-    io,
-    net::{IpAddr, SocketAddr},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
-use tokio::{sync::OnceCell, time::Instant};
-use towergate_balancer::{Address, Answer, Asking, Names};
+use towergate_balancer::{Address, Asking, Names};
+use towergate_dns::{Answer, Client, Found};
+use towergate_lb::{Pick, RoundRobin};
 
 use crate::error::{Error, Kind};
 
-/// How long an answer is used before the system is asked again.
-const FRESH: Duration = Duration::from_secs(5);
-/// The same for a name that has no address.
-const FRESH_FAILURE: Duration = Duration::from_secs(1);
-/// How long an answer is still good when newer ones cannot be had.
-const STALE: Duration = Duration::from_secs(3600);
-/// Above this many names, those not asked for lately are forgotten.
+/// Above this many names, those whose time is over are forgotten.
 const NAMES: usize = 1024;
 
-/// Asks the system's resolver, at most once per name and few seconds: requests that come while a
-/// question is open wait for its answer. When a name that had addresses cannot be resolved any
-/// more, its last addresses are used for up to an hour.
+/// An answer whose time is over is looked at again after so long, if there is no newer one yet.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What a worker knows of names. It asks the DNS client, which all workers share, when the time of an
+/// answer is over: that answers at once with what it has, unless it has never heard of the name.
 #[derive(Debug, Default)]
 pub(crate) struct Resolver {
-    names: Mutex<HashMap<Box<str>, Arc<Entry>>>,
+    client: Client,
+    known: Mutex<HashMap<Box<str>, Arc<Known>>>,
 }
 
-/// One question.
+/// An answer, and whose turn it is of its addresses.
 #[derive(Debug)]
-struct Entry {
-    asked: Instant,
-    answer: OnceCell<Option<Arc<[IpAddr]>>>,
-    /// The last good answer to an earlier question, and when that was asked.
-    previous: Option<(Instant, Arc<[IpAddr]>)>,
-    turn: AtomicUsize,
+struct Known {
+    answer: Arc<Answer>,
+    turns: Arc<RoundRobin>,
 }
 
 impl Resolver {
-    /// An address of this name, in turn, preferably none of `tried`.
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client, known: Mutex::default() }
+    }
+
+    /// An address of this name, in turn, preferably none of `tried`. A port that a record brings counts
+    /// instead of this one, and so does its weight.
     pub(crate) async fn resolve(&self, name: &str, port: u16, tried: &[SocketAddr]) -> Result<SocketAddr, Error> {
-        let entry = self.entry(name);
-        let addresses = entry.addresses(name).await;
-        let address = addresses.and_then(|addresses| {
-            let turn = entry.turn.fetch_add(1, Ordering::Relaxed).checked_rem(addresses.len())?;
-            let (before, from) = addresses.split_at(turn);
-            let in_turn = || from.iter().chain(before).map(|ip| SocketAddr::new(*ip, port));
-            in_turn().find(|address| !tried.contains(address)).or_else(|| in_turn().next())
-        });
-        address.ok_or_else(|| Error::new(Kind::Resolve(name.to_owned())))
+        let known = self.known(name).await;
+        let found = known.answer.found.as_ref().map_err(|failure| {
+            let name = name.to_owned();
+            let kind =
+                if failure.is_certain() { Kind::Resolve(name) } else { Kind::Unresolved(name, failure.to_string()) };
+            Error::new(kind)
+        })?;
+        let address = |found: &Found| SocketAddr::new(found.ip, found.port.unwrap_or(port));
+        let is_tried = |(_, found): &(usize, &Found)| tried.contains(&address(found));
+        let places: Vec<usize> = match tried {
+            [] => Vec::new(),
+            _ => found.iter().enumerate().filter(is_tried).map(|(place, _)| place).collect(),
+        };
+        let chosen = known.turns.pick(0, &places).and_then(|place| found.get(place)).map(address);
+        chosen.ok_or_else(|| Error::new(Kind::Resolve(name.to_owned())))
     }
 
-    /// All addresses of this name, and how long they are good for.
-    async fn all(&self, name: &str) -> Answer {
-        let addresses = self.entry(name).addresses(name).await;
-        let address = |ip: &IpAddr| Address { ip: *ip, port: None, weight: None };
-        match addresses {
-            Some(found) => Answer { addresses: found.iter().map(address).collect(), ttl: FRESH, kind: "A".into() },
-            None => Answer { addresses: Vec::new(), ttl: FRESH_FAILURE, kind: "name resolution failed".into() },
-        }
-    }
-
-    /// The open or still fresh question for this name; a new one otherwise.
-    fn entry(&self, name: &str) -> Arc<Entry> {
+    async fn known(&self, name: &str) -> Arc<Known> {
         let now = Instant::now();
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = names.get(name);
-        if let Some(entry) = last.filter(|entry| entry.is_fresh(now)) {
-            return entry.clone();
+        let before = self.lock().get(name).cloned();
+        if let Some(known) = before.as_ref().filter(|known| now < known.answer.expires) {
+            return known.clone();
         }
-        let entry = Arc::new(Entry {
-            asked: now,
-            answer: OnceCell::new(),
-            previous: last.and_then(|entry| entry.good()),
-            turn: AtomicUsize::new(last.map_or(0, |entry| entry.turn.load(Ordering::Relaxed))),
-        });
+        let answer = self.client.look_up(name).await;
+        match before {
+            Some(known) if Arc::ptr_eq(&known.answer, &answer) => known,
+            before => self.remember(name, Arc::new(Known::of(answer, before.as_deref())), now),
+        }
+    }
+
+    fn remember(&self, name: &str, known: Arc<Known>, now: Instant) -> Arc<Known> {
+        let mut names = self.lock();
         if names.len() >= NAMES {
-            names.retain(|_, entry| entry.is_fresh(now));
+            names.retain(|_, known| now < known.answer.expires);
         }
-        names.insert(name.into(), entry.clone());
-        entry
+        names.insert(name.into(), known.clone());
+        known
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Box<str>, Arc<Known>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// An answer that says the same as the one before goes on with its turns.
+    fn of(answer: Arc<Answer>, before: Option<&Self>) -> Self {
+        // As in Kong, a weight of 0 counts as 1, and addresses without one as equals.
+        let weights = answer.found.iter().flatten().map(|found| found.weight.unwrap_or(1).max(1));
+        let turns = match before.filter(|before| before.answer.found == answer.found) {
+            Some(before) => before.turns.clone(),
+            None => Arc::new(RoundRobin::new(weights)),
+        };
+        Self { turns, answer }
     }
 }
 
 impl Names for Resolver {
     fn look_up<'a>(&'a self, name: &'a str) -> Asking<'a> {
-        Box::pin(self.all(name))
+        Box::pin(async move {
+            let answer = self.client.look_up(name).await;
+            let ttl = answer.expires.saturating_duration_since(Instant::now()).max(LOOK);
+            let address = |found: &Found| Address {
+                ip: found.ip,
+                port: found.port,
+                weight: found.weight,
+                name: found.name.clone(),
+            };
+            let (addresses, kind) = match &answer.found {
+                Ok(found) => (found.iter().map(address).collect(), answer.kind.to_owned()),
+                Err(failure) => (Vec::new(), failure.to_string()),
+            };
+            towergate_balancer::Answer { addresses, ttl, kind }
+        })
     }
-}
-
-impl Entry {
-    fn is_fresh(&self, now: Instant) -> bool {
-        let age = now.saturating_duration_since(self.asked);
-        match self.answer.get() {
-            // A question stays open for as long as the system takes.
-            None => true,
-            Some(Some(_)) => age < FRESH,
-            Some(None) => age < FRESH_FAILURE,
-        }
-    }
-
-    /// The newest good answer and when it was asked for.
-    fn good(&self) -> Option<(Instant, Arc<[IpAddr]>)> {
-        match self.answer.get() {
-            Some(Some(addresses)) => Some((self.asked, addresses.clone())),
-            _ => self.previous.clone(),
-        }
-    }
-
-    async fn addresses(&self, name: &str) -> Option<Arc<[IpAddr]>> {
-        let answer = self.answer.get_or_init(|| ask(name)).await;
-        if answer.is_some() {
-            return answer.clone();
-        }
-        let (asked, addresses) = self.previous.clone()?;
-        (asked.elapsed() < STALE).then_some(addresses)
-    }
-}
-
-async fn ask(name: &str) -> Option<Arc<[IpAddr]>> {
-    match look_up(name).await {
-        Ok(addresses) if addresses.is_empty() => None,
-        Ok(addresses) => Some(addresses.into()),
-        Err(error) => {
-            tracing::warn!(name, cause = %error, "Name not resolved");
-            None
-        }
-    }
-}
-
-/// All addresses the system knows, each once.
-async fn look_up(name: &str) -> io::Result<Vec<IpAddr>> {
-    let mut addresses = Vec::new();
-    for found in tokio::net::lookup_host((name, 0)).await? {
-        if !addresses.contains(&found.ip()) {
-            addresses.push(found.ip());
-        }
-    }
-    Ok(addresses)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
     /// A resolver that was told these addresses just now.
-    fn told(name: &str, addresses: Option<&[[u8; 4]]>, asked: Instant, previous: Option<[u8; 4]>) -> Resolver {
-        let list = |bytes: &[[u8; 4]]| bytes.iter().map(|b| IpAddr::from(Ipv4Addr::from(*b))).collect::<Arc<[_]>>();
-        let entry = Entry {
-            asked,
-            answer: OnceCell::new_with(Some(addresses.map(list))),
-            previous: previous.map(|bytes| (asked, list(&[bytes]))),
-            turn: AtomicUsize::new(0),
-        };
-        Resolver { names: Mutex::new(HashMap::from([(name.into(), Arc::new(entry))])) }
+    fn told(name: &str, found: &[([u8; 4], Option<u16>, Option<u16>)]) -> Resolver {
+        let found =
+            found.iter().map(|(ip, port, weight)| Found { ip: (*ip).into(), port: *port, weight: *weight, name: None });
+        let answer =
+            Answer { found: Ok(found.collect()), kind: "A", expires: Instant::now() + Duration::from_secs(60) };
+        let resolver = Resolver::default();
+        resolver.remember(name, Arc::new(Known::of(Arc::new(answer), None)), Instant::now());
+        resolver
     }
 
     #[tokio::test]
     async fn the_addresses_of_a_name_take_turns() {
-        let resolver = told("shop.test", Some(&[[10, 0, 0, 1], [10, 0, 0, 2]]), Instant::now(), None);
+        let resolver = told("shop.test", &[([10, 0, 0, 1], None, None), ([10, 0, 0, 2], None, None)]);
         let mut seen = Vec::new();
         for _ in 0..4 {
             seen.push(resolver.resolve("shop.test", 80, &[]).await.unwrap().to_string());
         }
-        assert_eq!(seen, ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.1:80", "10.0.0.2:80"]);
+        seen.sort();
+        assert_eq!(seen, ["10.0.0.1:80", "10.0.0.1:80", "10.0.0.2:80", "10.0.0.2:80"]);
         let first = "10.0.0.1:80".parse().unwrap();
         for _ in 0..3 {
             assert_ne!(resolver.resolve("shop.test", 80, &[first]).await.unwrap(), first);
@@ -179,12 +150,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn services_bring_port_and_weight() {
+        let resolver = told("shop.test", &[([10, 0, 0, 1], Some(81), Some(3)), ([10, 0, 0, 2], Some(82), Some(0))]);
+        let mut seen = Vec::new();
+        for _ in 0..4 {
+            seen.push(resolver.resolve("shop.test", 80, &[]).await.unwrap().to_string());
+        }
+        seen.sort();
+        assert_eq!(seen, ["10.0.0.1:81", "10.0.0.1:81", "10.0.0.1:81", "10.0.0.2:82"]);
+    }
+
+    #[test]
+    fn turns_go_on_over_answers_that_say_the_same() {
+        let answer = |last| {
+            let found = [1, last].map(|n| Found { ip: [10, 0, 0, n].into(), port: None, weight: None, name: None });
+            Arc::new(Answer { found: Ok(found.into()), kind: "A", expires: Instant::now() })
+        };
+        let first = Known::of(answer(2), None);
+        assert!(Arc::ptr_eq(&Known::of(answer(2), Some(&first)).turns, &first.turns));
+        assert!(!Arc::ptr_eq(&Known::of(answer(3), Some(&first)).turns, &first.turns));
+    }
+
+    #[tokio::test]
     async fn localhost_is_found_and_kept() {
         let resolver = Resolver::default();
         assert!(resolver.resolve("localhost", 80, &[]).await.unwrap().ip().is_loopback());
-        let before = resolver.entry("localhost");
+        let before = resolver.known("localhost").await;
         resolver.resolve("localhost", 81, &[]).await.unwrap();
-        assert!(Arc::ptr_eq(&before, &resolver.entry("localhost")), "not asked again");
+        assert!(Arc::ptr_eq(&before, &resolver.known("localhost").await), "not asked again");
     }
 
     #[tokio::test]
@@ -192,11 +185,5 @@ mod tests {
         let error = Resolver::default().resolve("no name.invalid", 80, &[]).await.unwrap_err();
         assert_eq!(error.reply().message(), Some("name resolution failed"));
         assert_eq!(error.status().as_u16(), 503);
-    }
-
-    #[tokio::test]
-    async fn when_an_answer_cannot_be_renewed_the_last_one_counts() {
-        let resolver = told("shop.test", None, Instant::now(), Some([10, 0, 0, 3]));
-        assert_eq!(resolver.resolve("shop.test", 1, &[]).await.unwrap().to_string(), "10.0.0.3:1");
     }
 }

@@ -16,9 +16,8 @@ const LATER: &[(&str, &str)] = &[
     ("tracing_", "tracing comes"),
     ("opentelemetry_", "tracing comes"),
     ("cluster_", "hybrid mode comes"),
-    ("dns_", "a resolver of the gateway's own comes"),
-    ("resolver_", "a resolver of the gateway's own comes"),
-    ("new_dns_client", "a resolver of the gateway's own comes"),
+    ("resolver_", "the settings of Kong's new DNS client come"),
+    ("new_dns_client", "the settings of Kong's new DNS client come"),
     ("request_debug", "request debugging comes"),
     ("lua_max_", "limits on what plugins see come"),
 ];
