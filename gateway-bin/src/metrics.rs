@@ -70,7 +70,7 @@ impl Metrics {
         let registry = self.control.registry().shared().of::<Registry>();
         let mut out = Exposition::default();
         self.node(&mut out, &registry);
-        upstream_health::write(&mut out, &self.control.current().config);
+        upstream_health::write(&mut out, &self.control);
         registry.write(&mut out, self.settings.prometheus_legacy_latency);
         if let Some(handle) = &self.recorded.handle {
             out.append(&handle.render());

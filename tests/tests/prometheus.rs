@@ -362,17 +362,31 @@ fn the_node_is_shown_as_kong_shows_it() {
 }
 
 #[test]
-fn targets_are_shown_in_four_series_each() {
+fn targets_are_shown_with_their_state_in_four_series_each() {
     let upstream = Upstream::echo();
-    let upstreams = "upstreams: [{name: pool, targets: [{target: '127.0.0.1:7001'}]}]\n";
+    let upstreams = "upstreams:
+- {name: pool, targets: [{target: '127.0.0.1:7001'}]}
+- name: watched
+  targets: [{target: '127.0.0.1:1'}]
+  healthchecks: {active: {type: tcp, healthy: {interval: 0.1, successes: 1}, unhealthy: {interval: 0.1, tcp_failures: 1}}}
+- {name: astray, targets: [{target: 'nowhere.invalid:80'}]}
+";
     let gateway = Gateway::serving(&counting(&upstream, "{upstream_health_metrics: true}", upstreams));
-    for (state, value) in [("healthchecks_off", 1.0), ("healthy", 0.0), ("unhealthy", 0.0), ("dns_error", 0.0)] {
-        let series = format!(
-            "kong_upstream_target_health{{upstream=\"pool\",target=\"127.0.0.1:7001\",address=\"127.0.0.1:7001\",\
+    let series = |upstream: &str, target: &str, state: &str| {
+        format!(
+            "kong_upstream_target_health{{upstream=\"{upstream}\",target=\"{target}\",address=\"{target}\",\
              state=\"{state}\",subsystem=\"http\"}}"
-        );
-        assert_eq!(sample(&gateway, &series), Some(value), "{state}");
+        )
+    };
+    for (state, value) in [("healthchecks_off", 1.0), ("healthy", 0.0), ("unhealthy", 0.0), ("dns_error", 0.0)] {
+        assert_eq!(sample(&gateway, &series("pool", "127.0.0.1:7001", state)), Some(value), "{state}");
     }
+    assert_counts(&gateway, &series("watched", "127.0.0.1:1", "unhealthy"), 1.0);
+    assert_counts(&gateway, &series("watched", "127.0.0.1:1", "healthy"), 0.0);
+    // Nobody has asked for it yet, so nobody knows.
+    let astray = series("astray", "nowhere.invalid:80", "healthchecks_off")
+        .replace("address=\"nowhere.invalid:80\"", "address=\"\"");
+    assert_counts(&gateway, &astray, 1.0);
 }
 
 #[test]

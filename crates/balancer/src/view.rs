@@ -47,6 +47,7 @@ impl Balancer {
             port: target.port,
             weight: target.weight,
             dns,
+            is_looked_up: answer.is_some() || member::literal(target).is_some(),
             addresses: members.map(address).collect(),
         }
     }

@@ -24,6 +24,8 @@ pub struct TargetHealth {
     pub weight: u16,
     /// The kind of record its addresses come from, or why there are none.
     pub dns: String,
+    /// Whether it is an address itself, or a name that was looked up, with or without success.
+    pub is_looked_up: bool,
     /// Its addresses.
     pub addresses: Vec<AddressHealth>,
 }
