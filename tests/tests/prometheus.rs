@@ -383,9 +383,9 @@ fn targets_are_shown_with_their_state_in_four_series_each() {
     }
     assert_counts(&gateway, &series("watched", "127.0.0.1:1", "unhealthy"), 1.0);
     assert_counts(&gateway, &series("watched", "127.0.0.1:1", "healthy"), 0.0);
-    // Nobody has asked for it yet, so nobody knows.
-    let astray = series("astray", "nowhere.invalid:80", "healthchecks_off")
-        .replace("address=\"nowhere.invalid:80\"", "address=\"\"");
+    // It is asked for when the gateway starts, and there is no such name.
+    let astray = series("astray", "nowhere.invalid:80", "dns_error");
+    let astray = astray.replace("address=\"nowhere.invalid:80\"", "address=\"\"");
     assert_counts(&gateway, &astray, 1.0);
 }
 
