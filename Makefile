@@ -47,7 +47,7 @@ check-features:
 	for crate in $$(ls crates); do \
 		$(CARGO) check --quiet --locked -p towergate-$$crate || exit 1; \
 	done
-	for feature in jwks jwt mtls; do \
+	for feature in basic hmac jwks jwt mtls; do \
 		$(CARGO) check --quiet --locked -p towergate-auth --features $$feature || exit 1; \
 	done
 
