@@ -50,9 +50,9 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-/// To the millisecond.
+/// To the millisecond, rounded up: 0 means that a trial call is let through now.
 fn seconds(wait: Duration) -> f64 {
-    wait.as_millis() as f64 / 1_000.0
+    wait.as_nanos().div_ceil(1_000_000) as f64 / 1_000.0
 }
 
 #[cfg(test)]
@@ -61,6 +61,13 @@ mod tests {
 
     use super::*;
     use crate::{config::CircuitBreakerConfig, failures::Ending};
+
+    #[test]
+    fn what_is_left_is_nothing_only_when_nothing_is_left() {
+        for (nanos, shown) in [(0, 0.0), (1, 0.001), (1_000_000, 0.001), (1_000_001, 0.002), (19_500_000_000, 19.5)] {
+            assert_eq!(seconds(Duration::from_nanos(nanos)), shown);
+        }
+    }
 
     #[test]
     fn each_circuit_is_shown_as_it_is() {
