@@ -2,7 +2,6 @@
 
 use std::{
     fmt::{self, Write as _},
-    fs::{File, OpenOptions},
     io,
     path::Path,
     process,
@@ -22,7 +21,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::log_queue::Queue;
+use crate::log_queue::{self, ErrorLog, Queue};
 
 /// Logs from now on to stderr and, beside it, to the error log, what is at least this severe.
 ///
@@ -30,7 +29,7 @@ use crate::log_queue::Queue;
 /// When the error log cannot be written to, or the system gives no thread to do it.
 pub(crate) fn start(level: LogLevel, error_log: &Log) -> io::Result<()> {
     let file = match error_log {
-        Log::File(path) if !is_terminal_stream(path) => Some(open(path)?),
+        Log::File(path) if !is_terminal_stream(path) => Some(ErrorLog::open(path)?),
         Log::File(_) | Log::Off => None,
     };
     let queue = ToQueue(Queue::start(file)?);
@@ -41,6 +40,11 @@ pub(crate) fn start(level: LogLevel, error_log: &Log) -> io::Result<()> {
     Ok(())
 }
 
+/// Opens the error log anew: it was moved away.
+pub(crate) fn reopen() {
+    log_queue::reopen();
+}
+
 /// Whether what this part of the program says is told. The `h2` crate warns of what a client does
 /// wrong, frame by frame; whoever floods us with frames must not flood the log.
 fn is_told(target: &str, level: LogLevel) -> bool {
@@ -49,13 +53,6 @@ fn is_told(target: &str, level: LogLevel) -> bool {
 
 fn is_terminal_stream(path: &Path) -> bool {
     path == Path::new("/dev/stderr") || path == Path::new("/dev/stdout")
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    OpenOptions::new().create(true).append(true).open(path)
 }
 
 fn filter(level: LogLevel) -> LevelFilter {

@@ -96,6 +96,7 @@ macro_rules! logged {
 plugins! {
     /// The plugins of the `towergate` binary.
     pub struct Bundled {
+        log: [towergate_logging::FileLog],
         outer: [towergate_metrics::Prometheus],
         guard: [
             towergate_correlation::CorrelationId,

@@ -23,6 +23,7 @@ use towergate_tls::{Identities, Server};
 use towergate_upstream::Proxy;
 
 use crate::{
+    access_log::Writers,
     apis, cli, configuration,
     demo::{self, Demo},
     log,
@@ -90,6 +91,7 @@ struct Gateway {
     proxy_address: Option<SocketAddr>,
     admin_address: Option<SocketAddr>,
     admin: Arc<Admin>,
+    logs: Writers,
     // Kept for what they do when they are dropped.
     _pid_file: Option<PidFile>,
     // Background tasks of plugins run here.
@@ -115,6 +117,8 @@ impl Gateway {
         let pages = Arc::new(wiring::pages(&settings)?);
         let (offered, names) = (tls::server(&settings)?, wiring::dns(&settings)?);
         let tls = Tls::read(&settings)?;
+        let logs = Writers::default();
+        let access_log = logs.proxy(&settings)?;
         let Ports { proxy, admin, status } = Ports::open(&settings)?;
         let (proxy_address, admin_address) = (proxy.addresses().first().copied(), admin.addresses().first().copied());
         let pid_file = PidFile::write(&settings)?;
@@ -128,7 +132,8 @@ impl Gateway {
         recorded.keep_up(&handle);
         let names = Client::on(handle.clone(), names);
         let reach = Box::new(Reach::new(tls.trust.clone(), names.clone()));
-        let base = Base { pages, certificates: tls.certificates.clone() };
+        let observers = access_log.map(|log| ("access log", log)).into_iter().collect();
+        let base = Base { pages, certificates: tls.certificates.clone(), observers };
         let (control, watched) = Control::start(registry, base, reach, handle, first.config, workers)
             .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);
@@ -145,6 +150,7 @@ impl Gateway {
             proxy_address,
             admin_address,
             admin: told,
+            logs,
             _pid_file: pid_file,
             _background: background,
         })
@@ -167,6 +173,10 @@ impl Gateway {
                             configuration::reload(&self.sources, &self.control);
                         }
                         Ask::FilesChanged => configuration::reload(&self.sources, &self.control),
+                        Ask::ReopenLogs => {
+                            log::reopen();
+                            self.logs.reopen(self.control.registry().shared());
+                        }
                     },
                     _ = sweep.tick() => { self.control.sweep(); }
                 }
@@ -180,6 +190,7 @@ impl Gateway {
             tracing::warn!(connections = drained.cut_off, "cut off what had not finished in time");
         }
         deliver_the_rest(&self.waiting, &self.control, end);
+        self.logs.finish(self.control.registry().shared());
         Ok(())
     }
 }

@@ -170,6 +170,16 @@ pub struct Logs {
     pub status_access: Log,
     pub status_error: Log,
     pub stream_access: Log,
+    /// The name of the format of `proxy_access`, if one is given after the path.
+    pub proxy_access_format: Option<String>,
+    /// The same of `admin_access`.
+    pub admin_access_format: Option<String>,
+    /// The same of `status_access`.
+    pub status_access_format: Option<String>,
+    /// A format of the operator's own (`nginx_http_log_format`): its name, and what it says.
+    pub access_format: Option<(String, String)>,
+    /// The fields of an access log in JSON (`access_log_fields`); without any, all that matter.
+    pub access_fields: Vec<String>,
     pub stream_error: Log,
 }
 

@@ -97,7 +97,6 @@ const NOT_YET: &[&str] = &[
     "aws-lambda",
     "azure-functions",
     "datadog",
-    "file-log",
     "grpc-gateway",
     "grpc-web",
     "http-log",

@@ -217,7 +217,13 @@ impl Resolver<'_> {
                 Some(path) => Log::File(prefix.join(path)),
             }
         };
+        let format = |name: &str| self.text(name).split_whitespace().nth(1).map(str::to_owned);
         Logs {
+            proxy_access_format: format("proxy_access_log"),
+            admin_access_format: format("admin_access_log"),
+            status_access_format: format("status_access_log"),
+            access_format: access_format(&self.text("nginx_http_log_format")),
+            access_fields: self.list("access_log_fields"),
             proxy_access: log("proxy_access_log"),
             proxy_error: log("proxy_error_log"),
             admin_access: log("admin_access_log"),
@@ -384,4 +390,19 @@ impl Resolver<'_> {
         }
         id
     }
+}
+/// nginx's `log_format`, as Kong takes it in a setting: a name, perhaps `escape=…`, and quoted pieces.
+fn access_format(written: &str) -> Option<(String, String)> {
+    let (name, rest) = written.trim().trim_end_matches(';').split_once(char::is_whitespace)?;
+    let rest = rest.trim();
+    let rest = match rest.strip_prefix("escape=") {
+        Some(rest) => rest.split_once(char::is_whitespace)?.1.trim(),
+        None => rest,
+    };
+    let Some(quote) = rest.chars().next().filter(|quote| matches!(quote, '"' | '\'')) else {
+        return Some((name.to_owned(), rest.to_owned()));
+    };
+    // What stands between pieces is left out: every second part is inside quotes.
+    let inside = rest.split(quote).skip(1).step_by(2);
+    Some((name.to_owned(), inside.collect()))
 }
