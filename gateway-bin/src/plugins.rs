@@ -96,7 +96,16 @@ macro_rules! logged {
 plugins! {
     /// The plugins of the `towergate` binary.
     pub struct Bundled {
-        log: [towergate_logging::FileLog],
+        log: [
+            towergate_logging::HttpLog,
+            towergate_logging::Statsd,
+            towergate_logging::Datadog,
+            towergate_logging::FileLog,
+            towergate_logging::UdpLog,
+            towergate_logging::TcpLog,
+            towergate_logging::Loggly,
+            towergate_logging::Syslog,
+        ],
         outer: [towergate_metrics::Prometheus],
         guard: [
             towergate_correlation::CorrelationId,

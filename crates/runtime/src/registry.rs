@@ -96,12 +96,9 @@ const NOT_YET: &[&str] = &[
     "ai-response-transformer",
     "aws-lambda",
     "azure-functions",
-    "datadog",
     "grpc-gateway",
     "grpc-web",
-    "http-log",
     "ldap-auth",
-    "loggly",
     "oauth2",
     "opentelemetry",
     "post-function",
@@ -111,10 +108,6 @@ const NOT_YET: &[&str] = &[
     "response-transformer",
     "session",
     "standard-webhooks",
-    "statsd",
-    "syslog",
-    "tcp-log",
-    "udp-log",
     "zipkin",
 ];
 

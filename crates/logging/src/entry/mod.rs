@@ -98,6 +98,7 @@ fn response(json: &mut Json<'_>, cx: &Context, ended: &Ended) {
 
 /// In milliseconds: `kong` until the request went upstream, or until the gateway's own answer;
 /// `proxy` until the upstream's answer, -1 if it was not asked; `receive` from then on; `request` all.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Latencies {
     pub(crate) kong: u64,
     pub(crate) proxy: Option<u64>,
