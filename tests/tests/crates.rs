@@ -31,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["towergate-core", "towergate-http1", "towergate-router", "towergate-runtime", "towergate-tls"],
     ),
     ("towergate-admin", &["towergate-config", "towergate-runtime"]),
+    ("towergate-axum", &["towergate-core"]),
 ];
 
 /// They stand above all others: nobody depends on them, and they may depend on anybody.
