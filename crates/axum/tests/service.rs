@@ -55,9 +55,8 @@ async fn a_handler_reads_who_calls() {
 
 #[tokio::test]
 async fn someone_let_in_without_a_key_is_an_anonymous_caller() {
-    let anonymous = Router::new()
-        .route("/", get(async |caller: Caller| described(&caller)))
-        .layer(keys().anonymous("guest"));
+    let anonymous =
+        Router::new().route("/", get(async |caller: Caller| described(&caller))).layer(keys().anonymous("guest"));
     let request = Request::get("/").body(Body::empty()).unwrap();
     assert_eq!(ask(anonymous, request).await, (StatusCode::OK, "guest true None".into()));
 }

@@ -1,6 +1,6 @@
-//! Serves the orders on 127.0.0.1:3000, or on the port that `PORT` says.
+//! Serves on 127.0.0.1:3000, or on the port that `PORT` says.
 
-use std::{env, error::Error};
+use std::{env, error::Error, net::SocketAddr};
 
 use tokio::net::TcpListener;
 
@@ -10,7 +10,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Ok(port) => port.parse().map_err(|_| format!("PORT must be a number from 0 to 65535, not {port:?}"))?,
         Err(_) => 3000,
     };
-    let app = example_axum_layers::app(example_axum_layers::accounts())?;
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
-    Ok(axum::serve(listener, app).await?)
+    let service = example_axum_auth::app()?.into_make_service_with_connect_info::<SocketAddr>();
+    Ok(axum::serve(listener, service).await?)
 }
