@@ -1,6 +1,8 @@
 //! The arrows between the crates are those docs/architecture.md draws.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -91,32 +93,76 @@ fn a_plugin_never_depends_on_a_plugin() {
     }
 }
 
+/// The packages that come with a crate's default features, itself included.
+fn tree(package: &str) -> BTreeSet<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["tree", "--package", package, "--edges", "normal", "--prefix", "none", "--format", "{p}", "--locked"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8_lossy(&output.stdout).into_owned();
+    tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
 /// What depends on the binary, or pulls a runtime into a crate that promises to need none.
 #[test]
 fn core_config_and_router_need_no_runtime_and_no_http_implementation() {
     for package in ["towergate-core", "towergate-config", "towergate-router", "towergate-schema"] {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let output = Command::new(cargo)
-            .args([
-                "tree",
-                "--package",
-                package,
-                "--edges",
-                "normal",
-                "--prefix",
-                "none",
-                "--format",
-                "{p}",
-                "--locked",
-            ])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .output()
-            .expect("cargo runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let tree = String::from_utf8_lossy(&output.stdout).into_owned();
+        let tree = tree(package);
         for unwanted in ["tokio", "hyper", "axum"] {
-            let pulled = tree.lines().any(|line| line.split(' ').next() == Some(unwanted));
-            assert!(!pulled, "{package} pulls in {unwanted}:\n{tree}");
+            assert!(!tree.contains(unwanted), "{package} pulls in {unwanted}: {tree:?}");
         }
     }
+}
+
+/// A concern's crate brings fewer than so many others.
+const FEW: usize = 60;
+
+/// Those that bring more by default, and why.
+const MORE: &[(&str, &str)] = &[("towergate-redirect", "url, which knows all of Unicode's host names")];
+
+#[test]
+fn a_concern_alone_brings_few_crates() {
+    let concerns = graph().into_keys().filter(|name| {
+        let plumbing = ALLOWED.iter().any(|(known, _)| known == name);
+        !is_top(name) && (!plumbing || matches!(name.as_str(), "towergate-lb" | "towergate-compression"))
+    });
+    let mut many = Vec::new();
+    for concern in concerns.filter(|name| MORE.iter().all(|(known, _)| known != name)) {
+        let crates = tree(&concern).len().saturating_sub(1);
+        if crates >= FEW {
+            many.push(format!("{concern}: {crates}"));
+        }
+    }
+    assert!(many.is_empty(), "make what is heavy a feature: {many:?}");
+}
+
+/// What whoever looks for a crate finds: its page, its changes, where it belongs.
+#[test]
+fn every_crate_presents_itself() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let crates = fs::read_dir(root.join("crates")).expect("the crates").flatten().map(|entry| entry.path());
+    let mut missing = Vec::new();
+    for folder in crates.chain([root.join("gateway-bin")]) {
+        let text = |file: &str| fs::read_to_string(folder.join(file)).unwrap_or_default();
+        let (manifest, readme, source) = (text("Cargo.toml"), text("README.md"), text("src/lib.rs"));
+        let page = format!("{readme}{source}");
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let mut must = |holds: bool, what: &str| {
+            if !holds {
+                missing.push(format!("{name}: {what}"));
+            }
+        };
+        must(!text("CHANGELOG.md").is_empty(), "CHANGELOG.md");
+        must(page.contains("```"), "an example on its page");
+        must(readme.contains("Licence: Apache-2.0."), "its licence on its page");
+        for field in ["description = ", "keywords = ", "categories = ", "repository.workspace", "readme = "] {
+            must(manifest.contains(field), field);
+        }
+        let has_features = manifest.contains("\n[features]\n") && !manifest.contains("[features]\ndefault = []\n\n");
+        must(!has_features || manifest.contains("[package.metadata.docs.rs]"), "documentation of all features");
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
 }
