@@ -147,8 +147,9 @@ fn every_crate_presents_itself() {
     let mut missing = Vec::new();
     for folder in crates.chain([root.join("gateway-bin")]) {
         let text = |file: &str| fs::read_to_string(folder.join(file)).unwrap_or_default();
-        let (manifest, readme, source) = (text("Cargo.toml"), text("README.md"), text("src/lib.rs"));
-        let page = format!("{readme}{source}");
+        let (manifest, readme) = (text("Cargo.toml"), text("README.md"));
+        let sources = fs::read_dir(folder.join("src")).expect("sources").flatten();
+        let mut pages = sources.filter_map(|entry| fs::read_to_string(entry.path()).ok()).chain([readme.clone()]);
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let mut must = |holds: bool, what: &str| {
             if !holds {
@@ -156,7 +157,7 @@ fn every_crate_presents_itself() {
             }
         };
         must(!text("CHANGELOG.md").is_empty(), "CHANGELOG.md");
-        must(page.contains("```"), "an example on its page");
+        must(pages.any(|page| page.contains("```")), "an example on its page or that of a module");
         must(readme.contains("Licence: Apache-2.0."), "its licence on its page");
         for field in ["description = ", "keywords = ", "categories = ", "repository.workspace", "readme = "] {
             must(manifest.contains(field), field);

@@ -14,6 +14,8 @@ use towergate_lb::{Balance, BalanceError, Pick, RoundRobin};
 
 const TWO: NonZeroU32 = NonZeroU32::new(2).unwrap();
 
+type Client = BoxCloneSyncService<u32, u32, &'static str>;
+
 /// A service that is up or down, and counts who asks.
 #[derive(Clone, Default)]
 struct Sample {
@@ -22,7 +24,7 @@ struct Sample {
 }
 
 impl Sample {
-    fn service(&self) -> BoxCloneSyncService<u32, u32, &'static str> {
+    fn service(&self) -> Client {
         let this = self.clone();
         BoxCloneSyncService::new(service_fn(move |number| {
             this.asked.fetch_add(1, Relaxed);
@@ -36,7 +38,7 @@ impl Sample {
     }
 }
 
-fn three() -> ([Sample; 3], Balance<BoxCloneSyncService<u32, u32, &'static str>, RoundRobin>) {
+fn three() -> ([Sample; 3], Balance<Client, RoundRobin>) {
     let samples = [Sample::default(), Sample::default(), Sample::default()];
     let services: Vec<_> = samples.iter().map(Sample::service).collect();
     (samples, Balance::new(services, RoundRobin::new([1, 1, 1])))
@@ -102,7 +104,7 @@ async fn what_counts_as_a_failure_can_be_said() {
 
 #[tokio::test]
 async fn without_services_there_is_no_answer() {
-    let services: Vec<BoxCloneSyncService<u32, u32, &'static str>> = Vec::new();
+    let services: Vec<Client> = Vec::new();
     let client = Balance::new(services, RoundRobin::new([])).failover();
     assert_eq!(client.oneshot(1).await, Err(BalanceError::NoneAvailable));
 }
