@@ -1,11 +1,8 @@
 //! What the gateway knows about one request.
 
-use std::{
-    any::Any,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use bytes::Bytes;
@@ -19,6 +16,7 @@ use crate::{
     identity::{Identities, Identity},
     negotiate::Asker,
     plan::Plan,
+    records::Records,
     reply::{Pages, Reply},
     request_id::RequestId,
     route::{Route, Service},
@@ -56,6 +54,8 @@ pub struct Context {
     pub timing: Timing,
     /// How much went over the client's connection.
     pub traffic: Traffic,
+    /// What is kept for those who tell about it when it is over.
+    pub records: Records,
     /// When the parts of its way ran.
     pub spans: Spans,
     /// What the router found out about the path.
@@ -81,7 +81,6 @@ pub struct Context {
     proxied: AtomicBool,
     fault: OnceLock<Fault>,
     gate: OnceLock<Box<dyn Gate>>,
-    upstream: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl Context {
@@ -96,6 +95,7 @@ impl Context {
             request_id: RequestId::random(),
             timing,
             traffic: Traffic::default(),
+            records: Records::default(),
             spans: Spans::default(),
             matched: Matched::default(),
             host: String::new(),
@@ -114,7 +114,6 @@ impl Context {
             proxied: AtomicBool::new(false),
             fault: OnceLock::new(),
             gate: OnceLock::new(),
-            upstream: OnceLock::new(),
         }
     }
 
@@ -225,6 +224,11 @@ impl Context {
         self.refused_headers.get()
     }
 
+    /// The headers of the request as the guards left them, if they are [kept](Records) or it was refused.
+    pub fn request_headers(&self) -> Option<&HeaderMap> {
+        self.records.request_headers().or_else(|| self.refused_headers())
+    }
+
     /// The consumer as it was known when the guard of this turn was looked up.
     pub(crate) fn consumer_before(&self, turn: usize) -> Option<&Consumer> {
         self.identities.before(turn)?.consumer(self.directory())
@@ -308,16 +312,6 @@ impl Context {
     /// Who has a say in which targets are tried.
     pub fn gate(&self) -> Option<&dyn Gate> {
         self.gate.get().map(|gate| &**gate)
-    }
-
-    /// Keeps what the proxying service has to tell about its attempts (for logs and metrics).
-    pub fn record_upstream<T: Any + Send + Sync>(&self, facts: T) {
-        let _ = self.upstream.set(Box::new(facts));
-    }
-
-    /// What the proxying service told, if it is of this type.
-    pub fn upstream<T: Any>(&self) -> Option<&T> {
-        self.upstream.get()?.downcast_ref()
     }
 }
 

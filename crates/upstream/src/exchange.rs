@@ -5,7 +5,7 @@ use std::time::Instant;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts, uri::Scheme};
 use http_body::Body as _;
 use towergate_balancer::{Flight, Outcome};
-use towergate_core::{Attempt, Body, Context, Part, Service};
+use towergate_core::{Attempt, Body, Context, Part, Service, Tries, Try, TryState};
 use towergate_http1::{
     Spelling, Upgrade,
     client::{Length, Timeouts},
@@ -23,7 +23,6 @@ use crate::{
     pool::Berth,
     proxy::Worker,
     request_body::RequestBody,
-    tries::{Tries, Try, TryState},
     tunnel::{self, Patience},
     websocket,
 };
@@ -81,7 +80,7 @@ impl<'a> Exchange<'a> {
         let key = destination.hashing().map(|balancing| HashKey::of(balancing, self.cx, self.head));
         let hash = key.as_ref().map_or(0, |key| key.hash);
         let result = self.attempts(destination, &mut tries, hash).await;
-        self.cx.record_upstream(tries);
+        self.cx.records.keep_tries(tries);
         let (answered, flight) = result?;
         let now = Instant::now();
         self.cx.timing.mark_answered(now);
@@ -125,7 +124,9 @@ impl<'a> Exchange<'a> {
                 true => self.attempt_http2(&peer, &target).await,
             };
             self.cx.spans.end();
-            tries.push(self.note(&peer, started, sent, &result));
+            if self.cx.records.is_asked() {
+                tries.push(self.note(&peer, started, sent, &result));
+            }
             tried.report(|| attempt(&result));
             match result {
                 Err(error) if left > 0 && self.may_repeat(&error) => {
