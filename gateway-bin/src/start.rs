@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tower::Layer;
@@ -16,6 +16,7 @@ use towergate_config::{
     settings::{Log, LogLevel, Origin},
 };
 use towergate_dns::Client;
+use towergate_queue::Queues;
 use towergate_runtime::{Base, Control, LoadError, Table, Watched};
 use towergate_server::{Listen, Listeners, Stats, Workers};
 use towergate_tls::{Identities, Server};
@@ -38,6 +39,10 @@ use crate::{
 /// How long requests in flight may take to finish when the gateway is told to stop: operators'
 /// tools expect it to be gone within ten seconds.
 const DRAIN: Duration = Duration::from_secs(9);
+
+/// How long queues of plugins are delivered at least, once requests are finished, and at most.
+const DELIVER: Duration = Duration::from_millis(500);
+const DELIVER_LIMIT: Duration = Duration::from_secs(5);
 
 /// How often what is left of earlier configurations is looked at.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -169,10 +174,12 @@ impl Gateway {
         });
         self.admin.draining.store(true, Relaxed);
         tracing::info!("stopping: requests in flight are finished");
+        let end = Instant::now() + DRAIN + DELIVER;
         let drained = self.workers.drain(DRAIN);
         if drained.cut_off > 0 {
             tracing::warn!(connections = drained.cut_off, "cut off what had not finished in time");
         }
+        deliver_the_rest(&self.waiting, &self.control, end);
         Ok(())
     }
 }
@@ -209,6 +216,16 @@ impl Tls {
         self.material = material;
         control.renew(self.certificates.clone()).map_err(|problems| LoadError::from(problems).to_string())?;
         Ok(true)
+    }
+}
+
+/// Delivers what requests have left in the queues of plugins.
+fn deliver_the_rest(waiting: &tokio::runtime::Runtime, control: &Control, end: Instant) {
+    let queues = control.registry().shared().of::<Queues>();
+    let limit = end.saturating_duration_since(Instant::now()).min(DELIVER_LIMIT);
+    let left = waiting.block_on(queues.drain(limit));
+    if left > 0 {
+        tracing::warn!(queues = left, "what plugins had to deliver was not taken in time");
     }
 }
 

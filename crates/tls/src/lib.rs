@@ -16,6 +16,7 @@ mod verify;
 
 pub use authority::{Authorities, Authority};
 pub use certificates::{CertificateSource, Certificates};
+pub use ciphers::agreed;
 pub use client::{Client, Clients, PemPair, Protocol, Trust};
 pub use client_certificates::Asked;
 pub use error::{Part, PemError, SettingsError};

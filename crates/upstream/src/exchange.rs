@@ -5,7 +5,7 @@ use std::time::Instant;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts, uri::Scheme};
 use http_body::Body as _;
 use towergate_balancer::{Flight, Outcome};
-use towergate_core::{Attempt, Body, Context, Service};
+use towergate_core::{Attempt, Body, Context, Part, Service, Tries, Try, TryState};
 use towergate_http1::{
     Spelling, Upgrade,
     client::{Length, Timeouts},
@@ -23,7 +23,6 @@ use crate::{
     pool::Berth,
     proxy::Worker,
     request_body::RequestBody,
-    tries::{Tries, Try, TryState},
     tunnel::{self, Patience},
     websocket,
 };
@@ -81,7 +80,7 @@ impl<'a> Exchange<'a> {
         let key = destination.hashing().map(|balancing| HashKey::of(balancing, self.cx, self.head));
         let hash = key.as_ref().map_or(0, |key| key.hash);
         let result = self.attempts(destination, &mut tries, hash).await;
-        self.cx.record_upstream(tries);
+        self.cx.records.keep_tries(tries);
         let (answered, flight) = result?;
         let now = Instant::now();
         self.cx.timing.mark_answered(now);
@@ -108,7 +107,12 @@ impl<'a> Exchange<'a> {
         let mut failure = None;
         loop {
             let started = Instant::now();
-            let peer = match destination.pick(&self.worker.resolver, &mut tried, started).await {
+            self.cx.spans.begin(|| Part::Attempt);
+            let picked = destination.pick(&self.worker.resolver, &mut tried, started).await;
+            if picked.is_err() {
+                self.cx.spans.end();
+            }
+            let peer = match picked {
                 // A request that has been tried is told what became of that.
                 Err(error) if error.is_barred() => return Err(failure.unwrap_or(error)),
                 picked => picked?,
@@ -119,7 +123,10 @@ impl<'a> Exchange<'a> {
                 false => self.attempt(&peer, &target, sent).await,
                 true => self.attempt_http2(&peer, &target).await,
             };
-            tries.push(self.note(&peer, started, sent, &result));
+            self.cx.spans.end();
+            if self.cx.records.is_asked() {
+                tries.push(self.note(&peer, started, sent, &result));
+            }
             tried.report(|| attempt(&result));
             match result {
                 Err(error) if left > 0 && self.may_repeat(&error) => {

@@ -28,7 +28,7 @@
 //! never a reason. That an upstream has closed an idle connection is no failed attempt, nor is a stream
 //! that an HTTP/2 upstream says it did nothing about (`REFUSED_STREAM`, `GOAWAY`): that request is
 //! sent once more whatever its method.
-//! What became of the attempts is kept for logs and metrics as [`Tries`].
+//! What became of the attempts is kept as [`Tries`](towergate_core::Tries) for those who ask for [`Records`](towergate_core::Records).
 //!
 //! A request may bring a [`Gate`](towergate_core::Gate) in its context (a circuit breaker per target
 //! does): it is asked about each target picked, told of each attempt, and words the answer if it
@@ -136,7 +136,6 @@ mod settings;
 mod text;
 mod tls;
 mod transport;
-mod tries;
 mod tunnel;
 mod watch;
 mod websocket;
@@ -146,4 +145,3 @@ pub use error::{Error, Side};
 pub use proxy::{Proxy, ProxyFuture};
 pub use settings::ProxySettings;
 pub use tls::TlsSettings;
-pub use tries::{Tries, Try, TryState};

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// The attempts of one request, kept in its context:
-/// [`Context::upstream::<Tries>()`](towergate_core::Context::upstream).
+/// The attempts of one request, kept in its context if somebody wants to know:
+/// [`Records::tries`](crate::Records::tries).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tries {
     // The usual single attempt takes no allocation.
@@ -59,7 +59,7 @@ impl Tries {
 
     /// How many there were.
     pub fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.more.len()
+        usize::from(self.first.is_some()).saturating_add(self.more.len())
     }
 
     /// Whether the request never came so far.
@@ -72,7 +72,8 @@ impl Tries {
         self.more.last().or(self.first.as_ref())
     }
 
-    pub(crate) fn push(&mut self, attempt: Try) {
+    /// Adds the next one.
+    pub fn push(&mut self, attempt: Try) {
         match self.first {
             None => self.first = Some(attempt),
             Some(_) => self.more.push(attempt),
