@@ -22,7 +22,9 @@ use crate::{
     reply::{Pages, Reply},
     request_id::RequestId,
     route::{Route, Service},
+    spans::Spans,
     timing::Timing,
+    trace::{Trace, Traces},
     traffic::Traffic,
 };
 
@@ -54,6 +56,8 @@ pub struct Context {
     pub timing: Timing,
     /// How much went over the client's connection.
     pub traffic: Traffic,
+    /// When the parts of its way ran.
+    pub spans: Spans,
     /// What the router found out about the path.
     pub matched: Matched,
     /// The host the client asked for, without port, lower case.
@@ -72,6 +76,7 @@ pub struct Context {
     checked: AtomicUsize,
     refused_headers: OnceLock<HeaderMap>,
     correlation_id: OnceLock<HeaderValue>,
+    traces: Traces,
     response_headers: Mutex<Vec<(HeaderName, HeaderValue)>>,
     proxied: AtomicBool,
     fault: OnceLock<Fault>,
@@ -91,6 +96,7 @@ impl Context {
             request_id: RequestId::random(),
             timing,
             traffic: Traffic::default(),
+            spans: Spans::default(),
             matched: Matched::default(),
             host: String::new(),
             asker: Asker::of(head),
@@ -103,6 +109,7 @@ impl Context {
             checked: AtomicUsize::new(0),
             refused_headers: OnceLock::new(),
             correlation_id: OnceLock::new(),
+            traces: Traces::default(),
             response_headers: Mutex::new(Vec::new()),
             proxied: AtomicBool::new(false),
             fault: OnceLock::new(),
@@ -231,6 +238,21 @@ impl Context {
     /// Records the correlation id; the first one counts.
     pub fn correlate(&self, id: HeaderValue) {
         let _ = self.correlation_id.set(id);
+    }
+
+    /// The trace the request belongs to, once a tracing plugin knows it.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.traces.first()
+    }
+
+    /// The trace's id in each format of headers in which it goes upstream: the format's name and what it writes.
+    pub fn trace_formats(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.traces.formats()
+    }
+
+    /// Records the trace the request belongs to; the first one counts. Of a second one the formats are added.
+    pub fn record_trace(&self, trace: Trace) {
+        self.traces.record(trace);
     }
 
     /// Sets a header of the response to come, whoever makes it.

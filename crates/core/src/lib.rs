@@ -23,7 +23,9 @@ mod reply;
 mod request_id;
 mod route;
 mod shared;
+mod spans;
 mod timing;
+mod trace;
 mod traffic;
 mod upstream_health;
 
@@ -50,6 +52,8 @@ pub use reply::{Pages, Reply};
 pub use request_id::RequestId;
 pub use route::{KeyPair, Protocol, Route, Service, Tls};
 pub use shared::Shared;
+pub use spans::{Part, Span, Spans};
 pub use timing::Timing;
+pub use trace::Trace;
 pub use traffic::{Traffic, Tunnelled};
 pub use upstream_health::{AddressHealth, TargetHealth, UpstreamHealth};

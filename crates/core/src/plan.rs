@@ -33,6 +33,8 @@ pub struct Plan {
     pub wraps: Vec<Option<Choice<Policy>>>,
     /// What the wrapping plugins have worked out for this plan, each at its slot.
     pub memos: Memos,
+    /// Whether one of its plugins may want to know when the parts of a request's way ran.
+    pub records_spans: bool,
     /// The consumers and credentials.
     pub directory: Arc<Directory>,
     /// How the gateway writes its own answers.

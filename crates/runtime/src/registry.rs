@@ -37,6 +37,8 @@ pub struct PluginKind {
     pub credentials: Option<CredentialKind>,
     /// The field that lists the authorities whom it trusts to say who clients are.
     pub authorities_field: Option<&'static str>,
+    /// Whether it may ask when the parts of a request's way ran.
+    pub records_spans: bool,
     enabled: bool,
     build: fn(Value, &Env) -> Result<Built, PluginError>,
 }
@@ -157,6 +159,7 @@ impl Registry {
             schema,
             credentials: P::CREDENTIAL_KIND,
             authorities_field: P::AUTHORITIES_FIELD,
+            records_spans: P::RECORDS_SPANS,
             enabled: true,
             build,
         });

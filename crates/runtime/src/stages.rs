@@ -16,11 +16,14 @@ pub(crate) struct Stages {
     guards: Vec<Scopes<dyn Guard>>,
     wraps: Vec<Scopes<Policy>>,
     orders: Orders,
+    /// The names of the plugins that may ask when the parts of a request's way ran.
+    recorders: Vec<&'static str>,
 }
 
 impl Stages {
     pub(crate) fn new(registry: &Registry, policies: &Policies, orders: Orders) -> Self {
-        let mut stages = Self { guards: Vec::new(), wraps: Vec::new(), orders };
+        let mut stages = Self { guards: Vec::new(), wraps: Vec::new(), orders, recorders: Vec::new() };
+        stages.recorders = registry.kinds().iter().filter(|kind| kind.records_spans).map(|kind| kind.name).collect();
         for kind in registry.kinds() {
             let of_kind = policies.iter().map(|(_, kept)| kept).filter(|kept| kept.name == kind.name);
             if kind.band == Band::Guard {
@@ -61,6 +64,9 @@ impl Stages {
         plan.guards = choices;
         plan.wraps = self.wraps.iter().map(|scopes| scopes.choice(route, service)).collect();
         plan.memos = Memos::new(plan.wraps.len());
+        let names = plan.guards.iter().map(|choice| choice.name);
+        let mut names = names.chain(plan.wraps.iter().flatten().map(|choice| choice.name));
+        plan.records_spans = names.any(|name| self.recorders.contains(&name));
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! One connection: what it knows of its client, and what becomes of each of its requests.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{Request, Version, request::Parts};
@@ -69,6 +69,9 @@ impl<S> Connection<S> {
             Ok(asked) => routing::find(table, head, &client, self.origin.local, asked),
             Err(refusal) => Found::refused(table, refusal.reply()),
         });
+        if found.plan.records_spans {
+            timing.mark_routed(Instant::now());
+        }
         let mut cx = Context::new(client, head, timing, Some(found.plan));
         if let Ok(asked) = checked {
             cx.matched = Matched { path: asked.path, ..found.matched };

@@ -5,7 +5,7 @@ use std::time::Instant;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts, uri::Scheme};
 use http_body::Body as _;
 use towergate_balancer::{Flight, Outcome};
-use towergate_core::{Attempt, Body, Context, Service};
+use towergate_core::{Attempt, Body, Context, Part, Service};
 use towergate_http1::{
     Spelling, Upgrade,
     client::{Length, Timeouts},
@@ -108,7 +108,12 @@ impl<'a> Exchange<'a> {
         let mut failure = None;
         loop {
             let started = Instant::now();
-            let peer = match destination.pick(&self.worker.resolver, &mut tried, started).await {
+            self.cx.spans.begin(|| Part::Attempt);
+            let picked = destination.pick(&self.worker.resolver, &mut tried, started).await;
+            if picked.is_err() {
+                self.cx.spans.end();
+            }
+            let peer = match picked {
                 // A request that has been tried is told what became of that.
                 Err(error) if error.is_barred() => return Err(failure.unwrap_or(error)),
                 picked => picked?,
@@ -119,6 +124,7 @@ impl<'a> Exchange<'a> {
                 false => self.attempt(&peer, &target, sent).await,
                 true => self.attempt_http2(&peer, &target).await,
             };
+            self.cx.spans.end();
             tries.push(self.note(&peer, started, sent, &result));
             tried.report(|| attempt(&result));
             match result {
