@@ -87,6 +87,14 @@ impl Exposition {
         }
     }
 
+    /// One value, and a request that stands for those it counts, where the format has room for that.
+    pub(crate) fn exemplified(&mut self, name: &str, labels: &str, value: impl Display, exemplar: Option<&str>) {
+        match exemplar.filter(|_| self.format == Format::OpenMetrics) {
+            Some(exemplar) => self.put(format_args!("{name}{{{labels}}} {value} # {exemplar}\n")),
+            None => self.line(name, labels, value),
+        }
+    }
+
     /// Adds a page in the text format that somebody else has written; it must not hold the same metrics.
     pub fn append(&mut self, page: &str) {
         match self.format {

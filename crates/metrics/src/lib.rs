@@ -2,6 +2,7 @@
 
 mod body;
 mod config;
+mod exemplar;
 mod exposition;
 mod family;
 mod format;
@@ -9,6 +10,7 @@ mod histogram;
 mod http_layer;
 mod http_metrics;
 mod layer;
+mod plugin_times;
 mod policy;
 mod registry;
 mod route;
