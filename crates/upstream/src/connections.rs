@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use metrics::{Histogram, Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_histogram, histogram};
 
 use crate::{
     error::{Error, Kind},
@@ -94,14 +94,21 @@ pub(crate) struct Dialler {
     opened: AtomicU64,
     closed: AtomicU64,
     waits: Histogram,
+    /// In the order of [`REASONS`].
+    failures: [Counter; 4],
 }
+
+/// Why no connection could be made, in a word each.
+const REASONS: [&str; 4] = ["connect", "timeout", "tls", "tls_timeout"];
 
 impl Dialler {
     pub(crate) fn new(protocol: &'static str) -> Arc<Self> {
         describe_histogram!(CONNECT, Unit::Seconds, "How long connecting to upstreams took, TLS included");
         describe_counter!(FAILURES, "Connections to upstreams that could not be made");
         let waits = histogram!(CONNECT, "protocol" => protocol);
-        Arc::new(Self { protocol, opened: AtomicU64::new(0), closed: AtomicU64::new(0), waits })
+        // All of them from now on, so that the first failure is seen as one more than none.
+        let failures = REASONS.map(|reason| counter!(FAILURES, "protocol" => protocol, "reason" => reason));
+        Arc::new(Self { protocol, opened: AtomicU64::new(0), closed: AtomicU64::new(0), waits, failures })
     }
 
     /// Connects within the time given; a handshake has as long once more.
@@ -114,10 +121,21 @@ impl Dialler {
                 Ok(transport.counted(Counted(self.clone())))
             }
             Err(error) => {
-                counter!(FAILURES, "protocol" => self.protocol, "reason" => reason(error.kind())).increment(1);
+                self.failed(error.kind());
                 Err(error)
             }
         }
+    }
+
+    fn failed(&self, kind: &Kind) {
+        let [connect, timeout, tls, tls_timeout] = &self.failures;
+        let counter = match kind {
+            Kind::ConnectTimeout(..) => timeout,
+            Kind::Handshake(_) => tls,
+            Kind::HandshakeTimeout(..) => tls_timeout,
+            _ => connect,
+        };
+        counter.increment(1);
     }
 
     /// The connections that were opened here, so many of which are idle.
@@ -143,15 +161,5 @@ pub(crate) struct Counted(Arc<Dialler>);
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.closed.fetch_add(1, Relaxed);
-    }
-}
-
-/// Why no connection could be made, in a word.
-fn reason(kind: &Kind) -> &'static str {
-    match kind {
-        Kind::ConnectTimeout(..) => "timeout",
-        Kind::Handshake(_) => "tls",
-        Kind::HandshakeTimeout(..) => "tls_timeout",
-        _ => "connect",
     }
 }
