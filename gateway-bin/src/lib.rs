@@ -15,7 +15,6 @@ mod sources;
 mod start;
 mod terminal;
 mod tls;
-mod upstream_health;
 mod wiring;
 
 use std::process::ExitCode;

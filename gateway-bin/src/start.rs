@@ -20,7 +20,7 @@ use towergate_queue::Queues;
 use towergate_runtime::{Base, Control, LoadError, Table, Watched};
 use towergate_server::{Listen, Listeners, Stats, Workers};
 use towergate_tls::{Identities, Server};
-use towergate_upstream::Proxy;
+use towergate_upstream::{ConnectionStats, Proxy};
 
 use crate::{
     apis, cli, configuration,
@@ -132,8 +132,9 @@ impl Gateway {
         let (control, watched) = Control::start(registry, base, reach, handle, first.config, workers)
             .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);
-        let workers = start_workers(plugins, &settings, offered, names, proxy, watched)?;
-        let told = told(&control, settings, workers.stats(), recorded);
+        let upstreams = ConnectionStats::default();
+        let workers = start_workers(plugins, &settings, offered, (names, upstreams.clone()), proxy, watched)?;
+        let told = told(&control, settings, (workers.stats(), upstreams), tls.trust.clone(), recorded);
         apis::serve(admin, status, told.clone())?;
         Ok(Self {
             sources,
@@ -242,12 +243,16 @@ fn start_workers<P: PluginSet>(
     plugins: P,
     settings: &Settings,
     offered: Option<Server>,
-    names: Client,
+    (names, upstreams): (Client, ConnectionStats),
     listeners: Listeners,
     watched: Vec<Watched<Table>>,
 ) -> Result<Workers, String> {
     let (config, proxying) = (wiring::server(settings, offered), wiring::proxy(settings));
-    let stack = move || plugins.stack(Proxy::resolving(&proxying, names.clone()));
+    let stack = move || {
+        let proxy = Proxy::resolving(&proxying, names.clone());
+        upstreams.follow(&proxy);
+        plugins.stack(proxy)
+    };
     let started = match wiring::compression(settings)? {
         None => Workers::start(config, listeners, watched, move |_| stack()),
         Some(compression) => Workers::start(config, listeners, watched, move |_| compression.layer(stack())),
@@ -256,16 +261,22 @@ fn start_workers<P: PluginSet>(
 }
 
 /// What the Admin API and the Status API tell about.
-fn told(control: &Arc<Control>, settings: Arc<Settings>, stats: Stats, recorded: Recorded) -> Arc<Admin> {
+fn told(
+    control: &Arc<Control>,
+    settings: Arc<Settings>,
+    (stats, upstreams): (Stats, ConnectionStats),
+    trust: Trust,
+    recorded: Recorded,
+) -> Arc<Admin> {
     let (control, node_id) = (control.clone(), settings.node_id.unwrap_or_else(uuid::Uuid::new_v4));
-    let metrics =
-        Metrics { recorded, control: control.clone(), settings: settings.clone(), stats: stats.clone(), node_id };
+    let connections = (stats.clone(), upstreams);
+    let metrics = Metrics::new(recorded, control.clone(), settings.clone(), connections, trust, node_id);
     Arc::new(Admin {
         control,
         settings,
         node_id,
         connections: Box::new(move || apis::connections(&stats)),
-        metrics: Box::new(move || metrics.page()),
+        metrics: Box::new(move |headers| metrics.page(headers)),
         draining: AtomicBool::new(false),
     })
 }

@@ -54,7 +54,7 @@ pub use gateway::{Exit, Gateway};
 pub use headers::Headers;
 pub use http2::{Http2, Stream, get, post};
 pub use port::Port;
-pub use prometheus::{Prometheus, check_metrics};
+pub use prometheus::{Prometheus, check_metrics, promtool};
 pub use reading::{Exact, Reading};
 pub use redis::Redis;
 pub use request::Request;

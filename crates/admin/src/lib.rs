@@ -6,7 +6,7 @@
 //! | --- | --- | --- | --- |
 //! | `/` | GET | 200 | the node: versions, plugins, settings with secrets masked |
 //! | `/status` | GET | 200 | connections, memory, the hash of the configuration |
-//! | `/metrics` | GET | 200 | all metrics in Prometheus' text format, `text/plain; charset=UTF-8` |
+//! | `/metrics` | GET | 200 | all metrics in Prometheus' text format (`text/plain; charset=UTF-8`), or in OpenMetrics' if `Accept` asks for it |
 //! | `/plugins/{id or instance name}/state` | GET | 200 | what a running plugin tells of itself |
 //! | | | 404 | no plugin is called so |
 //! | `/upstreams/{name or id}/health` | GET | 200 | how well each target is; with `?balancer_health=1` the whole |
@@ -55,10 +55,12 @@ use axum::{
     middleware,
     routing::{MethodRouter, get, put},
 };
+use http::HeaderMap;
 use towergate_config::Settings;
 use towergate_runtime::Control;
 use uuid::Uuid;
 
+pub use metrics::MetricsPage;
 pub use status::{Connections, resident_bytes};
 pub use status_api::status_router;
 
@@ -72,9 +74,9 @@ pub struct Admin {
     pub node_id: Uuid,
     /// Counts the proxy's connections and requests.
     pub connections: Box<dyn Fn() -> Connections + Send + Sync>,
-    /// Writes all metrics in Prometheus' text format. It may take long, and is called where that
-    /// keeps nobody waiting.
-    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// Writes all metrics for Prometheus, in the format that suits a request with these headers. It may take
+    /// long, and is called where that keeps nobody waiting.
+    pub metrics: Box<dyn Fn(&HeaderMap) -> MetricsPage + Send + Sync>,
     /// Whether this node is about to stop, so that it should get no new traffic.
     pub draining: AtomicBool,
 }

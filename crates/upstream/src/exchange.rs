@@ -183,12 +183,12 @@ impl<'a> Exchange<'a> {
             match self.send(peer, target, connection).await {
                 Err(error) if error.is_unheard_close() && self.may_repeat(&error) => {
                     tracing::debug!(upstream = %peer.address, cause = %error, "Kept connection was closed");
+                    pool.was_stale();
                 }
                 result => return result.map(|response| Answered::Http1(response, berth)),
             }
         }
-        let mut connection = Connection::open(&berth.key, self.service.connect_timeout).await?;
-        connection.give_buffers(pool.buffers());
+        let connection = pool.open(&berth.key, self.service.connect_timeout).await?;
         self.send(peer, target, connection).await.map(|response| Answered::Http1(response, berth))
     }
 

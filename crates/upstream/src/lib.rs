@@ -118,6 +118,7 @@
 
 mod answer;
 mod connection;
+mod connections;
 mod counted;
 mod destination;
 mod destinations;
@@ -140,6 +141,7 @@ mod tunnel;
 mod watch;
 mod websocket;
 
+pub use connections::{ConnectionSnapshot, ConnectionStats, Connections};
 pub use destinations::Destinations;
 pub use error::{Error, Side};
 pub use proxy::{Proxy, ProxyFuture};
