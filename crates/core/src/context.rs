@@ -21,7 +21,9 @@ use crate::{
     plan::Plan,
     reply::{Pages, Reply},
     request_id::RequestId,
+    retry::RetryRules,
     route::{Route, Service},
+    service_override::{OtherWay, ServiceOverride},
     timing::Timing,
     traffic::Traffic,
 };
@@ -76,6 +78,9 @@ pub struct Context {
     proxied: AtomicBool,
     fault: OnceLock<Fault>,
     gate: OnceLock<Box<dyn Gate>>,
+    retries: OnceLock<Arc<RetryRules>>,
+    overridden: OnceLock<usize>,
+    upstream_path: OnceLock<String>,
     upstream: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
@@ -107,6 +112,9 @@ impl Context {
             proxied: AtomicBool::new(false),
             fault: OnceLock::new(),
             gate: OnceLock::new(),
+            retries: OnceLock::new(),
+            overridden: OnceLock::new(),
+            upstream_path: OnceLock::new(),
             upstream: OnceLock::new(),
         }
     }
@@ -286,6 +294,44 @@ impl Context {
     /// Who has a say in which targets are tried.
     pub fn gate(&self) -> Option<&dyn Gate> {
         self.gate.get().map(|gate| &**gate)
+    }
+
+    /// Says when and how attempts are repeated; the first one counts, and `false` means that another was.
+    pub fn set_retries(&self, rules: Arc<RetryRules>) -> bool {
+        self.retries.set(rules).is_ok()
+    }
+
+    /// When and how attempts are repeated, if somebody has said so.
+    pub fn retries(&self) -> Option<&RetryRules> {
+        self.retries.get().map(|rules| &**rules)
+    }
+
+    /// The way to this other place, if the request's plan has it.
+    pub fn other_way(&self, to: &ServiceOverride) -> Option<&OtherWay> {
+        self.plan()?.overrides.iter().find(|way| way.to == *to)
+    }
+
+    /// Sends the request to another place than its route's service. The first to do so counts: `false`
+    /// means that another was first, or that the request's plan has no way there.
+    pub fn override_service(&self, to: &ServiceOverride) -> bool {
+        let place = self.plan().and_then(|plan| plan.overrides.iter().position(|way| way.to == *to));
+        place.is_some_and(|place| self.overridden.set(place).is_ok())
+    }
+
+    /// Where the request goes instead of to its route's service.
+    pub fn overridden(&self) -> Option<&OtherWay> {
+        self.plan()?.overrides.get(*self.overridden.get()?)
+    }
+
+    /// Sets the path to ask the upstream for, escaped, without the query, in place of the one that the
+    /// router found; the first one counts.
+    pub fn set_upstream_path(&self, path: impl Into<String>) {
+        let _ = self.upstream_path.set(path.into());
+    }
+
+    /// The path to ask the upstream for, escaped, without the query.
+    pub fn upstream_path(&self) -> &str {
+        self.upstream_path.get().map_or(&self.matched.upstream_path, String::as_str)
     }
 
     /// Keeps what the proxying service has to tell about its attempts (for logs and metrics).
