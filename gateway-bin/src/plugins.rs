@@ -98,6 +98,7 @@ plugins! {
             towergate_auth::Acl,
             towergate_ratelimit::RateLimitingAdvanced,
             towergate_ratelimit::RateLimiting,
+            towergate_retry::Retry,
             towergate_redirect::Redirect,
             towergate_request_termination::RequestTermination,
         ],
