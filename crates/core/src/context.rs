@@ -79,8 +79,10 @@ pub struct Context {
     fault: OnceLock<Fault>,
     gate: OnceLock<Box<dyn Gate>>,
     retries: OnceLock<Arc<RetryRules>>,
-    overridden: OnceLock<usize>,
+    /// The place of a way among the plan's; beyond them for none.
+    overridden: AtomicUsize,
     upstream_path: OnceLock<String>,
+    other_path: OnceLock<String>,
     upstream: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
@@ -113,8 +115,9 @@ impl Context {
             fault: OnceLock::new(),
             gate: OnceLock::new(),
             retries: OnceLock::new(),
-            overridden: OnceLock::new(),
+            overridden: AtomicUsize::new(usize::MAX),
             upstream_path: OnceLock::new(),
+            other_path: OnceLock::new(),
             upstream: OnceLock::new(),
         }
     }
@@ -311,16 +314,19 @@ impl Context {
         self.plan()?.overrides.iter().find(|way| way.to == *to)
     }
 
-    /// Sends the request to another place than its route's service. The first to do so counts: `false`
-    /// means that another was first, or that the request's plan has no way there.
+    /// Sends the request to another place than its route's service; the last one to do so counts, as in
+    /// Kong. `false` means that the request's plan has no way there, and nothing is changed.
     pub fn override_service(&self, to: &ServiceOverride) -> bool {
         let place = self.plan().and_then(|plan| plan.overrides.iter().position(|way| way.to == *to));
-        place.is_some_and(|place| self.overridden.set(place).is_ok())
+        if let Some(place) = place {
+            self.overridden.store(place, Ordering::Relaxed);
+        }
+        place.is_some()
     }
 
     /// Where the request goes instead of to its route's service.
     pub fn overridden(&self) -> Option<&OtherWay> {
-        self.plan()?.overrides.get(*self.overridden.get()?)
+        self.plan()?.overrides.get(self.overridden.load(Ordering::Relaxed))
     }
 
     /// Sets the path to ask the upstream for, escaped, without the query, in place of the one that the
@@ -331,7 +337,11 @@ impl Context {
 
     /// The path to ask the upstream for, escaped, without the query.
     pub fn upstream_path(&self) -> &str {
-        self.upstream_path.get().map_or(&self.matched.upstream_path, String::as_str)
+        let of_other = || {
+            let path = self.overridden()?.path.as_ref()?;
+            Some(self.other_path.get_or_init(|| path(&self.matched)))
+        };
+        self.upstream_path.get().or_else(of_other).unwrap_or(&self.matched.upstream_path)
     }
 
     /// Keeps what the proxying service has to tell about its attempts (for logs and metrics).

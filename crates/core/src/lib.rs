@@ -54,7 +54,7 @@ pub use reply::{Pages, Reply};
 pub use request_id::RequestId;
 pub use retry::{Backoff, RetryBudget, RetryRules};
 pub use route::{KeyPair, Protocol, Route, Service, Tls};
-pub use service_override::{OtherWay, ServiceOverride};
+pub use service_override::{OtherPath, OtherWay, ServiceOverride};
 pub use shared::Shared;
 pub use timing::Timing;
 pub use traffic::{Traffic, Tunnelled};

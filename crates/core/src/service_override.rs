@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{plan::Policy, route::Service};
+use crate::{context::Matched, plan::Policy, route::Service};
 
 /// Where a request may be sent instead of to its route's service. A plugin says beforehand which it may
 /// choose ([`Plugin::overrides`](crate::Plugin::overrides)), so that the way there is made with the
@@ -35,6 +35,24 @@ pub struct OtherWay {
     pub destination: Arc<Policy>,
     /// Whether it can be used now: a service with an upstream of which nobody is well cannot.
     pub is_usable: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// The path to ask for there, escaped, without the query; `None` where it is the same.
+    pub path: Option<Arc<OtherPath>>,
+}
+
+/// The path to ask another service for, of what the router found out.
+pub type OtherPath = dyn Fn(&Matched) -> String + Send + Sync;
+
+impl fmt::Display for ServiceOverride {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host { host, port } => {
+                f.write_str(host.as_deref().unwrap_or_default())?;
+                port.map_or(Ok(()), |port| write!(f, ":{port}"))
+            }
+            Self::Upstream(name) => write!(f, "upstream {name}"),
+            Self::Service(name) => write!(f, "service {name}"),
+        }
+    }
 }
 
 impl fmt::Debug for OtherWay {
