@@ -3,20 +3,33 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Into how many ticks a window is divided.
-pub(crate) const TICKS: u32 = 10;
+const TICKS: u32 = 10;
 
-/// How many events the last [`TICKS`] ticks saw.
+/// How many events the last ten ticks saw, counted by all threads without a lock: what policies judge
+/// calls by that are not long past. A tick is a tenth of the window; whoever counts numbers them.
 ///
 /// One word per tick holds the tick's number and how many events it saw; the word of a tick long
 /// past is taken over by the tick that comes to its place. Counting is one atomic addition.
+///
+/// ```
+/// use towergate_core::Count;
+///
+/// let count = Count::default();
+/// count.add(100);
+/// count.add(105);
+/// assert_eq!((count.sum(109), count.sum(110), count.sum(115)), (2, 1, 0));
+/// ```
 #[derive(Debug, Default)]
-pub(crate) struct Count {
+pub struct Count {
     ticks: [AtomicU64; TICKS as usize],
 }
 
 impl Count {
+    /// How many ticks a window has.
+    pub const TICKS: u32 = TICKS;
+
     /// Counts an event of this tick.
-    pub(crate) fn add(&self, tick: u32) {
+    pub fn add(&self, tick: u32) {
         let Some(place) = self.ticks.get((tick % TICKS) as usize) else { return };
         let mut seen = place.load(Ordering::Relaxed);
         loop {
@@ -38,13 +51,14 @@ impl Count {
     }
 
     /// The events of this tick and of those before it that the window still holds.
-    pub(crate) fn sum(&self, tick: u32) -> u32 {
+    pub fn sum(&self, tick: u32) -> u32 {
         let ticks = self.ticks.iter().map(|place| unpack(place.load(Ordering::Relaxed)));
         let held = ticks.filter(|(at, _)| tick.wrapping_sub(*at) < TICKS);
         held.fold(0, |sum, (_, events)| sum.saturating_add(events))
     }
 
-    pub(crate) fn clear(&self) {
+    /// Forgets all events.
+    pub fn clear(&self) {
         self.ticks.iter().for_each(|place| place.store(0, Ordering::Relaxed));
     }
 }
