@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod demo;
 mod start;
+mod token;
 mod version;
 
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ commands! {
         Start(start::Start),
         Check(check::Check),
         Config(config::Config),
+        Token(token::Token),
         Demo(demo::Demo),
         Version(version::Version),
     }

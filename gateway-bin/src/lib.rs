@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod api_tls;
 mod apis;
 mod cli;
 mod commands;

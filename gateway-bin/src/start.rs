@@ -10,7 +10,7 @@ use std::{
 };
 
 use tower::Layer;
-use towergate_admin::Admin;
+use towergate_admin::{Access, Admin, AuditLog};
 use towergate_config::{
     Settings,
     settings::{Log, LogLevel, Origin},
@@ -22,6 +22,7 @@ use towergate_tls::{Identities, Server};
 use towergate_upstream::Proxy;
 
 use crate::{
+    api_tls::{self, Api, ApiTls},
     apis,
     cli::{Source, Verbosity},
     configuration,
@@ -83,6 +84,7 @@ struct Gateway {
     control: Arc<Control>,
     workers: Workers,
     tls: Tls,
+    apis: [(Api, Option<ApiTls>); 2],
     proxy_address: Option<SocketAddr>,
     admin_address: Option<SocketAddr>,
     admin: Arc<Admin>,
@@ -111,8 +113,11 @@ impl Gateway {
         let pages = Arc::new(wiring::pages(&settings)?);
         let (offered, names) = (tls::server(&settings)?, wiring::dns(&settings)?);
         let tls = Tls::read(&settings)?;
+        let (access, audit) = (access(&settings)?, audit(&settings)?);
         let Ports { proxy, admin, status } = Ports::open(&settings)?;
-        let (proxy_address, admin_address) = (proxy.addresses().first().copied(), admin.addresses().first().copied());
+        let (proxy_address, admin_address) =
+            (proxy.addresses().first().copied(), admin.listeners.addresses().first().copied());
+        let apis = [(Api::Admin, admin.tls.clone()), (Api::Status, status.tls.clone())];
         let pid_file = PidFile::write(&settings)?;
         let registry = registry(&plugins, &settings);
         let warnings = [missing(&registry, &settings), tls::warnings(&settings, offered.as_ref()), first.warnings];
@@ -129,7 +134,7 @@ impl Gateway {
             .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);
         let workers = start_workers(plugins, &settings, offered, names, proxy, watched)?;
-        let told = told(&control, settings, workers.stats(), recorded);
+        let told = told(&control, settings, workers.stats(), recorded, access, audit);
         apis::serve(admin, status, told.clone())?;
         Ok(Self {
             sources,
@@ -138,6 +143,7 @@ impl Gateway {
             control,
             workers,
             tls,
+            apis,
             proxy_address,
             admin_address,
             admin: told,
@@ -160,6 +166,7 @@ impl Gateway {
                         Ask::Stop => return,
                         Ask::Reload => {
                             self.tls.reload(&self.sources.settings, &self.control);
+                            reload_apis(&self.apis, &self.admin, &self.sources.settings);
                             configuration::reload(&self.sources, &self.control);
                         }
                         Ask::FilesChanged => configuration::reload(&self.sources, &self.control),
@@ -175,6 +182,19 @@ impl Gateway {
             tracing::warn!(connections = drained.cut_off, "cut off what had not finished in time");
         }
         Ok(())
+    }
+}
+
+/// Reads again who may use the APIs, and what they show. What is broken is told, and the old stays.
+fn reload_apis(apis: &[(Api, Option<ApiTls>)], admin: &Admin, settings: &Settings) {
+    match access(settings) {
+        Ok(access) => *admin.access.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(access),
+        Err(error) => tracing::error!("tokens not reloaded, those before stay in force: {error}"),
+    }
+    for (api, tls) in apis {
+        if let Some(Err(error)) = tls.as_ref().map(|tls| tls.renew(*api, settings)) {
+            tracing::error!("certificates not reloaded, those before stay in force: {error}");
+        }
     }
 }
 
@@ -240,7 +260,14 @@ fn start_workers<P: PluginSet>(
 }
 
 /// What the Admin API and the Status API tell about.
-fn told(control: &Arc<Control>, settings: Arc<Settings>, stats: Stats, recorded: Recorded) -> Arc<Admin> {
+fn told(
+    control: &Arc<Control>,
+    settings: Arc<Settings>,
+    stats: Stats,
+    recorded: Recorded,
+    access: Access,
+    audit: AuditLog,
+) -> Arc<Admin> {
     let (control, node_id) = (control.clone(), settings.node_id.unwrap_or_else(uuid::Uuid::new_v4));
     let metrics =
         Metrics { recorded, control: control.clone(), settings: settings.clone(), stats: stats.clone(), node_id };
@@ -250,24 +277,44 @@ fn told(control: &Arc<Control>, settings: Arc<Settings>, stats: Stats, recorded:
         node_id,
         connections: Box::new(move || apis::connections(&stats)),
         metrics: Box::new(move || metrics.page()),
+        access: Mutex::new(Arc::new(access)),
+        audit,
         draining: AtomicBool::new(false),
     })
+}
+
+/// Who may use the Admin API.
+fn access(settings: &Settings) -> Result<Access, String> {
+    Ok(Access::new(&settings.admin_access, api_tls::tokens(settings)?))
+}
+
+/// Where changes are noted.
+fn audit(settings: &Settings) -> Result<AuditLog, String> {
+    let log = &settings.admin_access.audit_log;
+    let Log::File(file) = log else { return Ok(AuditLog::off()) };
+    match AuditLog::to(file.clone()) {
+        // The default place may not be ours to write to.
+        Err(_) if settings.origin("prefix") == Origin::Default => Ok(AuditLog::off()),
+        made => made.map_err(|error| format!("cannot write {log:?}: {error}; see admin_audit_log")),
+    }
 }
 
 /// Open ports.
 struct Ports {
     proxy: Listeners,
-    admin: Listeners,
-    status: Listeners,
+    admin: apis::Ports,
+    status: apis::Ports,
 }
 
 impl Ports {
     /// Opens the ports of the proxy, of the Admin API and of the Status API.
     fn open(settings: &Settings) -> Result<Self, String> {
+        let (admin_tls, status_tls) = (ApiTls::read(Api::Admin, settings)?, ApiTls::read(Api::Status, settings)?);
         let bind = |listens: &[Listen], workers| Listeners::bind(listens, workers).map_err(|error| error.to_string());
         let proxy = bind(&wiring::proxy_listens(settings)?, settings.workers.get())?;
-        let admin = bind(&wiring::admin_listens(settings)?, 1)?;
-        Ok(Self { proxy, admin, status: bind(&wiring::status_listens(settings)?, 1)? })
+        let admin = apis::Ports { listeners: bind(&wiring::admin_listens(settings)?, 1)?, tls: admin_tls };
+        let status = apis::Ports { listeners: bind(&wiring::status_listens(settings)?, 1)?, tls: status_tls };
+        Ok(Self { proxy, admin, status })
     }
 }
 

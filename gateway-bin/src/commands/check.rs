@@ -8,6 +8,7 @@ use towergate_runtime::Registry;
 
 use super::{Gateway, Run};
 use crate::{
+    api_tls,
     cli::Source,
     plugins::{self, PluginSet},
     sources::{Sources, variables},
@@ -70,6 +71,7 @@ fn settings(settings: &Settings, registry: &Registry) -> Result<(), String> {
     wiring::proxy_listens(settings)?;
     wiring::admin_listens(settings)?;
     wiring::status_listens(settings)?;
+    api_tls::check(settings)?;
     let material = tls::Material::read(settings)?;
     material.certificates(settings)?;
     material.towards_upstreams(settings)?;
