@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use sd_notify::NotifyState;
+use tokio::sync::mpsc;
 use tower::Layer;
 use towergate_admin::{Access, Admin, AuditLog};
 use towergate_config::{
@@ -26,6 +28,7 @@ use crate::{
     apis,
     cli::{Source, Verbosity},
     configuration,
+    control_socket::{Asked, ControlSocket},
     demo::{self, Demo},
     log,
     metrics::{Metrics, Recorded},
@@ -80,7 +83,8 @@ pub(crate) fn demo(plugins: impl PluginSet, verbosity: Verbosity) -> Result<(), 
 struct Gateway {
     sources: Sources,
     asks: Asks,
-    waiting: tokio::runtime::Runtime,
+    // Taken when serving begins.
+    waiting: Option<tokio::runtime::Runtime>,
     control: Arc<Control>,
     workers: Workers,
     tls: Tls,
@@ -88,8 +92,8 @@ struct Gateway {
     proxy_address: Option<SocketAddr>,
     admin_address: Option<SocketAddr>,
     admin: Arc<Admin>,
-    // Kept for what they do when they are dropped.
-    _pid_file: Option<PidFile>,
+    // Removed when it is dropped.
+    pid_file: Option<PidFile>,
     // Background tasks of plugins run here.
     _background: tokio::runtime::Runtime,
 }
@@ -114,11 +118,11 @@ impl Gateway {
         let (offered, names) = (tls::server(&settings)?, wiring::dns(&settings)?);
         let tls = Tls::read(&settings)?;
         let (access, audit) = (access(&settings)?, audit(&settings)?);
+        let pid_file = PidFile::write(&settings)?;
         let Ports { proxy, admin, status } = Ports::open(&settings)?;
         let (proxy_address, admin_address) =
             (proxy.addresses().first().copied(), admin.listeners.addresses().first().copied());
         let apis = [(Api::Admin, admin.tls.clone()), (Api::Status, status.tls.clone())];
-        let pid_file = PidFile::write(&settings)?;
         let registry = registry(&plugins, &settings);
         let warnings = [missing(&registry, &settings), tls::warnings(&settings, offered.as_ref()), first.warnings];
         for warning in settings.warnings().iter().chain(warnings.iter().flatten()) {
@@ -139,7 +143,7 @@ impl Gateway {
         Ok(Self {
             sources,
             asks,
-            waiting,
+            waiting: Some(waiting),
             control,
             workers,
             tls,
@@ -147,34 +151,17 @@ impl Gateway {
             proxy_address,
             admin_address,
             admin: told,
-            _pid_file: pid_file,
+            pid_file,
             _background: background,
         })
     }
 
-    /// Follows signals and file changes until told to stop, then lets requests in flight finish.
+    /// Follows signals, file changes and commands until told to stop, then lets requests in flight finish.
     fn serve(mut self, welcome: Option<String>) -> Result<(), String> {
-        self.waiting.block_on(async {
-            tracing::info!(proxy = %shown(self.proxy_address), admin = %shown(self.admin_address), "started");
-            if let Some(welcome) = welcome {
-                terminal::say(welcome);
-            }
-            let mut sweep = tokio::time::interval(SWEEP);
-            loop {
-                tokio::select! {
-                    ask = self.asks.next() => match ask {
-                        Ask::Stop => return,
-                        Ask::Reload => {
-                            self.tls.reload(&self.sources.settings, &self.control);
-                            reload_apis(&self.apis, &self.admin, &self.sources.settings);
-                            configuration::reload(&self.sources, &self.control);
-                        }
-                        Ask::FilesChanged => configuration::reload(&self.sources, &self.control),
-                    },
-                    _ = sweep.tick() => { self.control.sweep(); }
-                }
-            }
-        });
+        let waiting = self.waiting.take();
+        let waiting = waiting.ok_or("a gateway serves once")?;
+        waiting.block_on(self.follow(welcome));
+        tell_supervisor(&[NotifyState::Stopping]);
         self.admin.draining.store(true, Relaxed);
         tracing::info!("stopping: requests in flight are finished");
         let drained = self.workers.drain(DRAIN);
@@ -183,19 +170,86 @@ impl Gateway {
         }
         Ok(())
     }
+
+    async fn follow(&mut self, welcome: Option<String>) {
+        let (asked, mut commands) = mpsc::channel(1);
+        let _socket = self.open_socket(asked);
+        tracing::info!(proxy = %shown(self.proxy_address), admin = %shown(self.admin_address), "started");
+        tell_supervisor(&[NotifyState::Ready]);
+        if let Some(welcome) = welcome {
+            terminal::say(welcome);
+        }
+        let mut sweep = tokio::time::interval(SWEEP);
+        loop {
+            tokio::select! {
+                ask = self.asks.next() => match ask {
+                    Ask::Stop => return,
+                    // What went wrong is in the log.
+                    Ask::Reload => drop(self.reload()),
+                    Ask::FilesChanged => drop(configuration::reload(&self.sources, &self.control)),
+                },
+                Some(command) = commands.recv() => match command {
+                    Asked::Reload(answer) => drop(answer.send(self.reload())),
+                    Asked::Drain(answer) => {
+                        self.admin.draining.store(true, Relaxed);
+                        let _ = answer.send(());
+                    }
+                },
+                _ = sweep.tick() => { self.control.sweep(); }
+            }
+        }
+    }
+
+    /// The socket that commands ask at; without it, signals are left.
+    fn open_socket(&self, asked: mpsc::Sender<Asked>) -> Option<ControlSocket> {
+        // Where the pid file may not be, nobody looks for the socket.
+        self.pid_file.as_ref()?;
+        let opened = ControlSocket::open(&self.sources.settings.prefix, asked);
+        opened
+            .inspect_err(
+                |error| tracing::warn!(%error, "no socket for commands; `reload` works by SIGHUP, without an answer"),
+            )
+            .ok()
+    }
+
+    /// Reads again all that can be read again. What is broken does not take the place of what is good.
+    fn reload(&mut self) -> Result<(), String> {
+        let reloading =
+            [NotifyState::Reloading, NotifyState::monotonic_usec_now().unwrap_or(NotifyState::MonotonicUsec(0))];
+        tell_supervisor(&reloading);
+        let settings = &self.sources.settings;
+        let done = [
+            self.tls.reload(settings, &self.control),
+            reload_apis(&self.apis, &self.admin, settings),
+            configuration::reload(&self.sources, &self.control),
+        ];
+        tell_supervisor(&[NotifyState::Ready]);
+        let wrong: Vec<_> = done.into_iter().filter_map(Result::err).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    }
+}
+
+/// Tells who started us, if they want to know (systemd's `Type=notify`, `start --daemon`).
+fn tell_supervisor(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!(%error, "the supervisor could not be told");
+    }
 }
 
 /// Reads again who may use the APIs, and what they show. What is broken is told, and the old stays.
-fn reload_apis(apis: &[(Api, Option<ApiTls>)], admin: &Admin, settings: &Settings) {
+fn reload_apis(apis: &[(Api, Option<ApiTls>)], admin: &Admin, settings: &Settings) -> Result<(), String> {
+    let mut wrong = Vec::new();
     match access(settings) {
         Ok(access) => *admin.access.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(access),
-        Err(error) => tracing::error!("tokens not reloaded, those before stay in force: {error}"),
+        Err(error) => wrong.push(format!("tokens not reloaded, those before stay in force: {error}")),
     }
     for (api, tls) in apis {
         if let Some(Err(error)) = tls.as_ref().map(|tls| tls.renew(*api, settings)) {
-            tracing::error!("certificates not reloaded, those before stay in force: {error}");
+            wrong.push(format!("certificates not reloaded, those before stay in force: {error}"));
         }
     }
+    wrong.iter().for_each(|why| tracing::error!("{why}"));
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
 impl Tls {
@@ -208,12 +262,13 @@ impl Tls {
     }
 
     /// Reads it again. What is broken is told, and the old stays.
-    fn reload(&mut self, settings: &Settings, control: &Control) {
-        match self.renew(settings, control) {
-            Ok(true) => tracing::info!("certificates of the settings reloaded"),
-            Ok(false) => {}
-            Err(error) => tracing::error!("certificates not reloaded, those before stay in force: {error}"),
+    fn reload(&mut self, settings: &Settings, control: &Control) -> Result<(), String> {
+        let renewed = self.renew(settings, control);
+        if renewed == Ok(true) {
+            tracing::info!("certificates of the settings reloaded");
         }
+        let why = |error| format!("certificates not reloaded, those before stay in force: {error}");
+        renewed.map(drop).map_err(why).inspect_err(|why| tracing::error!("{why}"))
     }
 
     /// Answers whether anything has changed.

@@ -55,7 +55,7 @@ pub(super) fn validate(set: &impl PluginSet, source: &Source) -> Result<Checked,
     let loaded =
         parse(declarative, &registry).map_err(|report| format!("{names}\n{report}", names = names.join(", ")))?;
     for warning in &loaded.warnings {
-        terminal::warn(format_args!("warning: {warning}"));
+        terminal::warn(format_args!("{warning}"));
     }
     wiring::try_compile(loaded.config, &registry).map_err(|error| error.to_string())?;
     Ok(Checked::Configuration(names))
@@ -65,7 +65,7 @@ pub(super) fn validate(set: &impl PluginSet, source: &Source) -> Result<Checked,
 fn settings(settings: &Settings, registry: &Registry) -> Result<(), String> {
     let warnings = [plugins::missing(registry, settings), tls::warnings(settings, tls::server(settings)?.as_ref())];
     for warning in settings.warnings().iter().chain(warnings.iter().flatten()) {
-        terminal::warn(format_args!("warning: {warning}"));
+        terminal::warn(format_args!("{warning}"));
     }
     wiring::pages(settings)?;
     wiring::proxy_listens(settings)?;

@@ -53,7 +53,7 @@ impl Run for Token {
             Role::ReadOnly => "read-only",
         };
         let hash = HEXLOWER.encode(digest(&SHA256, token.as_bytes()).as_ref());
-        terminal::warn(format_args!("token: {token}"));
+        terminal::note(format_args!("token: {token}"));
         terminal::say(format_args!("{role}:{name}:sha256:{hash}", name = self.name));
         Ok(ExitCode::SUCCESS)
     }
