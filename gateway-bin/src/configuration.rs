@@ -27,11 +27,14 @@ pub(crate) fn first(plugins: &impl PluginSet, sources: &Sources) -> Result<First
     Ok(First { config: loaded.config, warnings: loaded.warnings.iter().map(ToString::to_string).collect() })
 }
 
-/// Reads the declarative configuration again. A broken one is told, and the old one stays.
-pub(crate) fn reload(sources: &Sources, control: &Control) {
+/// Reads the declarative configuration again.
+///
+/// # Errors
+/// What is wrong with a broken one, which is logged, too; the old one stays.
+pub(crate) fn reload(sources: &Sources, control: &Control) -> Result<(), String> {
     let loaded = match sources.declarative() {
         Ok(Some(texts)) => control.load(texts).map_err(|error| error.to_string()),
-        Ok(None) => return,
+        Ok(None) => return Ok(()),
         Err(error) => {
             report_load(false);
             Err(error)
@@ -43,7 +46,11 @@ pub(crate) fn reload(sources: &Sources, control: &Control) {
                 tracing::warn!("{warning}");
             }
             tracing::info!(hash = %runtime.config.hash, "configuration reloaded");
+            Ok(())
         }
-        Err(error) => tracing::error!("configuration not reloaded, the one before stays in force: {error}"),
+        Err(error) => {
+            tracing::error!("configuration not reloaded, the one before stays in force: {error}");
+            Err(format!("configuration not reloaded, the one before stays in force:\n{error}"))
+        }
     }
 }

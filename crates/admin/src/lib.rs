@@ -34,7 +34,9 @@
 //! | | POST | 204 | `status=draining`: not ready from now on |
 //! | `/metrics` | GET | 200 | as above |
 
+mod access;
 mod answer;
+mod audit;
 mod config;
 mod document;
 mod metrics;
@@ -46,7 +48,7 @@ mod upstream_health;
 
 use std::{
     fmt,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
 };
 
 use axum::{
@@ -60,6 +62,8 @@ use towergate_config::Settings;
 use towergate_runtime::Control;
 use uuid::Uuid;
 
+pub use access::{Access, Peer};
+pub use audit::AuditLog;
 pub use metrics::MetricsPage;
 pub use status::{Connections, resident_bytes};
 pub use status_api::status_router;
@@ -77,8 +81,19 @@ pub struct Admin {
     /// Writes all metrics for Prometheus, in the format that suits a request with these headers. It may take
     /// long, and is called where that keeps nobody waiting.
     pub metrics: Box<dyn Fn(&HeaderMap) -> MetricsPage + Send + Sync>,
+    /// Who may use the Admin API. It may change while the gateway runs.
+    pub access: Mutex<Arc<Access>>,
+    /// Where changes are noted.
+    pub audit: AuditLog,
     /// Whether this node is about to stop, so that it should get no new traffic.
     pub draining: AtomicBool,
+}
+
+impl Admin {
+    /// Who may use the Admin API now.
+    pub(crate) fn access(&self) -> Arc<Access> {
+        self.access.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl fmt::Debug for Admin {
@@ -128,6 +143,8 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)
         .layer(limit)
+        .layer(middleware::from_fn_with_state(admin.clone(), access::guard))
+        .layer(middleware::from_fn_with_state(admin.clone(), audit::note))
         .layer(middleware::from_fn_with_state(admin.clone(), answer::stamp))
         .with_state(admin)
 }
