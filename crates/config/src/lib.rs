@@ -26,7 +26,8 @@ mod yaml_text;
 
 pub use config::Config;
 pub use declarative::{
-    Catalog, Kind, Loaded, Options, PluginLookup, PluginSchema, hash, parse, parse_value, parse_value_with, parse_with,
+    Catalog, Kind, Loaded, Options, PluginLookup, PluginSchema, hash, parse, parse_entities, parse_value,
+    parse_value_with, parse_with,
 };
 pub use document::{Limits, Position};
 #[doc(hidden)]

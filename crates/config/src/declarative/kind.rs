@@ -100,6 +100,12 @@ impl Kind {
         }
     }
 
+    /// Its place in [`Kind::ALL`].
+    #[must_use]
+    pub fn position(self) -> usize {
+        Self::ALL.iter().position(|kind| *kind == self).unwrap_or_default()
+    }
+
     /// Whether entities of this kind are credentials of a consumer.
     #[must_use]
     pub const fn is_credential(self) -> bool {
