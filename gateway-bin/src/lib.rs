@@ -13,6 +13,7 @@ mod prefix;
 mod signals;
 mod sources;
 mod start;
+mod store;
 mod terminal;
 mod tls;
 mod upstream_health;

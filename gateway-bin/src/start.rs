@@ -10,7 +10,7 @@ use std::{
 };
 
 use tower::Layer;
-use towergate_admin::Admin;
+use towergate_admin::{Admin, Configured};
 use towergate_config::{
     Settings,
     settings::{Log, LogLevel, Origin},
@@ -30,7 +30,7 @@ use crate::{
     prefix::PidFile,
     signals::{Ask, Asks},
     sources::{Sources, variables},
-    terminal,
+    store, terminal,
     tls::{self, Material},
     wiring::{self, Reach, Trust},
 };
@@ -106,7 +106,9 @@ impl Gateway {
         start_log(&settings, verbose)?;
         let recorded = Recorded::start();
         let (waiting, asks) = wait_for_asks(&sources)?;
-        let first = configuration::first(&plugins, &sources)?;
+        let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
+        let first = configuration::first(&plugins, &sources, store::open(&settings)?);
+        let first = background.block_on(first)?;
         let pages = Arc::new(wiring::pages(&settings)?);
         let (offered, names) = (tls::server(&settings)?, wiring::dns(&settings)?);
         let tls = Tls::read(&settings)?;
@@ -114,21 +116,22 @@ impl Gateway {
         let (proxy_address, admin_address) = (proxy.addresses().first().copied(), admin.addresses().first().copied());
         let pid_file = PidFile::write(&settings)?;
         let registry = registry(&plugins, &settings);
-        let warnings = [missing(&registry, &settings), tls::warnings(&settings, offered.as_ref()), first.warnings];
-        for warning in settings.warnings().iter().chain(warnings.iter().flatten()) {
+        let warnings = [missing(&registry, &settings), tls::warnings(&settings, offered.as_ref())];
+        for warning in settings.warnings().iter().chain(warnings.iter().flatten()).chain(&first.warnings) {
             tracing::warn!("{warning}");
         }
-        let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
+        let (config, kept) = first.split();
         let (workers, handle) = (settings.workers.get(), background.handle().clone());
         recorded.keep_up(&handle);
         let names = Client::on(handle.clone(), names);
         let reach = Box::new(Reach::new(tls.trust.clone(), names.clone()));
         let base = Base { pages, certificates: tls.certificates.clone() };
-        let (control, watched) = Control::start(registry, base, reach, handle, first.config, workers)
+        let (control, watched) = Control::start(registry, base, reach, handle, config, workers)
             .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);
+        let configured = background.block_on(kept.follow(control.clone()))?;
         let workers = start_workers(plugins, &settings, offered, names, proxy, watched)?;
-        let told = told(&control, settings, workers.stats(), recorded);
+        let told = told(&control, configured, settings, workers.stats(), recorded);
         apis::serve(admin, status, told.clone())?;
         Ok(Self {
             sources,
@@ -159,9 +162,9 @@ impl Gateway {
                         Ask::Stop => return,
                         Ask::Reload => {
                             self.tls.reload(&self.sources.settings, &self.control);
-                            configuration::reload(&self.sources, &self.control);
+                            configuration::reload(&self.sources, &self.admin.configured).await;
                         }
-                        Ask::FilesChanged => configuration::reload(&self.sources, &self.control),
+                        Ask::FilesChanged => configuration::reload(&self.sources, &self.admin.configured).await,
                     },
                     _ = sweep.tick() => { self.control.sweep(); }
                 }
@@ -239,12 +242,19 @@ fn start_workers<P: PluginSet>(
 }
 
 /// What the Admin API and the Status API tell about.
-fn told(control: &Arc<Control>, settings: Arc<Settings>, stats: Stats, recorded: Recorded) -> Arc<Admin> {
+fn told(
+    control: &Arc<Control>,
+    configured: Arc<Configured>,
+    settings: Arc<Settings>,
+    stats: Stats,
+    recorded: Recorded,
+) -> Arc<Admin> {
     let (control, node_id) = (control.clone(), settings.node_id.unwrap_or_else(uuid::Uuid::new_v4));
     let metrics =
         Metrics { recorded, control: control.clone(), settings: settings.clone(), stats: stats.clone(), node_id };
     Arc::new(Admin {
         control,
+        configured,
         settings,
         node_id,
         connections: Box::new(move || apis::connections(&stats)),

@@ -30,7 +30,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "towergate-server",
         &["towergate-core", "towergate-http1", "towergate-router", "towergate-runtime", "towergate-tls"],
     ),
-    ("towergate-admin", &["towergate-config", "towergate-runtime"]),
+    ("towergate-store", &["towergate-config"]),
+    ("towergate-admin", &["towergate-config", "towergate-runtime", "towergate-store"]),
 ];
 
 /// They stand above all others: nobody depends on them, and they may depend on anybody.

@@ -36,6 +36,7 @@
 
 mod answer;
 mod config;
+mod configured;
 mod document;
 mod metrics;
 mod node;
@@ -59,13 +60,16 @@ use towergate_config::Settings;
 use towergate_runtime::Control;
 use uuid::Uuid;
 
+pub use configured::{ConfigureError, Configured, Held, configuration, entities};
 pub use status::{Connections, resident_bytes};
 pub use status_api::status_router;
 
 /// What the Admin API tells about and acts upon.
 pub struct Admin {
-    /// The configuration in force, and the way to replace it.
+    /// What puts configurations into force.
     pub control: Arc<Control>,
+    /// The configuration in force as the store has it, and the way to change it.
+    pub configured: Arc<Configured>,
     /// The settings the gateway was started with.
     pub settings: Arc<Settings>,
     /// The id of this node.

@@ -11,6 +11,7 @@ mod migrate;
 pub(crate) mod ordering;
 mod plugins;
 pub(crate) mod references;
+mod stored;
 pub(crate) mod syntax;
 mod top;
 mod unique;
@@ -24,6 +25,7 @@ use uuid::Uuid;
 
 pub use kind::{Foreign, Kind};
 pub use plugins::{Catalog, PluginLookup, PluginSchema};
+pub use stored::parse_entities;
 
 use crate::config::Config;
 use crate::document::{self, Limits, Node, Position, Value};

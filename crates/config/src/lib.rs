@@ -30,8 +30,8 @@ mod yaml_text;
 
 pub use config::{AnyEntity, Config};
 pub use declarative::{
-    Catalog, Foreign, Kind, Loaded, Options, PluginLookup, PluginSchema, hash, parse, parse_value, parse_value_with,
-    parse_with,
+    Catalog, Foreign, Kind, Loaded, Options, PluginLookup, PluginSchema, hash, parse, parse_entities, parse_value,
+    parse_value_with, parse_with,
 };
 pub use document::{Limits, Position};
 pub use edit::{Changed, Code, Edit, Named, Refusal, Restore, Written};
