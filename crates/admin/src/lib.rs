@@ -35,14 +35,25 @@
 //! | `/metrics` | GET | 200 | as above |
 
 mod answer;
+mod body;
+mod change;
+mod collections;
 mod config;
 mod configured;
 mod document;
+mod endpoints;
+mod entities;
+mod fixed;
 mod metrics;
 mod node;
+mod openapi;
+mod others;
+mod page;
 mod plugin_state;
+mod schemas;
 mod status;
 mod status_api;
+mod tags;
 mod upstream_health;
 
 use std::{
@@ -50,12 +61,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    middleware,
-    routing::{MethodRouter, get, put},
-};
+use axum::{Router, extract::DefaultBodyLimit, middleware};
 use towergate_config::Settings;
 use towergate_runtime::Control;
 use uuid::Uuid;
@@ -98,35 +104,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         Some(limit) => DefaultBodyLimit::max(usize::try_from(limit).unwrap_or(usize::MAX)),
         None => DefaultBodyLimit::disable(),
     };
-    let status = get(status::show).options(answer::options_of_get);
-    let metrics = get(metrics::show).options(answer::options_of_get);
-    let state = get(plugin_state::show).options(answer::options_of_get);
-    let health = get(upstream_health::show).options(answer::options_of_get);
-    let decided = |put: MethodRouter<_>| put.options(answer::options_of_put);
-    let config = get(config::show).post(config::replace).options(answer::options_of_config);
-    Router::new()
-        .route("/", get(node::show).options(answer::options_of_get))
-        .route("/robots.txt", get(answer::robots))
-        // A slash at the end does not matter.
-        .route("/status", status.clone())
-        .route("/status/", status)
-        .route("/metrics", metrics.clone())
-        .route("/metrics/", metrics)
-        .route("/plugins/{plugin}/state", state)
-        .route("/upstreams/{upstream}/health", health.clone())
-        .route("/upstreams/{upstream}/health/", health)
-        .route("/upstreams/{upstream}/targets/{target}/healthy", decided(put(upstream_health::healthy)))
-        .route("/upstreams/{upstream}/targets/{target}/unhealthy", decided(put(upstream_health::unhealthy)))
-        .route(
-            "/upstreams/{upstream}/targets/{target}/{address}/healthy",
-            decided(put(upstream_health::healthy_address)),
-        )
-        .route(
-            "/upstreams/{upstream}/targets/{target}/{address}/unhealthy",
-            decided(put(upstream_health::unhealthy_address)),
-        )
-        .route("/config", config.clone())
-        .route("/config/", config)
+    endpoints::routed(endpoints::all())
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)
         .layer(limit)

@@ -22,6 +22,7 @@ impl Edit<'_> {
             None => return Ok(None),
             Some(Value::Null) => Vec::new(),
             Some(Value::Object(fields)) if fields.is_empty() => Vec::new(),
+            Some(Value::String(name)) => vec![name],
             Some(Value::Array(names)) => names.into_iter().map(text).collect::<Result<_, _>>()?,
             Some(_) => return Err(wrong("expected an array")),
         };

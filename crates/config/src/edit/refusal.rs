@@ -131,7 +131,9 @@ impl Refusal {
         Self { code: Code::NotFound, message, fields: Some(fields) }
     }
 
-    pub(super) fn invalid_primary_key() -> Self {
+    /// What should be an id is none.
+    #[must_use]
+    pub fn invalid_primary_key() -> Self {
         let fields = json!({ "id": "expected a valid UUID" });
         let message = format!("invalid primary key: '{}'", lua_text::table(&fields));
         Self { code: Code::InvalidPrimaryKey, message, fields: Some(fields) }

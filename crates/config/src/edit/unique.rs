@@ -30,7 +30,7 @@ impl Edit<'_> {
 fn shared(kind: Kind, new: &dyn Entity, other: &dyn Entity) -> Option<Map<String, Value>> {
     let together = kind.unique_together();
     let equal = |field: &&str| new.text(field) == other.text(field) && new.link(field) == other.link(field);
-    if !together.is_empty() && together.iter().all(|field| equal(field)) {
+    if !together.is_empty() && together.iter().all(equal) {
         return Some(together.iter().filter_map(|field| named(new, field)).collect());
     }
     let digest = if kind == Kind::CaCertificates { Some("cert_digest") } else { None };
