@@ -85,7 +85,9 @@ impl<'a> Edit<'a> {
 
     /// The changed configuration, and what has changed in it, in order.
     #[must_use]
-    pub fn finish(self) -> (Config, Vec<Changed>) {
+    pub fn finish(mut self) -> (Config, Vec<Changed>) {
+        // Passwords are hashed now; whoever reads the configuration again must not do it once more.
+        self.config.transform = self.config.basicauth_credentials.is_empty();
         (self.config, self.changed)
     }
 

@@ -323,3 +323,23 @@ fn what_is_kept_comes_back() {
     }
     assert_eq!(Config { hash: config.hash.clone(), transform: config.transform, ..again }, config);
 }
+
+#[test]
+fn what_others_changed_is_followed() {
+    let (before, (plugins, options)) = (config(), (plugins(), options()));
+    let mut edit = Edit::new(before.clone(), &plugins, &options);
+    edit.insert(Kind::Services, written(json!({"name": "new", "host": "h"}))).expect("good");
+    edit.update(Kind::Services, &key("orders"), written(json!({"retries": 1}))).expect("good");
+    edit.delete(Kind::Consumers, &key("alice")).expect("good");
+    let (after, changed) = edit.finish();
+    let changes = changed.into_iter().map(|changed| (changed.kind, changed.id, changed.entity));
+    let followed = before.changed(changes, &plugins).expect("good").config;
+    assert_eq!(followed, after);
+}
+
+#[test]
+fn what_does_not_go_together_is_not_followed() {
+    let service = config().services[0].id;
+    let report = config().changed([(Kind::Services, service, None)], &plugins()).expect_err("its route is left");
+    assert!(report.message().contains("no such entry in 'services'"), "{}", report.message());
+}
