@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod demo;
+mod migrations;
 mod start;
 mod version;
 
@@ -30,11 +31,11 @@ pub(crate) struct Gateway<P> {
 
 /// Lists commands: each is a type with its arguments, which is documented there.
 macro_rules! commands {
-    ($(#[$doc:meta])* $vis:vis enum $list:ident { $($command:ident($arguments:ty),)* }) => {
+    ($(#[$doc:meta])* $vis:vis enum $list:ident { $($(#[$name:meta])* $command:ident($arguments:ty),)* }) => {
         $(#[$doc])*
         #[derive(Debug, clap::Subcommand)]
         $vis enum $list {
-            $($command($arguments),)*
+            $($(#[$name])* $command($arguments),)*
         }
 
         impl $crate::commands::Run for $list {
@@ -57,6 +58,7 @@ commands! {
         Start(start::Start),
         Check(check::Check),
         Config(config::Config),
+        Migrations(migrations::Migrations),
         Demo(demo::Demo),
         Version(version::Version),
     }

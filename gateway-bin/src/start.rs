@@ -108,8 +108,9 @@ impl Gateway {
         let recorded = Recorded::start();
         let (waiting, asks) = wait_for_asks(&sources)?;
         let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
-        let first = configuration::first(&plugins, &sources, store::open(&settings)?);
-        let first = background.block_on(first)?;
+        let first = background.block_on(async {
+            configuration::first(&plugins, &sources, store::open(&settings, store::Patience::default()).await?).await
+        })?;
         let pages = Arc::new(wiring::pages(&settings)?);
         let (offered, names) = (tls::server(&settings)?, wiring::dns(&settings)?);
         let tls = Tls::read(&settings)?;
