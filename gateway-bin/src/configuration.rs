@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use towergate_admin::{Configured, configuration, entities};
-use towergate_config::{Config, Loaded, parse};
+use towergate_config::{Config, Loaded, parse, settings::Database};
 use towergate_runtime::{Control, report_load};
 use towergate_store::{Commit, Store, Version};
 
@@ -30,7 +30,8 @@ pub(crate) struct First {
 pub(crate) async fn first(plugins: &impl PluginSet, sources: &Sources, store: Arc<dyn Store>) -> Result<First, String> {
     let registry = registry(plugins, &sources.settings);
     let snapshot = store.load().await.map_err(|error| error.to_string())?;
-    let (version, declarative) = (snapshot.version, sources.declarative()?);
+    let version = snapshot.version;
+    let declarative = if sources.settings.database == Database::Off { sources.declarative()? } else { None };
     let is_kept = declarative.is_none();
     let loaded = match declarative {
         Some(texts) => parse(texts, &registry).map_err(|report| report.to_string())?,
@@ -77,7 +78,11 @@ impl Kept {
 }
 
 /// Reads the declarative configuration again. A broken one is told, and the old one stays.
+/// With a database there is none: what is kept there is followed.
 pub(crate) async fn reload(sources: &Sources, configured: &Configured) {
+    if sources.settings.database != Database::Off {
+        return;
+    }
     let loaded = match sources.declarative() {
         Ok(Some(texts)) => configured.load(texts).await.map_err(|error| error.to_string()),
         Ok(None) => return,

@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod apis;
-mod check;
 mod cli;
+mod commands;
 mod configuration;
 mod demo;
 mod log;
@@ -22,7 +22,8 @@ mod wiring;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{Cli, Command};
+use cli::Cli;
+use commands::{Gateway, Run};
 
 pub use plugins::{Bundled, PluginSet};
 
@@ -42,32 +43,15 @@ pub mod macros {
 }
 
 /// Runs the command line of a gateway with these plugins; answers the exit code: 0 if all went
-/// well, 1 after an error, which is told on stderr.
+/// well, 1 after an error, which is told on stderr. Some commands have more codes, which they tell.
 pub fn run(plugins: impl PluginSet) -> ExitCode {
-    let Cli { command, verbose } = Cli::parse();
-    let done = match command {
-        Command::Start(source) => start::start(plugins, &source, verbose),
-        Command::Check(source) => check::check(&plugins, &source),
-        Command::Demo => start::demo(plugins, verbose),
-        Command::Version { all } => {
-            version(all);
-            Ok(())
-        }
-    };
+    let cli = Cli::parse();
+    let gateway = Gateway { plugins, verbosity: cli.verbosity() };
+    let done = cli.command.run(gateway);
     // What was logged comes before what is said last.
     log_queue::finish();
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            terminal::warn(format_args!("Error: {error}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn version(all: bool) {
-    terminal::say(env!("CARGO_PKG_VERSION"));
-    if all {
-        terminal::say(format_args!("compatible with Kong {}", towergate_admin::KONG_VERSION));
-    }
+    done.unwrap_or_else(|error| {
+        terminal::warn(format_args!("Error: {error}"));
+        ExitCode::FAILURE
+    })
 }

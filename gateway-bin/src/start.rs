@@ -22,7 +22,9 @@ use towergate_tls::{Identities, Server};
 use towergate_upstream::Proxy;
 
 use crate::{
-    apis, cli, configuration,
+    apis,
+    cli::{Source, Verbosity},
+    configuration,
     demo::{self, Demo},
     log,
     metrics::{Metrics, Recorded},
@@ -46,16 +48,15 @@ const SWEEP: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// Whatever keeps the gateway from starting; nothing listens then.
-pub(crate) fn start(plugins: impl PluginSet, source: &cli::Source, verbose: u8) -> Result<(), String> {
-    let sources = Sources::read(source, variables())?;
-    Gateway::open(plugins, sources, verbose)?.serve(None)
+pub(crate) fn start(plugins: impl PluginSet, sources: Sources, verbosity: Verbosity) -> Result<(), String> {
+    Gateway::open(plugins, sources, verbosity)?.serve(None)
 }
 
 /// Serves the guide's configuration with sample services behind it, until told to stop.
 ///
 /// # Errors
 /// As [`start`].
-pub(crate) fn demo(plugins: impl PluginSet, verbose: u8) -> Result<(), String> {
+pub(crate) fn demo(plugins: impl PluginSet, verbosity: Verbosity) -> Result<(), String> {
     let demo = Demo::start().map_err(|error| format!("cannot start the sample services: {error}"))?;
     let folder = tempfile::tempdir().map_err(|error| format!("cannot make a folder for the demo: {error}"))?;
     let prefix = folder.path().to_string_lossy();
@@ -68,8 +69,8 @@ pub(crate) fn demo(plugins: impl PluginSet, verbose: u8) -> Result<(), String> {
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let given = variables().filter(|(name, _)| !name.starts_with("KONG_DECLARATIVE"));
     let text = ("KONG_DECLARATIVE_CONFIG_STRING".to_owned(), demo.configuration.clone());
-    let sources = Sources::read(&cli::Source::default(), defaults.into_iter().chain(given).chain([text]))?;
-    let gateway = Gateway::open(plugins, sources, verbose)?;
+    let sources = Sources::read(&Source::default(), defaults.into_iter().chain(given).chain([text]))?;
+    let gateway = Gateway::open(plugins, sources, verbosity)?;
     let (proxy, admin) = (gateway.proxy_address, gateway.admin_address);
     gateway.serve(proxy.map(|proxy| demo::what_to_try(proxy, admin)))
 }
@@ -101,14 +102,15 @@ struct Tls {
 impl Gateway {
     /// Listens to signals, reads the configuration, opens the ports, starts the workers, in this
     /// order: what is wrong is told before anything listens, and nothing asked from then on is lost.
-    fn open<P: PluginSet>(plugins: P, sources: Sources, verbose: u8) -> Result<Self, String> {
+    fn open<P: PluginSet>(plugins: P, sources: Sources, verbosity: Verbosity) -> Result<Self, String> {
         let settings = Arc::new(sources.settings.clone());
-        start_log(&settings, verbose)?;
+        start_log(&settings, verbosity)?;
         let recorded = Recorded::start();
         let (waiting, asks) = wait_for_asks(&sources)?;
         let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
-        let first = configuration::first(&plugins, &sources, store::open(&settings)?);
-        let first = background.block_on(first)?;
+        let first = background.block_on(async {
+            configuration::first(&plugins, &sources, store::open(&settings, store::Patience::default()).await?).await
+        })?;
         let pages = Arc::new(wiring::pages(&settings)?);
         let (offered, names) = (tls::server(&settings)?, wiring::dns(&settings)?);
         let tls = Tls::read(&settings)?;
@@ -280,11 +282,11 @@ impl Ports {
     }
 }
 
-fn start_log(settings: &Settings, verbose: u8) -> Result<(), String> {
-    let level = match verbose {
-        0 => settings.log_level,
-        1 => settings.log_level.min(LogLevel::Info),
-        _ => LogLevel::Debug,
+fn start_log(settings: &Settings, verbosity: Verbosity) -> Result<(), String> {
+    let level = match verbosity {
+        Verbosity::Usual => settings.log_level,
+        Verbosity::Verbose => settings.log_level.min(LogLevel::Info),
+        Verbosity::Debug => LogLevel::Debug,
     };
     let log = &settings.logs.proxy_error;
     match log::start(level, log) {

@@ -176,8 +176,13 @@ impl Configured {
         let mut held = self.lock().await;
         let before = held.version;
         self.catch_up(&mut held).await?;
-        if held.version != before {
-            tracing::info!(version = %held.version, "configuration follows the store");
+        let is_new = held.version != before;
+        drop(held);
+        if is_new {
+            tracing::info!("configuration follows the store");
+        } else {
+            // What was told is older than what was committed here: the news is on its way.
+            tokio::time::sleep(FIRST_RETRY).await;
         }
         Ok(())
     }

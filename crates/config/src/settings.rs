@@ -5,6 +5,7 @@
 //! [`Settings::value`]. Keys nobody knows are accepted and ignored.
 
 mod compression;
+mod database;
 mod file;
 mod gather;
 mod headers;
@@ -24,6 +25,7 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 pub use compression::{Coding, Compression, Level};
+pub use database::{Database, Keeping, Postgres};
 pub use headers::{ResponseHeaders, UpstreamHeaders};
 pub use listen::{Listener, Protocol, SoKeepalive, parse as parse_listeners};
 pub use problem::{Origin, Problem, Problems};
@@ -107,8 +109,10 @@ pub struct Settings {
     pub declarative_config: Vec<PathBuf>,
     /// Declarative configuration as text.
     pub declarative_config_string: Option<String>,
-    /// Where the configuration lives.
+    /// Where the configuration is kept.
     pub database: Database,
+    /// How that is used.
+    pub keeping: Keeping,
     /// Whether the request header `Kong-Debug` is answered with route and service. Default `false`.
     pub allow_debug_header: bool,
     /// Whether latencies are shown under the name they had in Kong 2.x, too (`kong_latency`). Ours.
@@ -233,13 +237,6 @@ pub enum RouterFlavor {
     Traditional,
     TraditionalCompatible,
     Expressions,
-}
-
-/// Where the configuration lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Database {
-    /// In memory, from files or the Admin API.
-    Off,
 }
 
 /// Name resolution.

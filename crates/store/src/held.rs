@@ -6,7 +6,7 @@ use serde_json::Value;
 use towergate_config::Kind;
 use uuid::Uuid;
 
-use crate::{Change, Changes, Commit, CommitError, Entity, News, Snapshot, Version};
+use crate::{Change, Changes, Commit, CommitError, Entity, News, Snapshot, Version, rows};
 
 /// A commit of more entities than this is told as a whole: following it change by change is no faster.
 pub(crate) const TOLD: usize = 1_000;
@@ -51,7 +51,7 @@ impl Held {
         let later = self.changed.iter().filter(|(_, at)| **at > version);
         let change = |(&(kind, id), _)| Change { kind, id, entity: self.entities.get(&(kind, id)).cloned() };
         let mut changes: Vec<_> = later.map(change).collect();
-        changes.sort_by_key(|change| (change.kind.position(), change.id));
+        rows::sort(&mut changes);
         News::Changes { version: self.version, changes }
     }
 

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use tokio::sync::{Mutex, watch};
 
-use crate::{Answer, Commit, CommitError, News, Snapshot, Store, StoreError, Version, file, held::Held};
+use crate::{Answer, Commit, CommitError, News, Seal, Snapshot, Store, StoreError, Version, file::File, held::Held};
 
 /// A store in memory. What was last committed stands in a file, if there is to be one, and is there
 /// again after a start.
@@ -12,7 +12,7 @@ use crate::{Answer, Commit, CommitError, News, Snapshot, Store, StoreError, Vers
 pub struct Off {
     held: Mutex<Arc<Held>>,
     version: watch::Sender<Version>,
-    path: Option<PathBuf>,
+    file: Option<Arc<File>>,
 }
 
 impl Off {
@@ -26,26 +26,26 @@ impl Off {
     /// the way to it are made.
     ///
     /// # Errors
-    /// The file is there and cannot be read, or the folder cannot be made.
-    pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
-        let path = path.into();
-        let held = file::read(&path)?.map(Held::of).unwrap_or_default();
-        Ok(Self::with(held, Some(path)))
+    /// The file is there and cannot be read, or its secrets not be decrypted.
+    pub fn open(path: impl Into<PathBuf>, seal: Seal) -> Result<Self, StoreError> {
+        let file = File { path: path.into(), seal };
+        let held = file.read()?.map(Held::of).unwrap_or_default();
+        Ok(Self::with(held, Some(file)))
     }
 
-    fn with(held: Held, path: Option<PathBuf>) -> Self {
+    fn with(held: Held, file: Option<File>) -> Self {
         let version = watch::Sender::new(held.version());
-        Self { held: Mutex::new(Arc::new(held)), version, path }
+        Self { held: Mutex::new(Arc::new(held)), version, file: file.map(Arc::new) }
     }
 
     async fn take(&self, commit: Commit) -> Result<Version, CommitError> {
         let mut held = self.held.lock().await;
-        let (before, path) = (held.clone(), self.path.clone());
+        let (before, file) = (held.clone(), self.file.clone());
         // Sorting and writing thousands of entities takes long enough to keep others waiting.
         let written = tokio::task::spawn_blocking(move || {
             let next = before.after(commit)?;
-            if let Some(path) = &path {
-                file::write(path, &next.snapshot())?;
+            if let Some(file) = &file {
+                file.write(next.snapshot())?;
             }
             Ok::<_, CommitError>(next)
         });
