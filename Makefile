@@ -3,9 +3,9 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 
-# A linker for Rust, kill(1) for the tests that signal the gateway, somebody else's TLS, DNS, Redis, who scrapes metrics, and
+# A linker for Rust, kill(1) for the tests that signal the gateway, somebody else's TLS, DNS, PostgreSQL, Redis, who scrapes metrics, and
 # Python for the tools.
-PACKAGES := gcc libc6-dev procps openssl dnsmasq-base prometheus redis-server redis-tools python3-venv
+PACKAGES := gcc libc6-dev procps openssl dnsmasq-base postgresql prometheus redis-server redis-tools python3-venv
 
 # What tests talk to and ask for its judgement, from PyPI, in a place of its own.
 TOOLS := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/tools
@@ -53,6 +53,9 @@ check-features:
 		for feature in $$(sed -n '/^\[features\]/,/^\[[^f]/s/^\([a-z-]*\) = .*/\1/p' $$manifest | grep -vx -e default -e jose); do \
 			$(CARGO) check --quiet --locked -p $$crate --features $$feature || exit 1; \
 		done; \
+	done
+	for feature in postgres sqlite; do \
+		$(CARGO) check --quiet --locked -p towergate-store --features $$feature || exit 1; \
 	done
 
 # Every crate can be published: what it refers to is in it.

@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod drain;
 mod health;
+mod migrations;
 mod prepare;
 mod reload;
 mod restart;
@@ -80,6 +81,7 @@ commands! {
         Drain(drain::Drain),
         Check(check::Check),
         Config(config::Config),
+        Migrations(migrations::Migrations),
         Vault(vault::Vault),
         Token(token::Token),
         Prepare(prepare::Prepare),

@@ -16,6 +16,7 @@ mod prefix;
 mod signals;
 mod sources;
 mod start;
+mod store;
 mod terminal;
 mod tls;
 mod wiring;

@@ -12,7 +12,7 @@ use std::{
 use sd_notify::NotifyState;
 use tokio::sync::mpsc;
 use tower::Layer;
-use towergate_admin::{Access, Admin, AuditLog};
+use towergate_admin::{Access, Admin, AuditLog, Configured};
 use towergate_config::{
     Settings,
     settings::{Log, LogLevel, Origin},
@@ -37,7 +37,7 @@ use crate::{
     prefix::PidFile,
     signals::{Ask, Asks},
     sources::{Sources, variables},
-    terminal,
+    store, terminal,
     tls::{self, Material},
     wiring::{self, Reach, Trust},
 };
@@ -118,7 +118,10 @@ impl Gateway {
         start_log(&settings, verbosity)?;
         let recorded = Recorded::start();
         let (waiting, asks) = wait_for_asks(&sources)?;
-        let first = configuration::first(&plugins, &sources)?;
+        let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
+        let first = background.block_on(async {
+            configuration::first(&plugins, &sources, store::open(&settings, store::Patience::default()).await?).await
+        })?;
         let pages = Arc::new(wiring::pages(&settings)?);
         let (offered, names) = (tls::server(&settings)?, wiring::dns(&settings)?);
         let tls = Tls::read(&settings)?;
@@ -129,23 +132,24 @@ impl Gateway {
             (proxy.addresses().first().copied(), admin.listeners.addresses().first().copied());
         let apis = [(Api::Admin, admin.tls.clone()), (Api::Status, status.tls.clone())];
         let registry = registry(&plugins, &settings);
-        let warnings = [missing(&registry, &settings), tls::warnings(&settings, offered.as_ref()), first.warnings];
-        for warning in settings.warnings().iter().chain(warnings.iter().flatten()) {
+        let warnings = [missing(&registry, &settings), tls::warnings(&settings, offered.as_ref())];
+        for warning in settings.warnings().iter().chain(warnings.iter().flatten()).chain(&first.warnings) {
             tracing::warn!("{warning}");
         }
-        let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
+        let (config, kept) = first.split();
         let (workers, handle) = (settings.workers.get(), background.handle().clone());
         recorded.keep_up(&handle);
         let names = Client::on(handle.clone(), names);
         let reach = Box::new(Reach::new(tls.trust.clone(), names.clone()));
         let base = Base { pages, certificates: tls.certificates.clone() };
-        let (control, watched) = Control::start(registry, base, reach, handle, first.config, workers)
+        let (control, watched) = Control::start(registry, base, reach, handle, config, workers)
             .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);
+        let configured = background.block_on(kept.follow(control.clone()))?;
         let upstreams = ConnectionStats::default();
         let workers = start_workers(plugins, &settings, offered, (names, upstreams.clone()), proxy, watched)?;
         let counted = Counted { stats: workers.stats(), upstreams, trust: tls.trust.clone(), recorded };
-        let told = told(&control, settings, counted, access, audit);
+        let told = told(&control, configured, settings, counted, access, audit);
         apis::serve(admin, status, told.clone())?;
         Ok(Self {
             sources,
@@ -194,11 +198,11 @@ impl Gateway {
                 ask = self.asks.next() => match ask {
                     Ask::Stop => return,
                     // What went wrong is in the log.
-                    Ask::Reload => drop(self.reload()),
-                    Ask::FilesChanged => drop(configuration::reload(&self.sources, &self.control)),
+                    Ask::Reload => drop(self.reload().await),
+                    Ask::FilesChanged => drop(configuration::reload(&self.sources, &self.admin.configured).await),
                 },
                 Some(command) = commands.recv() => match command {
-                    Asked::Reload(answer) => drop(answer.send(self.reload())),
+                    Asked::Reload(answer) => drop(answer.send(self.reload().await)),
                     Asked::Drain(answer) => {
                         self.admin.draining.store(true, Relaxed);
                         let _ = answer.send(());
@@ -222,7 +226,7 @@ impl Gateway {
     }
 
     /// Reads again all that can be read again. What is broken does not take the place of what is good.
-    fn reload(&mut self) -> Result<(), String> {
+    async fn reload(&mut self) -> Result<(), String> {
         let reloading =
             [NotifyState::Reloading, NotifyState::monotonic_usec_now().unwrap_or(NotifyState::MonotonicUsec(0))];
         tell_supervisor(&reloading);
@@ -230,7 +234,7 @@ impl Gateway {
         let done = [
             self.tls.reload(settings, &self.control),
             reload_apis(&self.apis, &self.admin, settings),
-            configuration::reload(&self.sources, &self.control),
+            configuration::reload(&self.sources, &self.admin.configured).await,
         ];
         tell_supervisor(&[NotifyState::Ready]);
         let wrong: Vec<_> = done.into_iter().filter_map(Result::err).collect();
@@ -348,6 +352,7 @@ struct Counted {
 /// What the Admin API and the Status API tell about.
 fn told(
     control: &Arc<Control>,
+    configured: Arc<Configured>,
     settings: Arc<Settings>,
     counted: Counted,
     access: Access,
@@ -359,6 +364,7 @@ fn told(
     let metrics = Metrics::new(recorded, control.clone(), settings.clone(), connections, trust, node_id);
     Arc::new(Admin {
         control,
+        configured,
         settings,
         node_id,
         connections: Box::new(move || apis::connections(&stats)),

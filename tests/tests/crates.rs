@@ -36,8 +36,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "towergate-server",
         &["towergate-core", "towergate-http1", "towergate-router", "towergate-runtime", "towergate-tls"],
     ),
-    ("towergate-admin", &["towergate-config", "towergate-runtime"]),
     ("towergate-axum", &["towergate-core"]),
+    ("towergate-store", &["towergate-config"]),
+    ("towergate-admin", &["towergate-config", "towergate-runtime", "towergate-schema", "towergate-store"]),
 ];
 
 /// They stand above all others: nobody depends on them, and they may depend on anybody.

@@ -46,7 +46,7 @@ fn configuration(admin: &Admin) -> Value {
         (name.to_owned(), if secret { json!("******") } else { typed(value) })
     });
     let mut configuration: Map<_, _> = settings.collect();
-    configuration.insert("database".into(), json!("off"));
+    configuration.insert("database".into(), json!(admin.configured.store().kind()));
     Value::Object(configuration)
 }
 
