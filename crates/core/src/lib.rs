@@ -5,6 +5,7 @@ mod body;
 mod client;
 mod context;
 mod credential;
+mod credentials;
 mod directory;
 mod entities;
 mod fault;
