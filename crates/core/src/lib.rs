@@ -6,6 +6,7 @@ mod client;
 mod context;
 mod count;
 mod credential;
+mod credentials;
 mod directory;
 mod entities;
 mod fault;

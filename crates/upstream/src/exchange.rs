@@ -12,7 +12,7 @@ use towergate_http1::{
 };
 
 use crate::{
-    answer,
+    answer::{self, Arrived},
     connection::{Connection, Received},
     counted,
     destination::{Destination, Peer},
@@ -44,10 +44,9 @@ pub(crate) struct Exchange<'a> {
 }
 
 /// A response whose body is still to be read.
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, on the stack of its future")]
 pub(crate) enum Answered {
     /// And where its connection goes then.
-    Http1(Response<Received>, Berth),
+    Http1(Response<Arrived>, Berth),
     Http2(Response<http2::Answer>),
 }
 
@@ -203,12 +202,7 @@ impl<'a> Exchange<'a> {
         Ok(request)
     }
 
-    async fn send(
-        &self,
-        peer: &Peer<'_>,
-        target: &[&str],
-        connection: Connection,
-    ) -> Result<Response<Received>, Error> {
+    async fn send(&self, peer: &Peer<'_>, target: &[&str], connection: Connection) -> Result<Response<Arrived>, Error> {
         let spelling = self.head.extensions.get::<Spelling>();
         let host = self.host.as_ref().unwrap_or(&peer.host);
         let mut request = connection.request(&self.head.method, target, host, self.wish.is_some(), spelling);
@@ -218,7 +212,7 @@ impl<'a> Exchange<'a> {
         let length = forward::announced(&self.head.method, self.body.length(), said.framed);
         let timeouts = Timeouts { read: self.service.read_timeout, write: self.service.write_timeout };
         let response = request.send(length, self.body.feed(), timeouts).await?;
-        if self.is_answer(&response) { Ok(response) } else { Err(Error::new(Kind::BadResponse)) }
+        if self.is_answer(&response) { Ok(response.map(Arrived::from)) } else { Err(Error::new(Kind::BadResponse)) }
     }
 
     /// Whether this answers what was asked: no other protocol, and no coding of the transfer.
@@ -233,23 +227,28 @@ impl<'a> Exchange<'a> {
     /// The upstream's response as the client gets it.
     async fn pass_on(
         self,
-        response: Response<Received>,
+        response: Response<Arrived>,
         berth: Berth,
         now: Instant,
         flight: Option<Flight>,
     ) -> Response<Body> {
-        let (mut head, received) = response.into_parts();
+        let (mut head, arrived) = response.into_parts();
         head.version = Version::HTTP_11;
-        if let (true, Some(wish)) = (received.is_upgrade(), self.wish) {
-            websocket::pass_on(&mut head.headers, self.trailers);
-            let patience = Patience { idle: self.service.read_timeout, write: self.service.write_timeout };
-            let (id, tunnelled) = (self.cx.request_id, self.cx.traffic.tunnel());
-            tunnel::open(wish, received.upgrade(), patience, id, tunnelled, flight);
-            return Response::from_parts(head, Body::Empty);
-        }
-        let framed = received.size_hint().exact();
+        let arrived = match (arrived.into_upgraded(), self.wish) {
+            (Ok(upgraded), Some(wish)) => {
+                websocket::pass_on(&mut head.headers, self.trailers);
+                let patience = Patience { idle: self.service.read_timeout, write: self.service.write_timeout };
+                let (id, tunnelled) = (self.cx.request_id, self.cx.traffic.tunnel());
+                tunnel::open(wish, upgraded, patience, id, tunnelled, flight);
+                return Response::from_parts(head, Body::Empty);
+            }
+            // Without a wish it is no answer, see above.
+            (Ok(_), None) => return Response::from_parts(head, Body::Empty),
+            (Err(arrived), _) => arrived,
+        };
+        let framed = arrived.length();
         hop::strip_response(&mut head.headers, &self.head.method, head.status, framed, self.trailers);
-        let body = answer::body(received, berth, now.into()).await;
+        let body = answer::body(arrived, berth, now.into()).await;
         counted::response(Response::from_parts(head, body), flight)
     }
 
