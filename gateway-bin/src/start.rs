@@ -21,6 +21,7 @@ use towergate_runtime::{Base, Control, LoadError, Table, Watched};
 use towergate_server::{Listen, Listeners, Stats, Workers};
 use towergate_tls::{Identities, Server};
 use towergate_upstream::Proxy;
+use uuid::Uuid;
 
 use crate::{
     apis, cli, configuration,
@@ -119,6 +120,8 @@ impl Gateway {
         let (proxy_address, admin_address) = (proxy.addresses().first().copied(), admin.addresses().first().copied());
         let pid_file = PidFile::write(&settings)?;
         let registry = registry(&plugins, &settings);
+        let node = wiring::node(&settings);
+        registry.shared().introduce(node.clone());
         let warnings = [missing(&registry, &settings), tls::warnings(&settings, offered.as_ref()), first.warnings];
         for warning in settings.warnings().iter().chain(warnings.iter().flatten()) {
             tracing::warn!("{warning}");
@@ -133,7 +136,7 @@ impl Gateway {
             .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);
         let workers = start_workers(plugins, &settings, offered, names, proxy, watched)?;
-        let told = told(&control, settings, workers.stats(), recorded);
+        let told = told(&control, settings, node.id, workers.stats(), recorded);
         apis::serve(admin, status, told.clone())?;
         Ok(Self {
             sources,
@@ -256,8 +259,14 @@ fn start_workers<P: PluginSet>(
 }
 
 /// What the Admin API and the Status API tell about.
-fn told(control: &Arc<Control>, settings: Arc<Settings>, stats: Stats, recorded: Recorded) -> Arc<Admin> {
-    let (control, node_id) = (control.clone(), settings.node_id.unwrap_or_else(uuid::Uuid::new_v4));
+fn told(
+    control: &Arc<Control>,
+    settings: Arc<Settings>,
+    node_id: Uuid,
+    stats: Stats,
+    recorded: Recorded,
+) -> Arc<Admin> {
+    let control = control.clone();
     let metrics =
         Metrics { recorded, control: control.clone(), settings: settings.clone(), stats: stats.clone(), node_id };
     Arc::new(Admin {
