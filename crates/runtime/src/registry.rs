@@ -104,7 +104,6 @@ const NOT_YET: &[&str] = &[
     "ldap-auth",
     "loggly",
     "oauth2",
-    "opentelemetry",
     "post-function",
     "pre-function",
     "proxy-cache",
@@ -116,7 +115,6 @@ const NOT_YET: &[&str] = &[
     "syslog",
     "tcp-log",
     "udp-log",
-    "zipkin",
 ];
 
 impl Registry {
