@@ -28,11 +28,16 @@ pub(crate) struct Noted {
 }
 
 impl Noted {
-    /// Notes this request, and asks for all that is noted on its way.
-    pub(crate) fn of(cx: &Context, head: &Parts) -> Self {
+    /// Notes this request.
+    pub(crate) fn of(head: &Parts) -> Self {
+        Self { method: head.method.clone(), uri: head.uri.clone(), version: head.version }
+    }
+
+    /// Notes this request, and asks for all that is noted on its way through a gateway.
+    pub(crate) fn following(cx: &Context, head: &Parts) -> Self {
         cx.spans.ask();
         cx.records.ask();
-        Self { method: head.method.clone(), uri: head.uri.clone(), version: head.version }
+        Self::of(head)
     }
 
     /// The version of HTTP: `1.1`, `2`.

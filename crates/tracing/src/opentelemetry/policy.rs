@@ -138,7 +138,7 @@ impl OpenTelemetry {
         };
         let formats = self.propagation.write(&mut head.headers, &from, &injected);
         cx.record_trace(Trace { id: trace_id.bits(), span_id: root.bits(), is_sampled, formats });
-        let noted = is_sampled.then(|| Noted::of(cx, head));
+        let noted = is_sampled.then(|| Noted::following(cx, head));
         Begun { trace_id, root, parent, upstream, noted }
     }
 
@@ -195,7 +195,7 @@ impl Tracer for OpenTelemetryTracer {
             Some(_) => return None,
             None => None,
         };
-        let noted = begun.is_none().then(|| Noted::of(&cx, head));
+        let noted = begun.is_none().then(|| Noted::following(&cx, head));
         Some(TracedRequest { cx, slot: self.slot.clone(), begun, late: noted, status: 0, answered: None })
     }
 }

@@ -118,7 +118,7 @@ impl Zipkin {
         let tags = request_tags::read(&head.headers, &self.tags_header);
         let formats = self.propagation.write(&mut head.headers, &from, &injected);
         cx.record_trace(Trace { id: trace_id.bits(), span_id: root.bits(), is_sampled, formats });
-        let noted = (is_sampled && self.sends).then(|| Noted::of(cx, head));
+        let noted = (is_sampled && self.sends).then(|| Noted::following(cx, head));
         let is_short = carried.trace_id.is_none() && self.has_short_ids;
         Traced { begun: Begun { trace_id, root, parent, upstream, noted }, is_short, tags }
     }
@@ -188,7 +188,7 @@ impl Tracer for ZipkinTracer {
             }
             None => None,
         };
-        let late = traced.is_none().then(|| Noted::of(&cx, head));
+        let late = traced.is_none().then(|| Noted::following(&cx, head));
         Some(ZipkinRequest { cx, slot: self.slot.clone(), traced, late, status: 0, answered: None })
     }
 }
