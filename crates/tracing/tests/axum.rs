@@ -1,5 +1,5 @@
 //! The layer in an axum service, with a collector on a real socket.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod collector;
 
