@@ -43,8 +43,8 @@ impl TraceId {
     /// In so many hexadecimal digits; what does not fit is cut off at the front.
     pub(crate) fn hex(self, size: Size) -> String {
         match size {
-            Size::Eight => format!("{:016x}", self.low()),
-            Size::Sixteen => format!("{:032x}", self.bits),
+            Size::Eight => hex::<16>(self.low().into()),
+            Size::Sixteen => hex::<32>(self.bits),
         }
     }
 
@@ -84,8 +84,20 @@ impl SpanId {
 
     /// In 16 hexadecimal digits.
     pub(crate) fn hex(self) -> String {
-        format!("{:016x}", self.bits())
+        hex::<16>(self.bits().into())
     }
+}
+
+/// The last `N` hexadecimal digits of a number, lower case.
+fn hex<const N: usize>(mut number: u128) -> String {
+    let mut digits = [b'0'; N];
+    for digit in digits.iter_mut().rev() {
+        // Four bits: they fit.
+        let nibble = (number & 0xf) as u8;
+        *digit = if nibble < 10 { b'0'.wrapping_add(nibble) } else { b'a'.wrapping_add(nibble.wrapping_sub(10)) };
+        number >>= 4;
+    }
+    String::from_utf8_lossy(&digits).into_owned()
 }
 
 /// The number that these hexadecimal digits write, upper or lower case; `None` if there are none, more

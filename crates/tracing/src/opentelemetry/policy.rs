@@ -15,7 +15,7 @@ use super::{config::OpenTelemetryConfig, spans};
 use crate::{
     begun::{Begun, Noted},
     collector::{Collector, Timeouts},
-    ids::{SpanId, TraceId},
+    ids::{Size, SpanId, TraceId},
     layer::{Live, TracedLayer, Tracer},
     otlp::{Otlp, OtlpSpan, attribute, default_headers},
     propagation::{Injected, Propagation},
@@ -222,7 +222,7 @@ impl Live for TracedRequest {
             self.begun = Some(policy.begin_late(&self.cx));
         }
         if let (Some(name), Some(begun)) = (&policy.response_header, &self.begun)
-            && let Ok(value) = HeaderValue::try_from(format!("{:032x}", begun.trace_id.bits()))
+            && let Ok(value) = HeaderValue::try_from(begun.trace_id.hex(Size::Sixteen))
         {
             head.headers.append(name, value);
         }

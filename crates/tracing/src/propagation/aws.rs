@@ -1,6 +1,6 @@
 //! `X-Amzn-Trace-Id` of [AWS X-Ray](https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader).
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use super::{
     carried::{Carried, ignore, only, set},
@@ -8,12 +8,12 @@ use super::{
 };
 use crate::ids::{Size, TraceId, from_hex, span_from_hex};
 
-const HEADER: &str = "x-amzn-trace-id";
+const HEADER: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
 pub(super) fn extract(headers: &HeaderMap) -> Option<Carried> {
-    let text = only(headers, HEADER)?;
+    let text = only(headers, &HEADER)?;
     let Some(carried) = parse(text) else {
-        ignore(HEADER);
+        ignore(&HEADER);
         return None;
     };
     (carried.trace_id.is_some() || carried.is_sampled.is_some()).then_some(carried)
@@ -46,6 +46,7 @@ pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> String {
     let id = trace.trace_id.hex(Size::Sixteen);
     let (time, unique) = id.split_at_checked(8).unwrap_or_default();
     let sampled = if trace.is_sampled { "1" } else { "0" };
-    set(headers, HEADER, &format!("Root=1-{time}-{unique};Parent={};Sampled={sampled}", trace.span_id.hex()));
+    let span = trace.span_id.hex();
+    set(headers, HEADER, ["Root=1-", time, "-", unique, ";Parent=", &span, ";Sampled=", sampled].concat());
     id
 }

@@ -1,6 +1,6 @@
 //! [B3](https://github.com/openzipkin/b3-propagation), in several headers or in one.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use super::{
     carried::{Carried, ignore, only, set},
@@ -8,23 +8,23 @@ use super::{
 };
 use crate::ids::{Size, SpanId, TraceId, from_hex, span_from_hex};
 
-const SINGLE: &str = "b3";
-const TRACE_ID: &str = "x-b3-traceid";
-const SPAN_ID: &str = "x-b3-spanid";
-const PARENT_ID: &str = "x-b3-parentspanid";
-const SAMPLED: &str = "x-b3-sampled";
-const FLAGS: &str = "x-b3-flags";
+const SINGLE: HeaderName = HeaderName::from_static("b3");
+const TRACE_ID: HeaderName = HeaderName::from_static("x-b3-traceid");
+const SPAN_ID: HeaderName = HeaderName::from_static("x-b3-spanid");
+const PARENT_ID: HeaderName = HeaderName::from_static("x-b3-parentspanid");
+const SAMPLED: HeaderName = HeaderName::from_static("x-b3-sampled");
+const FLAGS: HeaderName = HeaderName::from_static("x-b3-flags");
 
 /// What the single header says counts before what the others say.
 pub(super) fn extract(headers: &HeaderMap) -> Option<Carried> {
-    let is_multi = [TRACE_ID, SPAN_ID, PARENT_ID, SAMPLED, FLAGS].iter().any(|name| headers.contains_key(*name));
+    let is_multi = [TRACE_ID, SPAN_ID, PARENT_ID, SAMPLED, FLAGS].iter().any(|name| headers.contains_key(name));
     let single = single_header(headers);
     if single.is_none() && !is_multi {
         return None;
     }
     let single = single.map(|text| {
         parse(text).unwrap_or_else(|| {
-            ignore(SINGLE);
+            ignore(&SINGLE);
             Carried { is_single: true, ..Carried::default() }
         })
     });
@@ -43,8 +43,8 @@ pub(super) fn extract(headers: &HeaderMap) -> Option<Carried> {
 
 /// `b3`, which may also travel in `tracestate`.
 fn single_header(headers: &HeaderMap) -> Option<&str> {
-    if headers.contains_key(SINGLE) {
-        return only(headers, SINGLE);
+    if headers.contains_key(&SINGLE) {
+        return only(headers, &SINGLE);
     }
     let mut states = headers.get_all("tracestate").into_iter().filter_map(|value| value.to_str().ok());
     states.find_map(|state| state.strip_prefix("b3=").filter(|text| !text.is_empty()))
@@ -87,25 +87,25 @@ fn sample(carried: &mut Carried, sampled: &str) {
 /// What several headers say. If one of the ids is none, none of them counts.
 fn multi(headers: &HeaderMap) -> Carried {
     let mut carried = Carried::default();
-    match only(headers, SAMPLED) {
+    match only(headers, &SAMPLED) {
         Some("1" | "true") => carried.is_sampled = Some(true),
         Some("0" | "false") => carried.is_sampled = Some(false),
-        Some(_) => ignore(SAMPLED),
+        Some(_) => ignore(&SAMPLED),
         None => {}
     }
-    match only(headers, FLAGS) {
+    match only(headers, &FLAGS) {
         Some("1") => (carried.is_sampled, carried.is_debug) = (Some(true), true),
-        Some(_) => ignore(FLAGS),
+        Some(_) => ignore(&FLAGS),
         None => {}
     }
-    let trace = only(headers, TRACE_ID).map(trace_id);
-    let span = only(headers, SPAN_ID).map(id);
-    let parent = only(headers, PARENT_ID).map(id);
+    let trace = only(headers, &TRACE_ID).map(trace_id);
+    let span = only(headers, &SPAN_ID).map(id);
+    let parent = only(headers, &PARENT_ID).map(id);
     match (trace.unwrap_or(Some(None)), span.unwrap_or(Some(None)), parent.unwrap_or(Some(None))) {
         (Some(trace), Some(span), Some(parent)) => {
             (carried.trace_id, carried.span_id, carried.parent_id) = (trace, span, parent);
         }
-        _ => ignore(TRACE_ID),
+        _ => ignore(&TRACE_ID),
     }
     carried
 }
@@ -126,10 +126,10 @@ fn id(text: &str) -> Option<Option<SpanId>> {
 
 pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> String {
     let id = trace.trace_id.hex(trace.trace_id.size(Size::Sixteen));
-    set(headers, TRACE_ID, &id);
-    set(headers, SPAN_ID, &trace.span_id.hex());
+    set(headers, TRACE_ID, id.clone());
+    set(headers, SPAN_ID, trace.span_id.hex());
     if let Some(parent) = trace.parent_id {
-        set(headers, PARENT_ID, &parent.hex());
+        set(headers, PARENT_ID, parent.hex());
     }
     if trace.is_debug {
         set(headers, FLAGS, "1");
@@ -146,7 +146,9 @@ pub(super) fn inject_single(headers: &mut HeaderMap, trace: &Injected<'_>) -> St
         (false, true) => "1",
         (false, false) => "0",
     };
-    let parent = trace.parent_id.map(|parent| format!("-{}", parent.hex())).unwrap_or_default();
-    set(headers, SINGLE, &format!("{id}-{}-{sampled}{parent}", trace.span_id.hex()));
+    let parent = trace.parent_id.map(SpanId::hex);
+    let dash = if parent.is_some() { "-" } else { "" };
+    let span = trace.span_id.hex();
+    set(headers, SINGLE, [&*id, "-", &span, "-", sampled, dash, &parent.unwrap_or_default()].concat());
     id
 }

@@ -1,6 +1,6 @@
 //! `x-datadog-*`: decimal numbers of 64 bits.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use super::{
     carried::{Carried, ignore, only, set},
@@ -8,23 +8,23 @@ use super::{
 };
 use crate::ids::{SpanId, TraceId, from_decimal};
 
-const TRACE_ID: &str = "x-datadog-trace-id";
-const PARENT_ID: &str = "x-datadog-parent-id";
-const PRIORITY: &str = "x-datadog-sampling-priority";
+const TRACE_ID: HeaderName = HeaderName::from_static("x-datadog-trace-id");
+const PARENT_ID: HeaderName = HeaderName::from_static("x-datadog-parent-id");
+const PRIORITY: HeaderName = HeaderName::from_static("x-datadog-sampling-priority");
 
 pub(super) fn extract(headers: &HeaderMap) -> Option<Carried> {
-    let is_sampled = match only(headers, PRIORITY) {
+    let is_sampled = match only(headers, &PRIORITY) {
         Some("1" | "2") => Some(true),
         Some("0" | "-1") => Some(false),
         Some(_) => {
-            ignore(PRIORITY);
+            ignore(&PRIORITY);
             return None;
         }
         None => None,
     };
-    let trace_id = number(headers, TRACE_ID).and_then(|bits| TraceId::received(bits, size(bits)));
+    let trace_id = number(headers, &TRACE_ID).and_then(|bits| TraceId::received(bits, size(bits)));
     // What does not fit into a span's id is cut off at the front.
-    let parent = number(headers, PARENT_ID).and_then(|bits| SpanId::new((bits & u128::from(u64::MAX)) as u64));
+    let parent = number(headers, &PARENT_ID).and_then(|bits| SpanId::new((bits & u128::from(u64::MAX)) as u64));
     if trace_id.is_none() && is_sampled.is_none() {
         return None;
     }
@@ -32,7 +32,7 @@ pub(super) fn extract(headers: &HeaderMap) -> Option<Carried> {
     Some(Carried { trace_id, span_id: parent.filter(|_| trace_id.is_some()), is_sampled, ..Carried::default() })
 }
 
-fn number(headers: &HeaderMap, name: &str) -> Option<u128> {
+fn number(headers: &HeaderMap, name: &HeaderName) -> Option<u128> {
     let number = from_decimal(only(headers, name)?.trim_matches([' ', '\t']));
     if number.is_none() {
         ignore(name);
@@ -47,8 +47,8 @@ fn size(bits: u128) -> u8 {
 
 pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> String {
     let id = trace.trace_id.low().to_string();
-    set(headers, TRACE_ID, &id);
-    set(headers, PARENT_ID, &trace.span_id.bits().to_string());
+    set(headers, TRACE_ID, id.clone());
+    set(headers, PARENT_ID, trace.span_id.bits().to_string());
     set(headers, PRIORITY, if trace.is_sampled { "1" } else { "0" });
     id
 }

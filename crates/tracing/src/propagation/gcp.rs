@@ -1,6 +1,6 @@
 //! `X-Cloud-Trace-Context` of [Google Cloud](https://cloud.google.com/trace/docs/trace-context#legacy-http-header).
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use super::{
     carried::{Carried, ignore, only, set},
@@ -8,12 +8,12 @@ use super::{
 };
 use crate::ids::{Size, SpanId, TraceId, from_decimal, from_hex};
 
-const HEADER: &str = "x-cloud-trace-context";
+const HEADER: HeaderName = HeaderName::from_static("x-cloud-trace-context");
 
 pub(super) fn extract(headers: &HeaderMap) -> Option<Carried> {
-    let carried = parse(only(headers, HEADER)?);
+    let carried = parse(only(headers, &HEADER)?);
     if carried.is_none() {
-        ignore(HEADER);
+        ignore(&HEADER);
     }
     carried
 }
@@ -43,6 +43,6 @@ fn parse(text: &str) -> Option<Carried> {
 pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> String {
     let id = trace.trace_id.hex(Size::Sixteen);
     let flag = if trace.is_sampled { "1" } else { "0" };
-    set(headers, HEADER, &format!("{id}/{};o={flag}", trace.span_id.bits()));
+    set(headers, HEADER, format!("{id}/{};o={flag}", trace.span_id.bits()));
     id
 }

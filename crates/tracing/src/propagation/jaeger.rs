@@ -1,6 +1,6 @@
 //! `uber-trace-id` of [Jaeger](https://www.jaegertracing.io/docs/1.29/client-libraries/#propagation-format).
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use super::{
     baggage,
@@ -9,13 +9,13 @@ use super::{
 };
 use crate::ids::{Size, TraceId, from_hex, span_from_hex};
 
-const HEADER: &str = "uber-trace-id";
+const HEADER: HeaderName = HeaderName::from_static("uber-trace-id");
 const BAGGAGE: &str = "uberctx-";
 
 pub(super) fn extract(headers: &HeaderMap) -> Option<Carried> {
-    let text = only(headers, HEADER).filter(|text| !text.is_empty())?;
+    let text = only(headers, &HEADER).filter(|text| !text.is_empty())?;
     let Some(carried) = parse(text) else {
-        ignore(HEADER);
+        ignore(&HEADER);
         return None;
     };
     Some(Carried { baggage: baggage::extract(headers, BAGGAGE), ..carried })
@@ -47,7 +47,7 @@ pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> String {
     let id = trace.trace_id.hex(trace.trace_id.size(Size::Sixteen));
     let parent = trace.parent_id.map_or_else(|| "0".to_owned(), |parent| parent.hex());
     let flags = if trace.is_sampled { "01" } else { "00" };
-    set(headers, HEADER, &format!("{id}:{}:{parent}:{flags}", trace.span_id.hex()));
+    set(headers, HEADER, [&*id, ":", &trace.span_id.hex(), ":", &parent, ":", flags].concat());
     baggage::inject(headers, BAGGAGE, trace.baggage);
     id
 }

@@ -100,6 +100,9 @@ impl Propagation {
 
     /// What a request's headers say, in the first format that is found.
     pub fn read(&self, headers: &HeaderMap) -> Extracted {
+        if !headers.keys().any(carried::may_carry) {
+            return Extracted::default();
+        }
         let found = self.extract.iter().find_map(|format| Some((format.extract(headers)?, *format)));
         found.map_or_else(Extracted::default, |(carried, format)| Extracted { carried, format: Some(format) })
     }

@@ -1,6 +1,6 @@
 //! `traceparent`, [W3C Trace Context](https://www.w3.org/TR/trace-context/), version 00.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use super::{
     carried::{Carried, ignore, only, set},
@@ -8,13 +8,13 @@ use super::{
 };
 use crate::ids::{Size, SpanId, TraceId, from_hex};
 
-const TRACEPARENT: &str = "traceparent";
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 pub(super) fn extract(headers: &HeaderMap) -> Option<Carried> {
-    let text = only(headers, TRACEPARENT).filter(|text| !text.is_empty())?;
+    let text = only(headers, &TRACEPARENT).filter(|text| !text.is_empty())?;
     let carried = parse(text);
     if carried.is_none() {
-        ignore(TRACEPARENT);
+        ignore(&TRACEPARENT);
     }
     carried
 }
@@ -37,6 +37,6 @@ fn parse(text: &str) -> Option<Carried> {
 pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> String {
     let id = trace.trace_id.hex(Size::Sixteen);
     let flags = if trace.is_sampled { "01" } else { "00" };
-    set(headers, TRACEPARENT, &format!("00-{id}-{}-{flags}", trace.span_id.hex()));
+    set(headers, TRACEPARENT, ["00-", &*id, "-", &trace.span_id.hex(), "-", flags].concat());
     id
 }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     begun::{Begun, Noted},
     collector::{Collector, Timeouts},
-    ids::{SpanId, TraceId},
+    ids::{Size, SpanId, TraceId},
     layer::{Live, TracedLayer, Tracer},
     opentelemetry::milliseconds,
     propagation::{Injected, Propagation},
@@ -151,8 +151,7 @@ pub(super) struct Traced {
 
 impl Traced {
     pub(super) fn trace_id(&self) -> String {
-        let id = self.begun.trace_id;
-        if self.is_short { format!("{:016x}", id.low()) } else { format!("{:032x}", id.bits()) }
+        self.begun.trace_id.hex(if self.is_short { Size::Eight } else { Size::Sixteen })
     }
 }
 
