@@ -4,7 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 use serde_json::json;
-use towergate_tests::{Gateway, Port, Request, Script, Setup, Upstream, proxying, proxying_to};
+use towergate_tests::{
+    Authority, Gateway, Port, Request, SOON, Script, Setup, TlsFront, Upstream, eventually, proxying, proxying_to,
+};
 
 use crate::collector::{batches, collector, hex, named, parent, spans, spans_of, value};
 
@@ -243,6 +245,29 @@ fn what_was_queued_is_sent_before_the_gateway_ends() {
     assert_eq!(spans(&collector).len(), 0, "a batch waits for ten minutes");
     assert!(gateway.terminate().status.success());
     assert_eq!(spans(&collector).iter().filter(|span| span.name == "kong").count(), 20);
+}
+
+/// Whom the system trusts decides whom spans are given to; `SSL_CERT_FILE` stands for the system here.
+#[test]
+fn a_collector_over_tls_is_checked() {
+    let (upstream, collector, authority) = (Upstream::echo(), collector(), Authority::new("collectors"));
+    let front = TlsFront::new(&collector, &authority.issue(&["localhost"]), None);
+    let plugin = format!(
+        "plugins:\n- {{name: opentelemetry, config: {{traces_endpoint: \"{}/v1/traces\", sampling_rate: 1}}}}\n",
+        front.url("localhost")
+    );
+    let document = proxying(&upstream) + &plugin;
+    let stranger = all(&document).start();
+    assert_eq!(stranger.get("/").status, 200);
+    eventually(SOON, || stranger.log().contains("handler could not process entries: failed to send request"));
+    assert!(spans(&collector).is_empty());
+
+    let folder = tempfile::tempdir().unwrap();
+    let trusted = folder.path().join("collectors.pem");
+    std::fs::write(&trusted, &authority.pem).unwrap();
+    let friend = all(&document).environment("SSL_CERT_FILE", &trusted.to_string_lossy()).start();
+    assert_eq!(friend.get("/").status, 200);
+    assert_eq!(spans_of(&collector, 3).len(), 3);
 }
 
 #[test]
