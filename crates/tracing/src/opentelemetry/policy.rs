@@ -196,7 +196,7 @@ impl Tracer for OpenTelemetryTracer {
             None => None,
         };
         let noted = begun.is_none().then(|| Noted::following(&cx, head));
-        Some(TracedRequest { cx, slot: self.slot.clone(), begun, late: noted, status: 0, answered: None })
+        Some(TracedRequest { cx, slot: self.slot.clone(), begun, late: noted, status: 0 })
     }
 }
 
@@ -210,13 +210,11 @@ pub struct TracedRequest {
     /// What is noted of it in that case.
     late: Option<Noted>,
     status: u16,
-    answered: Option<Instant>,
 }
 
 impl Live for TracedRequest {
     fn answered(&mut self, head: &mut response::Parts) {
         self.status = head.status.as_u16();
-        self.answered = Some(Instant::now());
         let Some(policy) = self.slot.policy(&self.cx) else { return };
         if self.begun.is_none() {
             self.begun = Some(policy.begin_late(&self.cx));

@@ -24,6 +24,9 @@ use crate::{
     propagation::{Injected, Propagation},
 };
 
+/// What nginx calls a request whose client did not wait for the answer.
+const CLIENT_CLOSED: u16 = 499;
+
 /// Sends spans to Zipkin, and passes traces on: the policy of the plugin `zipkin`.
 #[derive(Debug)]
 pub struct Zipkin {
@@ -188,7 +191,7 @@ impl Tracer for ZipkinTracer {
             None => None,
         };
         let late = traced.is_none().then(|| Noted::following(&cx, head));
-        Some(ZipkinRequest { cx, slot: self.slot.clone(), traced, late, status: 0, answered: None })
+        Some(ZipkinRequest { cx, slot: self.slot.clone(), traced, late, status: CLIENT_CLOSED, answered: None })
     }
 }
 

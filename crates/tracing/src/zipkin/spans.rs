@@ -16,7 +16,7 @@ use crate::{begun::Noted, clock::Clock, ids::SpanId};
 
 /// How a request ended.
 pub(super) struct Over {
-    /// The status of its response; 0 if it never had one.
+    /// The status of its response; 499 if its client went away before.
     pub(super) status: u16,
     /// When the response had its head.
     pub(super) answered: Instant,
@@ -62,9 +62,7 @@ impl Account<'_> {
         for (name, value) in &self.traced.tags {
             span.tag(name, value.as_str());
         }
-        if self.over.status != 0 {
-            span.tag("http.status_code", self.over.status.to_string());
-        }
+        span.tag("http.status_code", self.over.status.to_string());
         if let Some(consumer) = cx.consumer() {
             span.tag("kong.consumer", consumer.id.to_string());
         }
