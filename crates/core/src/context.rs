@@ -19,7 +19,9 @@ use crate::{
     records::Records,
     reply::{Pages, Reply},
     request_id::RequestId,
+    retry::RetryRules,
     route::{Route, Service},
+    service_override::{OtherWay, ServiceOverride},
     spans::Spans,
     timing::Timing,
     trace::{Trace, Traces},
@@ -81,6 +83,11 @@ pub struct Context {
     proxied: AtomicBool,
     fault: OnceLock<Fault>,
     gate: OnceLock<Box<dyn Gate>>,
+    retries: OnceLock<Arc<RetryRules>>,
+    /// The place of a way among the plan's; beyond them for none.
+    overridden: AtomicUsize,
+    upstream_path: OnceLock<String>,
+    other_path: OnceLock<String>,
 }
 
 impl Context {
@@ -114,6 +121,10 @@ impl Context {
             proxied: AtomicBool::new(false),
             fault: OnceLock::new(),
             gate: OnceLock::new(),
+            retries: OnceLock::new(),
+            overridden: AtomicUsize::new(usize::MAX),
+            upstream_path: OnceLock::new(),
+            other_path: OnceLock::new(),
         }
     }
 
@@ -312,6 +323,51 @@ impl Context {
     /// Who has a say in which targets are tried.
     pub fn gate(&self) -> Option<&dyn Gate> {
         self.gate.get().map(|gate| &**gate)
+    }
+
+    /// Says when and how attempts are repeated; the first one counts, and `false` means that another was.
+    pub fn set_retries(&self, rules: Arc<RetryRules>) -> bool {
+        self.retries.set(rules).is_ok()
+    }
+
+    /// When and how attempts are repeated, if somebody has said so.
+    pub fn retries(&self) -> Option<&RetryRules> {
+        self.retries.get().map(|rules| &**rules)
+    }
+
+    /// The way to this other place, if the request's plan has it.
+    pub fn other_way(&self, to: &ServiceOverride) -> Option<&OtherWay> {
+        self.plan()?.overrides.iter().find(|way| way.to == *to)
+    }
+
+    /// Sends the request to another place than its route's service; the last one to do so counts, as in
+    /// Kong. `false` means that the request's plan has no way there, and nothing is changed.
+    pub fn override_service(&self, to: &ServiceOverride) -> bool {
+        let place = self.plan().and_then(|plan| plan.overrides.iter().position(|way| way.to == *to));
+        if let Some(place) = place {
+            self.overridden.store(place, Ordering::Relaxed);
+        }
+        place.is_some()
+    }
+
+    /// Where the request goes instead of to its route's service.
+    pub fn overridden(&self) -> Option<&OtherWay> {
+        self.plan()?.overrides.get(self.overridden.load(Ordering::Relaxed))
+    }
+
+    /// Sets the path to ask the upstream for, escaped, without the query, in place of the one that the
+    /// router found; the first one counts.
+    pub fn set_upstream_path(&self, path: impl Into<String>) {
+        let _ = self.upstream_path.set(path.into());
+    }
+
+    /// The path to ask the upstream for, escaped, without the query.
+    pub fn upstream_path(&self) -> &str {
+        let of_other = || {
+            let path = self.overridden()?.path.as_ref()?;
+            Some(self.other_path.get_or_init(|| path(&self.matched)))
+        };
+        self.upstream_path.get().or_else(of_other).unwrap_or(&self.matched.upstream_path)
     }
 }
 

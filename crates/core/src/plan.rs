@@ -13,6 +13,7 @@ use crate::{
     reply::Pages,
     route::{Route, Service},
     secrets::Secrets,
+    service_override::OtherWay,
 };
 
 /// The policy of a wrapping plugin, whatever its type.
@@ -47,6 +48,8 @@ pub struct Plan {
     pub pages: Arc<Pages>,
     /// What the proxying service needs to reach the service, made by it.
     pub destination: Option<Arc<Policy>>,
+    /// Where its plugins may send requests instead of to its service.
+    pub overrides: Vec<OtherWay>,
     /// The entities of the configuration as people see them.
     pub entities: Option<Arc<dyn Entities>>,
 }

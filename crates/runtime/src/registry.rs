@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use towergate_config::{Catalog, PluginLookup, PluginSchema, entities::Certificate};
-use towergate_core::{CredentialKind, Env, Guard, Observe, Plugin, PluginError, Policy, Shared, Task, Wrap};
+use towergate_core::{
+    CredentialKind, Env, Guard, Observe, Plugin, PluginError, Policy, ServiceOverride, Shared, Task, Wrap,
+};
 use towergate_schema::{Check, Path, Problem, RecordSchema, is_reference};
 use towergate_tls::Authority;
 
@@ -61,12 +63,15 @@ pub struct Built {
     pub(crate) policy: BuiltPolicy,
     pub(crate) background: Arc<dyn Fn() -> Option<Task> + Send + Sync>,
     pub(crate) state: Arc<dyn Fn() -> Option<Value> + Send + Sync>,
+    /// Where it may send requests instead of to their service.
+    pub(crate) overrides: Arc<[ServiceOverride]>,
 }
 
 impl Built {
     fn new<P: Plugin>(plugin: &Arc<P>, policy: BuiltPolicy) -> Self {
-        let (beside, seen) = (plugin.clone(), plugin.clone());
-        Self { policy, background: Arc::new(move || beside.background()), state: Arc::new(move || seen.state()) }
+        let (beside, seen, overrides) = (plugin.clone(), plugin.clone(), plugin.overrides().into());
+        let (background, state) = (Arc::new(move || beside.background()), Arc::new(move || seen.state()));
+        Self { policy, background, state, overrides }
     }
 }
 

@@ -64,7 +64,11 @@ impl Stages {
             plan.response_turns = Some((0..order.len()).filter_map(turn).collect());
         }
         plan.guards = choices;
-        plan.wraps = self.wraps.iter().map(|scopes| scopes.choice(route, service)).collect();
+        let wraps: Vec<_> = self.wraps.iter().map(|scopes| scopes.choice(route, service)).collect();
+        // What has no place does not apply either: without a wrapping plugin, as on most of very many routes, no memory
+        // is taken for them, nor read for a request.
+        let used = wraps.iter().rposition(Option::is_some).map_or(0, |last| last.saturating_add(1));
+        plan.wraps = wraps.into_iter().take(used).collect();
         plan.memos = Memos::new(plan.wraps.len());
         plan.observers = self.observers.iter().filter_map(|scopes| scopes.choice(route, service)).collect();
         plan.secrets = self.secrets.clone();

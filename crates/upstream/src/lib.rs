@@ -30,6 +30,12 @@
 //! sent once more whatever its method.
 //! What became of the attempts is kept as [`Tries`](towergate_core::Tries) for those who ask for [`Records`](towergate_core::Records).
 //!
+//! A request may bring rules of its own ([`RetryRules`](towergate_core::RetryRules), the plugin `retry`):
+//! answers that count as failures, other methods, pauses between attempts, a limit for each and for all
+//! together, a budget, and a second attempt beside one that takes too long. Then all of the above holds
+//! as far as they say nothing else. An attempt that was given up because another was faster is not among
+//! the tries.
+//!
 //! A request may bring a [`Gate`](towergate_core::Gate) in its context (a circuit breaker per target
 //! does): it is asked about each target picked, told of each attempt, and words the answer if it
 //! lets none be tried. Why the gateway answered a request itself stands in the context as its
@@ -117,7 +123,10 @@
 //! ```
 
 mod answer;
+mod attempts;
+mod chosen;
 mod connection;
+mod connections;
 mod counted;
 mod destination;
 mod destinations;
@@ -132,6 +141,7 @@ mod probe;
 mod proxy;
 mod request_body;
 mod resolve;
+mod retry;
 mod settings;
 mod text;
 mod tls;
@@ -140,6 +150,7 @@ mod tunnel;
 mod watch;
 mod websocket;
 
+pub use connections::{ConnectionSnapshot, ConnectionStats, Connections};
 pub use destinations::Destinations;
 pub use error::{Error, Side};
 pub use proxy::{Proxy, ProxyFuture};
