@@ -106,7 +106,7 @@ plugins! {
             towergate_logging::Loggly,
             towergate_logging::Syslog,
         ],
-        outer: [towergate_metrics::Prometheus],
+        outer: [towergate_tracing::Zipkin, towergate_tracing::OpenTelemetry, towergate_metrics::Prometheus],
         guard: [
             towergate_correlation::CorrelationId,
             towergate_bot_detection::BotDetection,

@@ -105,7 +105,6 @@ const NOT_YET: &[&str] = &[
     "grpc-web",
     "ldap-auth",
     "oauth2",
-    "opentelemetry",
     "post-function",
     "pre-function",
     "proxy-cache",
@@ -113,7 +112,6 @@ const NOT_YET: &[&str] = &[
     "response-transformer",
     "session",
     "standard-webhooks",
-    "zipkin",
 ];
 
 impl Registry {
