@@ -26,7 +26,7 @@ impl PluginTimes {
         // Nobody else counts here, so that a number that two have seen does no harm.
         let turn = self.requests.load(Relaxed);
         self.requests.store(turn.wrapping_add(1), Relaxed);
-        let is_timed = turn % ONE_OF == 0;
+        let is_timed = turn.is_multiple_of(ONE_OF);
         if is_timed {
             cx.spans.ask();
         }

@@ -7,7 +7,6 @@ mod shipped;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use towergate_tests::{Connection, Gateway, Port, Prometheus, Request, Upstream, eventually, promtool, proxying};
 
 use scene::Scene;
