@@ -153,6 +153,7 @@ where
                 GuardFuture::refused(reply, cx, guards)
             }
             Stop::Passed if limit::is_kept(limit.as_ref(), &body) => {
+                cx.records.keep_request(&head.headers);
                 let future = self.inner.call(Request::from_parts(head, GuardBody::inner(body)));
                 GuardFuture { state: State::Inner { future }, cx, guards }
             }
@@ -232,7 +233,10 @@ where
     let (mut head, mut body) = request.into_parts();
     loop {
         let turn = match stop {
-            Stop::Passed => return limit::call(inner, Request::from_parts(head, body), limit).await,
+            Stop::Passed => {
+                cx.records.keep_request(&head.headers);
+                return limit::call(inner, Request::from_parts(head, body), limit).await;
+            }
             Stop::Refused(reply) => {
                 cx.keep_refused(head.headers);
                 return Err(reply);

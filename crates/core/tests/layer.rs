@@ -278,3 +278,21 @@ async fn when_each_guard_ran_is_recorded_for_those_who_ask() {
         assert!(spans.iter().all(|span| span.ended.is_some()));
     }
 }
+
+#[tokio::test]
+async fn the_headers_that_guards_left_are_kept_for_those_who_ask() {
+    for is_asked in [false, true] {
+        let (mut head, body) =
+            Request::builder().header("x-a", "1").body(Full::<Bytes>::default()).unwrap().into_parts();
+        let plan = Arc::new(plan(vec![everybody("a", Mark("a", pass))]));
+        let cx = Arc::new(Context::new(Client::default(), &head, Timing::start(), Some(plan)));
+        if is_asked {
+            cx.records.ask();
+        }
+        head.extensions.insert(cx.clone());
+        let service = GuardLayer::from_plan().layer(Inner::default().service());
+        service.oneshot(Request::from_parts(head, body)).await.unwrap();
+        let kept = cx.request_headers().map(|headers| headers["x-a"].clone());
+        assert_eq!(kept, is_asked.then_some(HeaderValue::from_static("1")));
+    }
+}

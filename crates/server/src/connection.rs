@@ -50,6 +50,7 @@ impl<S> Connection<S> {
             trusted: self.is_trusted,
             scheme: self.origin.scheme,
             server_name: self.origin.server_name.clone(),
+            session: self.origin.session,
             certificate: self.origin.certificate.clone(),
             connection: self.origin.number,
             connection_requests,
