@@ -96,7 +96,7 @@ macro_rules! logged {
 plugins! {
     /// The plugins of the `towergate` binary.
     pub struct Bundled {
-        outer: [towergate_metrics::Prometheus],
+        outer: [towergate_tracing::Zipkin, towergate_tracing::OpenTelemetry, towergate_metrics::Prometheus],
         guard: [
             towergate_correlation::CorrelationId,
             towergate_bot_detection::BotDetection,

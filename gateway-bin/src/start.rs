@@ -132,6 +132,7 @@ impl Gateway {
             (proxy.addresses().first().copied(), admin.listeners.addresses().first().copied());
         let apis = [(Api::Admin, admin.tls.clone()), (Api::Status, status.tls.clone())];
         let registry = registry(&plugins, &settings);
+        registry.shared().introduce(wiring::node(&settings));
         let warnings = [missing(&registry, &settings), tls::warnings(&settings, offered.as_ref())];
         for warning in settings.warnings().iter().chain(warnings.iter().flatten()).chain(&first.warnings) {
             tracing::warn!("{warning}");
@@ -358,7 +359,7 @@ fn told(
     access: Access,
     audit: AuditLog,
 ) -> Arc<Admin> {
-    let (control, node_id) = (control.clone(), settings.node_id.unwrap_or_else(uuid::Uuid::new_v4));
+    let (control, node_id) = (control.clone(), control.registry().shared().node().id);
     let Counted { stats, upstreams, trust, recorded } = counted;
     let connections = (stats.clone(), upstreams);
     let kept = (control.clone(), configured.store().clone());

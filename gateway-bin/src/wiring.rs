@@ -16,7 +16,7 @@ use towergate_config::{
     Config, Settings,
     settings::{self, Listener, ResponseHeaders, SoKeepalive},
 };
-use towergate_core::{Balancing, Form, Pages, Policy, Service, UpstreamHealth};
+use towergate_core::{Balancing, Form, Instrumentations, Node, Pages, Policy, Service, UpstreamHealth};
 use towergate_dns::Client;
 use towergate_runtime::{Base, CompileProblem, LoadError, Registry, TargetName, compile};
 use towergate_server::{Http2, Keepalive, Limits, Listen, RealIp, RealIpSource, ServerConfig, Timeouts, Tokens};
@@ -210,6 +210,20 @@ pub(crate) fn dns(settings: &Settings) -> Result<towergate_dns::Settings, String
         cache_size: dns.cache_size,
         ..towergate_dns::Settings::default()
     })
+}
+
+/// What the gateway tells its plugins about itself. Without a `node_id` it makes one up.
+pub(crate) fn node(settings: &Settings) -> Node {
+    let tracing = &settings.tracing;
+    let tracing = Instrumentations {
+        request: tracing.is_on(),
+        router: tracing.has("router"),
+        plugin_access: tracing.has("plugin_access"),
+        plugin_header_filter: tracing.has("plugin_header_filter"),
+        balancer: tracing.has("balancer"),
+        sampling_rate: tracing.sampling_rate,
+    };
+    Node { id: settings.node_id.unwrap_or_else(Uuid::new_v4), version: towergate_admin::KONG_VERSION, tracing }
 }
 
 /// How the gateway writes its own answers.

@@ -16,6 +16,7 @@ mod listen;
 mod problem;
 mod resolve;
 mod tls;
+mod tracing;
 mod value;
 
 use std::num::NonZeroUsize;
@@ -32,6 +33,7 @@ pub use headers::{ResponseHeaders, UpstreamHeaders};
 pub use listen::{Listener, Protocol, SoKeepalive, parse as parse_listeners};
 pub use problem::{Origin, Problem, Problems};
 pub use tls::{CipherSuite, Tls, TlsVersion, UpstreamTls};
+pub use tracing::Tracing;
 
 use crate::source::{self, ReadError, Source};
 use crate::vault::Environment;
@@ -126,6 +128,8 @@ pub struct Settings {
     /// Whether latencies are shown under the name they had in Kong 2.x, too (`kong_latency`). Ours.
     /// Default `false`.
     pub prometheus_legacy_latency: bool,
+    /// What becomes of traces.
+    pub tracing: Tracing,
     /// Name resolution.
     pub dns: Dns,
     /// How many headers and arguments are looked at.

@@ -109,7 +109,6 @@ const NOT_YET: &[&str] = &[
     "ldap-auth",
     "loggly",
     "oauth2",
-    "opentelemetry",
     "post-function",
     "pre-function",
     "proxy-cache",
@@ -121,7 +120,6 @@ const NOT_YET: &[&str] = &[
     "syslog",
     "tcp-log",
     "udp-log",
-    "zipkin",
 ];
 
 impl Registry {

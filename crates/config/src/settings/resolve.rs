@@ -15,7 +15,7 @@ use super::problem::{Origin, Problem};
 use super::value::{list, number, size, switch, time};
 use super::{
     Dns, ErrorTemplates, Http2, Keepalive, Listener, ListenerTls, Log, LogLevel, Logs, Maxima, Protocol, RouterFlavor,
-    Settings, Tls, UpstreamTls, admin, compression, database, headers, later, listen, tls,
+    Settings, Tls, UpstreamTls, admin, compression, database, headers, later, listen, tls, tracing,
 };
 
 /// All settings; problems are added to `problems` and their settings left at something harmless.
@@ -71,6 +71,7 @@ pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Setti
         keeping: database::keeping(&from),
         allow_debug_header: from.switch("allow_debug_header"),
         prometheus_legacy_latency: from.switch("prometheus_legacy_latency"),
+        tracing: tracing::tracing(&mut from),
         dns: from.dns(),
         max: from.maxima(),
         node_id: from.node_id(),
@@ -153,7 +154,7 @@ impl Resolver<'_> {
     }
 
     /// `other` when it was given and `name` was not.
-    fn alias(&self, name: &'static str, other: &'static str) -> &'static str {
+    pub(super) fn alias(&self, name: &'static str, other: &'static str) -> &'static str {
         if !self.gathered.is_given(name) && self.gathered.is_given(other) { other } else { name }
     }
 
