@@ -373,7 +373,8 @@ fn told(
     let (control, node_id) = (control.clone(), control.registry().shared().node().id);
     let Counted { stats, upstreams, trust, recorded } = counted;
     let connections = (stats.clone(), upstreams);
-    let metrics = Metrics::new(recorded, control.clone(), settings.clone(), connections, trust, node_id);
+    let kept = (control.clone(), configured.store().clone());
+    let metrics = Metrics::new(recorded, kept, settings.clone(), connections, trust, node_id);
     Arc::new(Admin {
         control,
         configured,

@@ -102,9 +102,15 @@ fn nodes_serve_on_while_their_postgres_is_gone_and_follow_when_it_is_back() {
         assert_eq!(status(&node), 201);
     }
     assert!(!node.log().contains(postgres::PASSWORD));
+    let is_reached = |value: u8| {
+        let page = node.ask_admin(&Request::get("/metrics")).text();
+        page.lines().any(|line| line == format!("kong_datastore_reachable {value}"))
+    };
+    assert!(is_reached(0));
     server.launch();
     import(&database.settings(), &answering(202));
     eventually(Duration::from_secs(20), || status(&node) == 202);
+    assert!(is_reached(1));
 }
 
 #[test]
