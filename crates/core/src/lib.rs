@@ -31,7 +31,8 @@ mod traffic;
 mod upstream_health;
 
 pub use balancing::{
-    ActiveChecks, Algorithm, Balancing, HashInput, HealthChecks, HealthRules, Probe, ProbeKind, Target,
+    ActiveChecks, Algorithm, Balancing, HashInput, HealthChecks, HealthRules, OutlierEjection, Probe, ProbeKind,
+    RequestLimit, Resilience, StickyCookie, Target,
 };
 pub use body::{Body, BodyTooLarge, BoxError, GuardBody};
 pub use client::{Client, PeerCertificate, Scheme};
