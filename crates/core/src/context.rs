@@ -1,11 +1,8 @@
 //! What the gateway knows about one request.
 
-use std::{
-    any::Any,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use bytes::Bytes;
@@ -19,12 +16,15 @@ use crate::{
     identity::{Identities, Identity},
     negotiate::Asker,
     plan::Plan,
+    records::Records,
     reply::{Pages, Reply},
     request_id::RequestId,
     retry::RetryRules,
     route::{Route, Service},
     service_override::{OtherWay, ServiceOverride},
+    spans::Spans,
     timing::Timing,
+    trace::{Trace, Traces},
     traffic::Traffic,
 };
 
@@ -56,6 +56,10 @@ pub struct Context {
     pub timing: Timing,
     /// How much went over the client's connection.
     pub traffic: Traffic,
+    /// What is kept for those who tell about it when it is over.
+    pub records: Records,
+    /// When the parts of its way ran.
+    pub spans: Spans,
     /// What the router found out about the path.
     pub matched: Matched,
     /// The host the client asked for, without port, lower case.
@@ -74,6 +78,7 @@ pub struct Context {
     checked: AtomicUsize,
     refused_headers: OnceLock<HeaderMap>,
     correlation_id: OnceLock<HeaderValue>,
+    traces: Traces,
     response_headers: Mutex<Vec<(HeaderName, HeaderValue)>>,
     proxied: AtomicBool,
     fault: OnceLock<Fault>,
@@ -83,7 +88,6 @@ pub struct Context {
     overridden: AtomicUsize,
     upstream_path: OnceLock<String>,
     other_path: OnceLock<String>,
-    upstream: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl Context {
@@ -98,6 +102,8 @@ impl Context {
             request_id: RequestId::random(),
             timing,
             traffic: Traffic::default(),
+            records: Records::default(),
+            spans: Spans::default(),
             matched: Matched::default(),
             host: String::new(),
             asker: Asker::of(head),
@@ -110,6 +116,7 @@ impl Context {
             checked: AtomicUsize::new(0),
             refused_headers: OnceLock::new(),
             correlation_id: OnceLock::new(),
+            traces: Traces::default(),
             response_headers: Mutex::new(Vec::new()),
             proxied: AtomicBool::new(false),
             fault: OnceLock::new(),
@@ -118,7 +125,6 @@ impl Context {
             overridden: AtomicUsize::new(usize::MAX),
             upstream_path: OnceLock::new(),
             other_path: OnceLock::new(),
-            upstream: OnceLock::new(),
         }
     }
 
@@ -229,6 +235,11 @@ impl Context {
         self.refused_headers.get()
     }
 
+    /// The headers of the request as the guards left them, if they are [kept](Records) or it was refused.
+    pub fn request_headers(&self) -> Option<&HeaderMap> {
+        self.records.request_headers().or_else(|| self.refused_headers())
+    }
+
     /// The consumer as it was known when the guard of this turn was looked up.
     pub(crate) fn consumer_before(&self, turn: usize) -> Option<&Consumer> {
         self.identities.before(turn)?.consumer(self.directory())
@@ -242,6 +253,21 @@ impl Context {
     /// Records the correlation id; the first one counts.
     pub fn correlate(&self, id: HeaderValue) {
         let _ = self.correlation_id.set(id);
+    }
+
+    /// The trace the request belongs to, once a tracing plugin knows it.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.traces.first()
+    }
+
+    /// The trace's id in each format of headers in which it goes upstream: the format's name and what it writes.
+    pub fn trace_formats(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.traces.formats()
+    }
+
+    /// Records the trace the request belongs to; the first one counts. Of a second one the formats are added.
+    pub fn record_trace(&self, trace: Trace) {
+        self.traces.record(trace);
     }
 
     /// Sets a header of the response to come, whoever makes it.
@@ -342,16 +368,6 @@ impl Context {
             Some(self.other_path.get_or_init(|| path(&self.matched)))
         };
         self.upstream_path.get().or_else(of_other).unwrap_or(&self.matched.upstream_path)
-    }
-
-    /// Keeps what the proxying service has to tell about its attempts (for logs and metrics).
-    pub fn record_upstream<T: Any + Send + Sync>(&self, facts: T) {
-        let _ = self.upstream.set(Box::new(facts));
-    }
-
-    /// What the proxying service told, if it is of this type.
-    pub fn upstream<T: Any>(&self) -> Option<&T> {
-        self.upstream.get()?.downcast_ref()
     }
 }
 

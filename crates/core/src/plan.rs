@@ -9,8 +9,10 @@ use crate::{
     entities::Entities,
     guard::Guard,
     memos::Memos,
+    observe::Observe,
     reply::Pages,
     route::{Route, Service},
+    secrets::Secrets,
     service_override::OtherWay,
 };
 
@@ -34,6 +36,12 @@ pub struct Plan {
     pub wraps: Vec<Option<Choice<Policy>>>,
     /// What the wrapping plugins have worked out for this plan, each at its slot.
     pub memos: Memos,
+    /// Who is told when a request is over, in the order of PRIORITY.
+    pub observers: Vec<Choice<dyn Observe>>,
+    /// Where clients send what proves who they are, on any route of the configuration.
+    pub secrets: Arc<Secrets>,
+    /// Whether one of its plugins may want to know when the parts of a request's way ran.
+    pub records_spans: bool,
     /// The consumers and credentials.
     pub directory: Arc<Directory>,
     /// How the gateway writes its own answers.

@@ -28,6 +28,9 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     /// The field of its configuration that lists the authorities (ids of `ca_certificates`) whom it
     /// trusts to say who clients are. With it, clients are asked for a certificate where it applies.
     const AUTHORITIES_FIELD: Option<&'static str> = None;
+    /// Whether it may ask when the parts of a request's way ran ([`Spans`](crate::Spans)). On the plans
+    /// it is part of, the end of routing is noted as well ([`Timing::routed`](crate::Timing::routed)).
+    const RECORDS_SPANS: bool = false;
     /// The configuration as written, defaults filled in.
     type Config;
 

@@ -25,7 +25,7 @@ mod watch;
 
 pub use base::Base;
 pub use compile::{Destinations, Runtime, TargetName, compile};
-pub use control::Control;
+pub use control::{Control, Prepared};
 pub use load::LoadError;
 pub use loads::report_load;
 pub use problem::CompileProblem;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use http::StatusCode;
 use towergate_balancer::Outcome;
-use towergate_core::Attempt;
+use towergate_core::{Attempt, Part, Tries};
 
 use crate::{
     chosen::{Affinity, Chosen, Kept, Tried},
@@ -12,7 +12,6 @@ use crate::{
     error::{Error, Kind},
     exchange::{Answered, Exchange},
     forward,
-    tries::Tries,
 };
 
 /// The answer, and what is left of the attempt that brought it.
@@ -27,7 +26,12 @@ impl Exchange<'_> {
         let mut failure = None;
         loop {
             let started = Instant::now();
-            let mut chosen = match destination.pick(&self.worker.resolver, &tried, started).await {
+            self.cx.spans.begin(|| Part::Attempt);
+            let picked = destination.pick(&self.worker.resolver, &tried, started).await;
+            if picked.is_err() {
+                self.cx.spans.end();
+            }
+            let mut chosen = match picked {
                 // A request that has been tried is told what became of that.
                 Err(error) if error.is_barred() => return Err(failure.unwrap_or(error)),
                 picked => picked?,
@@ -35,7 +39,10 @@ impl Exchange<'_> {
             let sent = if chosen.peer.was_asked_for { Instant::now() } else { started };
             self.cx.timing.mark_sent(sent);
             let result = self.attempt(destination, &chosen.peer, &target, sent).await;
-            tries.push(self.note(&chosen.peer, started, sent, &result));
+            self.cx.spans.end();
+            if self.cx.records.is_asked() {
+                tries.push(self.note(&chosen.peer, started, sent, &result));
+            }
             chosen.report(|| attempt(&result));
             match result {
                 Err(error) if left > 0 && self.may_repeat(&error) => {

@@ -112,6 +112,10 @@ impl Error {
         self
     }
 
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
     /// Whose side it was on.
     pub fn side(&self) -> Side {
         match self.kind {

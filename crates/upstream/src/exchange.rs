@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts, uri::Scheme};
 use http_body::Body as _;
-use towergate_core::{Body, Context, Service};
+use towergate_core::{Body, Context, Service, Tries, Try, TryState};
 use towergate_http1::{
     Spelling, Upgrade,
     client::{Length, Timeouts},
 };
 
 use crate::{
-    answer,
+    answer::{self, Arrived},
     chosen::Affinity,
     connection::{Connection, Received},
     counted::{self, Held},
@@ -24,7 +24,6 @@ use crate::{
     proxy::Worker,
     request_body::RequestBody,
     retry,
-    tries::{Tries, Try, TryState},
     tunnel::{self, Patience},
     websocket,
 };
@@ -45,10 +44,9 @@ pub(crate) struct Exchange<'a> {
 }
 
 /// A response whose body is still to be read.
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one, on the stack of its future")]
 pub(crate) enum Answered {
     /// And where its connection goes then.
-    Http1(Response<Received>, Berth),
+    Http1(Response<Arrived>, Berth),
     Http2(Response<http2::Answer>),
 }
 
@@ -99,7 +97,7 @@ impl<'a> Exchange<'a> {
             // Boxed: a request without such rules does not make room for them.
             Some(rules) => Box::pin(retry::attempts(&self, destination, rules, &mut tries, affinity)).await,
         };
-        self.cx.record_upstream(tries);
+        self.cx.records.keep_tries(tries);
         let (answered, kept) = result?;
         let held = Held { flight: kept.flight, permit };
         let now = Instant::now();
@@ -168,12 +166,12 @@ impl<'a> Exchange<'a> {
             match self.send(peer, target, connection).await {
                 Err(error) if error.is_unheard_close() && self.may_repeat(&error) => {
                     tracing::debug!(upstream = %peer.address, cause = %error, "Kept connection was closed");
+                    pool.was_stale();
                 }
                 result => return result.map(|response| Answered::Http1(response, berth)),
             }
         }
-        let mut connection = Connection::open(&berth.key, self.service.connect_timeout).await?;
-        connection.give_buffers(pool.buffers());
+        let connection = pool.open(&berth.key, self.service.connect_timeout).await?;
         self.send(peer, target, connection).await.map(|response| Answered::Http1(response, berth))
     }
 
@@ -212,12 +210,7 @@ impl<'a> Exchange<'a> {
         Ok(request)
     }
 
-    async fn send(
-        &self,
-        peer: &Peer<'_>,
-        target: &[&str],
-        connection: Connection,
-    ) -> Result<Response<Received>, Error> {
+    async fn send(&self, peer: &Peer<'_>, target: &[&str], connection: Connection) -> Result<Response<Arrived>, Error> {
         let spelling = self.head.extensions.get::<Spelling>();
         let host = self.host.as_ref().unwrap_or(&peer.host);
         let mut request = connection.request(&self.head.method, target, host, self.wish.is_some(), spelling);
@@ -227,7 +220,7 @@ impl<'a> Exchange<'a> {
         let length = forward::announced(&self.head.method, self.body.length(), said.framed);
         let timeouts = Timeouts { read: self.service.read_timeout, write: self.service.write_timeout };
         let response = request.send(length, self.body.feed(), timeouts).await?;
-        if self.is_answer(&response) { Ok(response) } else { Err(Error::new(Kind::BadResponse)) }
+        if self.is_answer(&response) { Ok(response.map(Arrived::from)) } else { Err(Error::new(Kind::BadResponse)) }
     }
 
     /// Whether this answers what was asked: no other protocol, and no coding of the transfer.
@@ -240,19 +233,24 @@ impl<'a> Exchange<'a> {
     }
 
     /// The upstream's response as the client gets it.
-    async fn pass_on(self, response: Response<Received>, berth: Berth, now: Instant, held: Held) -> Response<Body> {
-        let (mut head, received) = response.into_parts();
+    async fn pass_on(self, response: Response<Arrived>, berth: Berth, now: Instant, held: Held) -> Response<Body> {
+        let (mut head, arrived) = response.into_parts();
         head.version = Version::HTTP_11;
-        if let (true, Some(wish)) = (received.is_upgrade(), self.wish) {
-            websocket::pass_on(&mut head.headers, self.trailers);
-            let patience = Patience { idle: self.service.read_timeout, write: self.service.write_timeout };
-            let (id, tunnelled) = (self.cx.request_id, self.cx.traffic.tunnel());
-            tunnel::open(wish, received.upgrade(), patience, id, tunnelled, held);
-            return Response::from_parts(head, Body::Empty);
-        }
-        let framed = received.size_hint().exact();
+        let arrived = match (arrived.into_upgraded(), self.wish) {
+            (Ok(upgraded), Some(wish)) => {
+                websocket::pass_on(&mut head.headers, self.trailers);
+                let patience = Patience { idle: self.service.read_timeout, write: self.service.write_timeout };
+                let (id, tunnelled) = (self.cx.request_id, self.cx.traffic.tunnel());
+                tunnel::open(wish, upgraded, patience, id, tunnelled, held);
+                return Response::from_parts(head, Body::Empty);
+            }
+            // Without a wish it is no answer, see above.
+            (Ok(_), None) => return Response::from_parts(head, Body::Empty),
+            (Err(arrived), _) => arrived,
+        };
+        let framed = arrived.length();
         hop::strip_response(&mut head.headers, &self.head.method, head.status, framed, self.trailers);
-        let body = answer::body(received, berth, now.into()).await;
+        let body = answer::body(arrived, berth, now.into()).await;
         counted::response(Response::from_parts(head, body), held)
     }
 

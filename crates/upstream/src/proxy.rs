@@ -72,6 +72,10 @@ impl Proxy {
         Self::with(settings, Client::default(), Some((service, destination)))
     }
 
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.worker
+    }
+
     fn with(settings: &ProxySettings, names: Client, fixed: Option<(Target, Arc<Destination>)>) -> Self {
         let worker = Worker {
             forwarding: Forwarding::new(settings),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{sleep, sleep_until, timeout_at};
-use towergate_core::RetryRules;
+use towergate_core::{Part, RetryRules, Tries};
 
 use crate::{
     attempts::{Ended, attempt, ended, failed, outcome},
@@ -13,7 +13,6 @@ use crate::{
     error::{Error, Kind},
     exchange::{Answered, Exchange},
     forward,
-    tries::Tries,
 };
 
 /// Tries until an answer comes that is good enough, or nothing more may be tried.
@@ -67,14 +66,20 @@ impl<'e> Governed<'e, '_, '_> {
         let mut failures = 0;
         loop {
             let started = Instant::now();
+            let spans = &self.errand.exchange.cx.spans;
+            spans.begin(|| Part::Attempt);
             let chosen = match self.pick(started).await {
                 Ok(chosen) => chosen,
-                Err(error) => return nowhere(error, before),
+                Err(error) => {
+                    spans.end();
+                    return nowhere(error, before);
+                }
             };
             if let Some(run) = before.take() {
                 run.give_up().await;
             }
             let run = self.race(chosen, started).await;
+            spans.end();
             if !self.errand.is_failure(&run.result) || !self.takes_another() {
                 return ended(run.chosen, run.sent, run.result);
             }
@@ -152,7 +157,9 @@ impl<'e> Governed<'e, '_, '_> {
     /// Tells logs and the gate how an attempt went.
     fn note(&mut self, run: &mut Run<'_>) {
         let Run { chosen, started, sent, result } = run;
-        self.tries.push(self.errand.exchange.note(&chosen.peer, *started, *sent, result));
+        if self.errand.exchange.cx.records.is_asked() {
+            self.tries.push(self.errand.exchange.note(&chosen.peer, *started, *sent, result));
+        }
         chosen.report(|| attempt(result));
     }
 
