@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -154,32 +154,25 @@ fn so_many_at_once_so_many_wait_and_the_rest_are_told_to_come_back() {
     let busy = Upstream::answering(move |_| Script::from(Reply::ok("done")).behind(&closed));
     let limit = "  resilience: {max_in_flight: 2, max_pending: 2, pending_timeout: 30}\n";
     let gateway = serving(limit, &[&busy]);
-    let mut clients: Vec<_> = (0..4).map(|_| gateway.connect()).collect();
-    for client in clients.iter_mut().take(2) {
-        client.send(Request::get("/").bytes());
-    }
-    eventually(SOON, || busy.count() == 2);
-    for client in clients.iter_mut().skip(2) {
-        client.send(Request::get("/").bytes());
-    }
-    // Two wait now, as soon as they have come so far; then nobody else may.
-    let told = |gateway: &Gateway| gateway.connect().request(&Request::get("/").header("Accept", "application/json"));
-    let refused = loop {
-        let mut third = gateway.connect();
-        third.send(Request::get("/").header("Accept", "application/json").bytes());
-        thread::sleep(Duration::from_millis(200));
-        assert_eq!(busy.count(), 2, "none of them came through");
-        drop(third);
-        let answer = told(&gateway);
-        if answer.status == 503 {
-            break answer;
-        }
+    let refused = AtomicUsize::new(0);
+    let client = || {
+        let answer = gateway.send(&Request::get("/").header("Accept", "application/json"));
+        refused.fetch_add(usize::from(answer.status == 503), Ordering::Relaxed);
+        answer
     };
-    assert_eq!(refused.message(), "The upstream server is currently unavailable");
-    assert_eq!(refused.headers.one("Retry-After"), Some("30"));
-    gate.open();
-    for client in &mut clients {
-        assert_eq!(client.answer().text(), "done");
+    let answers: Vec<_> = thread::scope(|scope| {
+        let clients: Vec<_> = (0..7).map(|_| scope.spawn(client)).collect();
+        // Two are there, two wait, three are told; only then does anybody get an answer.
+        eventually(SOON, || busy.count() == 2 && refused.load(Ordering::Relaxed) == 3);
+        gate.open();
+        clients.into_iter().map(|client| client.join().expect("a client")).collect()
+    });
+    let (done, told): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    assert_eq!((done.len(), told.len()), (4, 3));
+    assert!(done.iter().all(|answer| answer.text() == "done"));
+    for answer in told {
+        assert_eq!(answer.message(), "The upstream server is currently unavailable");
+        assert_eq!(answer.headers.one("Retry-After"), Some("30"));
     }
     assert_eq!(gateway.get("/").text(), "done");
 }
