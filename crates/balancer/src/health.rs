@@ -217,3 +217,50 @@ impl Standing {
         Self { state: State::from_bits(bits & (u64::MAX >> 1)), is_ejected: bits >> 63 == 1 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// A tenth at first, then as much as has passed of the time, then everything; whoever never came is
+        /// warm.
+        #[test]
+        fn the_part_is_that_of_the_time_that_has_passed(
+            window in 1u64..100_000, came in 1u64..1_000_000, later in 0u64..200_000
+        ) {
+            let (start, millis) = (Instant::now(), Duration::from_millis);
+            let health = Health::new(start);
+            let now = start + millis(came + later);
+            prop_assert!((health.part(millis(window), now) - 1.0).abs() < f64::EPSILON);
+            health.decide(false, start + millis(came));
+            health.decide(true, start + millis(came));
+            let expected = (later as f64 / window as f64).clamp(FIRST_PART, 1.0);
+            let part = health.part(millis(window), now);
+            prop_assert!((part - expected).abs() < 1e-6, "{part} for {expected}");
+            prop_assert!(health.part(millis(window), start) >= FIRST_PART, "a clock read before it came");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_a_mark_beside_the_state() {
+        let now = Instant::now();
+        let health = Health::new(now);
+        let limits = HealthRules { tcp_failures: 1, successes: 1, ..HealthRules::default() };
+        let later = |seconds| now + Duration::from_secs(seconds);
+        assert_eq!(health.eject(later(30), now), Some(false));
+        // Found ill and well again while it is left out: only its time counts.
+        assert_eq!(health.report(Report::TcpFailure, &limits, Some(later(5)), now), None);
+        assert_eq!(health.report(Report::Success, &limits, None, now), None);
+        assert!(health.state().is_in_rotation() && health.is_ejected() && !health.is_available());
+        assert_eq!(health.readmit(later(29)), (None, Some(later(30))));
+        assert_eq!(health.readmit(later(30)), (Some(true), None));
+        // Ill when its time is over: it stays out until it is readmitted.
+        assert_eq!(health.eject(later(60), later(30)), Some(false));
+        assert_eq!(health.report(Report::TcpFailure, &limits, Some(later(90)), later(31)), None);
+        assert_eq!(health.readmit(later(60)), (None, Some(later(90))));
+        assert_eq!(health.readmit(later(90)), (Some(true), None));
+    }
+}
