@@ -39,7 +39,8 @@ mod tries;
 mod upstream_health;
 
 pub use balancing::{
-    ActiveChecks, Algorithm, Balancing, HashInput, HealthChecks, HealthRules, Probe, ProbeKind, Target,
+    ActiveChecks, Algorithm, Balancing, HashInput, HealthChecks, HealthRules, OutlierEjection, Probe, ProbeKind,
+    RequestLimit, Resilience, StickyCookie, Target,
 };
 pub use body::{Body, BodyTooLarge, BoxError, GuardBody};
 pub use client::{Client, PeerCertificate, Scheme, Session};
