@@ -46,6 +46,13 @@ pub(crate) struct Patience {
     pub(crate) lock: Option<Duration>,
 }
 
+impl Patience {
+    /// Much may be read or written at once, and no client waits for it.
+    pub(crate) fn of_a_command() -> Self {
+        Self { database: Some(Duration::from_secs(60)), lock: None }
+    }
+}
+
 /// The store whose tables `towergate migrations` is for.
 ///
 /// # Errors
