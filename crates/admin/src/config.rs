@@ -30,7 +30,12 @@ impl Options {
     }
 }
 
+const WITH_A_DATABASE: &str = "this endpoint is only available when Kong is configured to not use a database";
+
 pub(crate) async fn show(State(admin): State<Arc<Admin>>) -> Response {
+    if !admin.is_read_only() {
+        return message(StatusCode::BAD_REQUEST, WITH_A_DATABASE);
+    }
     answer(StatusCode::OK, json!({ "config": admin.control.current().config.to_yaml() }))
 }
 
@@ -39,6 +44,9 @@ pub(crate) async fn replace(
     options: Result<Query<Options>, QueryRejection>,
     request: Request,
 ) -> Response {
+    if !admin.is_read_only() {
+        return message(StatusCode::BAD_REQUEST, WITH_A_DATABASE);
+    }
     let options = match options {
         Ok(Query(options)) => options,
         Err(refusal) => return message(refusal.status(), &refusal.body_text()),

@@ -1,9 +1,13 @@
 //! The configuration as the store has it, in force on this node; and the one way to change it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{self, Arc, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::{Mutex, MutexGuard};
-use towergate_config::{Catalog, Config, Kind, Loaded, Report, Source, Warning, parse, parse_entities};
+use towergate_config::{Catalog, Config, Index, Kind, Loaded, Report, Source, Warning, parse, parse_entities};
 use towergate_runtime::{CompileProblem, Control, LoadError, Prepared, Runtime, report_load};
 use towergate_store::{Change, Commit, CommitError, Entity, News, Snapshot, Store, StoreError, Version};
 
@@ -16,6 +20,7 @@ pub struct Configured {
     control: Arc<Control>,
     store: Arc<dyn Store>,
     held: Mutex<Held>,
+    index: sync::Mutex<Arc<Index>>,
 }
 
 /// Which version of the store is in force here.
@@ -45,7 +50,19 @@ impl Configured {
     #[must_use]
     pub fn new(control: Arc<Control>, store: Arc<dyn Store>, version: Version) -> Self {
         let held = Mutex::new(Held { version, config: control.current().config.clone() });
-        Self { control, store, held }
+        let index = sync::Mutex::new(Arc::new(Index::new(control.current().config.clone())));
+        Self { control, store, held, index }
+    }
+
+    /// What is in force, to look things up in.
+    #[must_use]
+    pub fn index(&self) -> Arc<Index> {
+        let config = self.control.current().config.clone();
+        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(index.config(), &config) {
+            *index = Arc::new(Index::new(config));
+        }
+        index.clone()
     }
 
     /// What puts configurations into force.
@@ -223,18 +240,18 @@ fn read(news: News, before: &Config, catalog: &dyn Catalog) -> Result<(Version, 
 }
 
 /// What a configuration is called that no text was read for: the same on all nodes.
-fn named(version: Version) -> String {
+pub(crate) fn named(version: Version) -> String {
     format!("{:032x}", version.0)
 }
 
 /// Runs what takes long where it keeps nobody waiting.
-async fn aside<T: Send + 'static, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, ConfigureError>
+pub(crate) async fn aside<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
 where
+    T: Send + 'static,
     E: Send + 'static,
-    ConfigureError: From<E>,
 {
     match tokio::task::spawn_blocking(work).await {
-        Ok(done) => Ok(done?),
+        Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             // The runtime is shutting down, and this future with it.

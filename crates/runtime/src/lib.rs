@@ -12,6 +12,7 @@ mod directory;
 mod load;
 mod loads;
 mod order;
+mod overrides;
 mod problem;
 mod registry;
 mod resolve;
