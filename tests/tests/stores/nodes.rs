@@ -25,7 +25,7 @@ fn status(gateway: &Gateway) -> u16 {
 }
 
 /// A gateway that keeps its configuration there. Its declarative file is not read.
-fn on(settings: &[(&str, String)]) -> Setup {
+pub(crate) fn on(settings: &[(&str, String)]) -> Setup {
     let setup = Gateway::with("_format_version: \"3.0\"");
     settings.iter().fold(setup, |setup, (name, value)| setup.setting(name, value))
 }
@@ -45,7 +45,7 @@ fn command(settings: &[(&str, String)], arguments: &[&str]) -> std::process::Out
     run_with(arguments, &settings)
 }
 
-fn bootstrapped() -> Database {
+pub(crate) fn bootstrapped() -> Database {
     let database = Server::database();
     bootstrap(&database);
     database
