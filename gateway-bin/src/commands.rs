@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod demo;
 mod drain;
+mod explain;
 mod health;
 mod prepare;
 mod reload;
@@ -79,6 +80,7 @@ commands! {
         Health(health::Health),
         Drain(drain::Drain),
         Check(check::Check),
+        Explain(explain::Explain),
         Config(config::Config),
         Vault(vault::Vault),
         Token(token::Token),

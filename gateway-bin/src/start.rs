@@ -204,7 +204,8 @@ impl Gateway {
     fn open_socket(&self, asked: mpsc::Sender<Asked>) -> Option<ControlSocket> {
         // Where the pid file may not be, nobody looks for the socket.
         self.pid_file.as_ref()?;
-        let opened = ControlSocket::open(&self.sources.settings.prefix, asked);
+        let beside = towergate_admin::explain_router(self.admin.clone());
+        let opened = ControlSocket::open(&self.sources.settings.prefix, asked, beside);
         opened
             .inspect_err(
                 |error| tracing::warn!(%error, "no socket for commands; `reload` works by SIGHUP, without an answer"),

@@ -52,6 +52,10 @@ pub(crate) async fn options_of_config() -> Response {
     options("GET, HEAD, OPTIONS, POST")
 }
 
+pub(crate) async fn options_of_post() -> Response {
+    options("OPTIONS, POST")
+}
+
 pub(crate) async fn options_of_put() -> Response {
     options("OPTIONS, PUT")
 }

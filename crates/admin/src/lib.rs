@@ -18,6 +18,8 @@
 //! | | | 400 | it is wrong: an error object with every problem; the one before stays in force |
 //! | | | 413 | it is larger than the setting `nginx_admin_client_max_body_size` |
 //! | | | 415 | its media type is none of those `POST /config` reads |
+//! | `/explain` | POST | 200 | what would become of a request, without sending it ([`towergate_runtime::ExplainRequest`]) |
+//! | | | 400 | what is wrong with the question |
 //!
 //! Every other answer is JSON. All carry `Server`, `X-Kong-Admin-Latency` (milliseconds; both as the
 //! setting `headers` says) and `Access-Control-Allow-Origin`. Any other path is 404
@@ -39,6 +41,7 @@ mod answer;
 mod audit;
 mod config;
 mod document;
+mod explain;
 mod metrics;
 mod node;
 mod plugin_state;
@@ -55,7 +58,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware,
-    routing::{MethodRouter, get, put},
+    routing::{MethodRouter, get, post, put},
 };
 use towergate_config::Settings;
 use towergate_runtime::Control;
@@ -63,6 +66,7 @@ use uuid::Uuid;
 
 pub use access::{Access, Peer};
 pub use audit::AuditLog;
+pub use explain::explain_router;
 pub use status::{Connections, resident_bytes};
 pub use status_api::status_router;
 
@@ -136,6 +140,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
             "/upstreams/{upstream}/targets/{target}/{address}/unhealthy",
             decided(put(upstream_health::unhealthy_address)),
         )
+        .route("/explain", post(explain::explain).options(answer::options_of_post))
         .route("/config", config.clone())
         .route("/config/", config)
         .fallback(answer::not_found)
