@@ -12,7 +12,7 @@ use std::{
 use sd_notify::NotifyState;
 use tokio::sync::mpsc;
 use tower::Layer;
-use towergate_admin::{Access, Admin, AuditLog};
+use towergate_admin::{Access, Admin, AuditLog, LogLevels};
 use towergate_config::{
     Settings,
     settings::{Log, LogLevel, Origin},
@@ -110,7 +110,7 @@ impl Gateway {
     /// order: what is wrong is told before anything listens, and nothing asked from then on is lost.
     fn open<P: PluginSet>(plugins: P, sources: Sources, verbosity: Verbosity) -> Result<Self, String> {
         let settings = Arc::new(sources.settings.clone());
-        start_log(&settings, verbosity)?;
+        let log_levels = start_log(&settings, verbosity)?;
         let recorded = Recorded::start();
         let (waiting, asks) = wait_for_asks(&sources)?;
         let first = configuration::first(&plugins, &sources)?;
@@ -138,7 +138,7 @@ impl Gateway {
             .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);
         let workers = start_workers(plugins, &settings, offered, names, proxy, watched)?;
-        let told = told(&control, settings, workers.stats(), recorded, access, audit);
+        let told = told(&control, settings, workers.stats(), recorded, log_levels, access, audit);
         apis::serve(admin, status, told.clone())?;
         Ok(Self {
             sources,
@@ -321,6 +321,7 @@ fn told(
     settings: Arc<Settings>,
     stats: Stats,
     recorded: Recorded,
+    log_levels: LogLevels,
     access: Access,
     audit: AuditLog,
 ) -> Arc<Admin> {
@@ -335,6 +336,7 @@ fn told(
         metrics: Box::new(move || metrics.page()),
         access: Mutex::new(Arc::new(access)),
         audit,
+        log_levels,
         draining: AtomicBool::new(false),
     })
 }
@@ -374,21 +376,22 @@ impl Ports {
     }
 }
 
-fn start_log(settings: &Settings, verbosity: Verbosity) -> Result<(), String> {
+fn start_log(settings: &Settings, verbosity: Verbosity) -> Result<LogLevels, String> {
     let level = match verbosity {
         Verbosity::Usual => settings.log_level,
         Verbosity::Verbose => settings.log_level.min(LogLevel::Info),
         Verbosity::Debug => LogLevel::Debug,
     };
     let log = &settings.logs.proxy_error;
-    match log::start(level, log) {
-        Ok(()) => Ok(()),
+    let started = match log::start(level, log) {
+        Ok(started) => started,
         // The default place may not be ours to write to; stderr is enough then.
         Err(_) if settings.origin("prefix") == Origin::Default => {
-            log::start(level, &Log::Off).map_err(|error| error.to_string())
+            log::start(level, &Log::Off).map_err(|error| error.to_string())?
         }
-        Err(error) => Err(format!("cannot write the error log {log:?}: {error}; see proxy_error_log")),
-    }
+        Err(error) => return Err(format!("cannot write the error log {log:?}: {error}; see proxy_error_log")),
+    };
+    Ok(LogLevels::new(level, started))
 }
 
 fn background() -> std::io::Result<tokio::runtime::Runtime> {

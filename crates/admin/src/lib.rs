@@ -18,6 +18,11 @@
 //! | | | 400 | it is wrong: an error object with every problem; the one before stays in force |
 //! | | | 413 | it is larger than the setting `nginx_admin_client_max_body_size` |
 //! | | | 415 | its media type is none of those `POST /config` reads |
+//! | `/debug/node/log-level` | GET | 200 | `{"message":"log level: notice"}` |
+//! | `/debug/node/log-level/{level}` | PUT | 200 | another level for `?timeout=` seconds (60): `log level changed`, or `log level is already …` |
+//! | | | 400 | `unknown log level: …` |
+//! | `/timers` | GET | 200 | Kong's timers, of which there are none |
+//! | `/status/dns` | GET | 501 | `not implemented with the legacy DNS client` |
 //! | `/explain` | POST | 200 | what would become of a request, without sending it ([`towergate_runtime::ExplainRequest`]) |
 //! | | | 400 | what is wrong with the question |
 //!
@@ -34,6 +39,8 @@
 //! | `/status/ready` | GET | 200 | `{"message":"ready"}` |
 //! | | | 503 | why it should get no traffic: `draining`, or no configuration |
 //! | | POST | 204 | `status=draining`: not ready from now on |
+//! | `/status/dns` | GET | 501 | as above |
+//! | `/upstreams/{name or id}/health` | GET | 200 | as above |
 //! | `/metrics` | GET | 200 | as above |
 
 mod access;
@@ -42,11 +49,13 @@ mod audit;
 mod config;
 mod document;
 mod explain;
+mod log_level;
 mod metrics;
 mod node;
 mod plugin_state;
 mod status;
 mod status_api;
+mod timers;
 mod upstream_health;
 
 use std::{
@@ -67,6 +76,7 @@ use uuid::Uuid;
 pub use access::{Access, Peer};
 pub use audit::AuditLog;
 pub use explain::explain_router;
+pub use log_level::LogLevels;
 pub use status::{Connections, resident_bytes};
 pub use status_api::status_router;
 
@@ -87,6 +97,8 @@ pub struct Admin {
     pub access: Mutex<Arc<Access>>,
     /// Where changes are noted.
     pub audit: AuditLog,
+    /// How much the gateway's own log tells.
+    pub log_levels: LogLevels,
     /// Whether this node is about to stop, so that it should get no new traffic.
     pub draining: AtomicBool,
 }
@@ -118,6 +130,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
     let state = get(plugin_state::show).options(answer::options_of_get);
     let health = get(upstream_health::show).options(answer::options_of_get);
     let decided = |put: MethodRouter<_>| put.options(answer::options_of_put);
+    let log_level = get(log_level::show).options(answer::options_of_get);
     let config = get(config::show).post(config::replace).options(answer::options_of_config);
     Router::new()
         .route("/", get(node::show).options(answer::options_of_get))
@@ -140,6 +153,12 @@ pub fn router(admin: Arc<Admin>) -> Router {
             "/upstreams/{upstream}/targets/{target}/{address}/unhealthy",
             decided(put(upstream_health::unhealthy_address)),
         )
+        .route("/timers", get(timers::show).options(answer::options_of_get))
+        .route("/status/dns", get(status::dns).options(answer::options_of_get))
+        .route("/debug/node/log-level", log_level.clone())
+        .route("/debug/node/log-level/", log_level)
+        .route("/debug/node/log-level/{level}", decided(put(log_level::set)))
+        .route("/debug/cluster/log-level/{level}", decided(put(log_level::set)))
         .route("/explain", post(explain::explain).options(answer::options_of_post))
         .route("/config", config.clone())
         .route("/config/", config)
