@@ -31,12 +31,12 @@ pub(crate) async fn guard(State(admin): State<Arc<Admin>>, request: Request, nex
 /// anything.
 pub(crate) async fn guard_pages(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
     let host = host_of(&request);
-    if is_write(request.method(), request.uri().path()) {
-        if let Err(denied) = admin.access().check_page(request.headers(), host.as_deref()) {
-            return refusal(&request, denied);
-        }
+    let changes = is_write(request.method(), request.uri().path());
+    let judged = if changes { admin.access().check_page(request.headers(), host.as_deref()) } else { Ok(()) };
+    match judged {
+        Ok(()) => next.run(request).await,
+        Err(denied) => refusal(&request, denied),
     }
-    next.run(request).await
 }
 
 fn judge(access: &Access, request: &Request) -> Result<Caller, Denied> {
