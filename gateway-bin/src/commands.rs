@@ -8,6 +8,7 @@ mod demo;
 mod drain;
 mod explain;
 mod health;
+mod migrations;
 mod prepare;
 mod reload;
 mod restart;
@@ -82,6 +83,7 @@ commands! {
         Check(check::Check),
         Explain(explain::Explain),
         Config(config::Config),
+        Migrations(migrations::Migrations),
         Vault(vault::Vault),
         Token(token::Token),
         Prepare(prepare::Prepare),

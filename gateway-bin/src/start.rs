@@ -6,22 +6,23 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sd_notify::NotifyState;
 use tokio::sync::mpsc;
 use tower::Layer;
-use towergate_admin::{Access, Admin, AuditLog, LogLevels};
+use towergate_admin::{Access, Admin, AuditLog, Configured, LogLevels};
 use towergate_config::{
     Settings,
     settings::{Log, LogLevel, Origin},
 };
 use towergate_dns::Client;
+use towergate_queue::Queues;
 use towergate_runtime::{Base, Control, LoadError, Table, Watched};
 use towergate_server::{Listen, Listeners, Stats, Workers};
 use towergate_tls::{Identities, Server};
-use towergate_upstream::Proxy;
+use towergate_upstream::{ConnectionStats, Proxy};
 
 use crate::{
     api_tls::{self, Api, ApiTls},
@@ -36,7 +37,7 @@ use crate::{
     prefix::PidFile,
     signals::{Ask, Asks},
     sources::{Sources, variables},
-    terminal,
+    store, terminal,
     tls::{self, Material},
     wiring::{self, Reach, Trust},
 };
@@ -44,6 +45,10 @@ use crate::{
 /// How long requests in flight may take to finish when the gateway is told to stop: operators'
 /// tools expect it to be gone within ten seconds.
 const DRAIN: Duration = Duration::from_secs(9);
+
+/// How long queues of plugins are delivered at least, once requests are finished, and at most.
+const DELIVER: Duration = Duration::from_millis(500);
+const DELIVER_LIMIT: Duration = Duration::from_secs(5);
 
 /// How often what is left of earlier configurations is looked at.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -113,7 +118,10 @@ impl Gateway {
         let log_levels = start_log(&settings, verbosity)?;
         let recorded = Recorded::start();
         let (waiting, asks) = wait_for_asks(&sources)?;
-        let first = configuration::first(&plugins, &sources)?;
+        let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
+        let first = background.block_on(async {
+            configuration::first(&plugins, &sources, store::open(&settings, store::Patience::default()).await?).await
+        })?;
         let pages = Arc::new(wiring::pages(&settings)?);
         let (offered, names) = (tls::server(&settings)?, wiring::dns(&settings)?);
         let tls = Tls::read(&settings)?;
@@ -124,21 +132,24 @@ impl Gateway {
             (proxy.addresses().first().copied(), admin.listeners.addresses().first().copied());
         let apis = [(Api::Admin, admin.tls.clone()), (Api::Status, status.tls.clone())];
         let registry = registry(&plugins, &settings);
-        let warnings = [missing(&registry, &settings), tls::warnings(&settings, offered.as_ref()), first.warnings];
-        for warning in settings.warnings().iter().chain(warnings.iter().flatten()) {
+        let warnings = [missing(&registry, &settings), tls::warnings(&settings, offered.as_ref())];
+        for warning in settings.warnings().iter().chain(warnings.iter().flatten()).chain(&first.warnings) {
             tracing::warn!("{warning}");
         }
-        let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
+        let (config, kept) = first.split();
         let (workers, handle) = (settings.workers.get(), background.handle().clone());
         recorded.keep_up(&handle);
         let names = Client::on(handle.clone(), names);
         let reach = Box::new(Reach::new(tls.trust.clone(), names.clone()));
         let base = Base { pages, certificates: tls.certificates.clone() };
-        let (control, watched) = Control::start(registry, base, reach, handle, first.config, workers)
+        let (control, watched) = Control::start(registry, base, reach, handle, config, workers)
             .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);
-        let workers = start_workers(plugins, &settings, offered, names, proxy, watched)?;
-        let told = told(&control, settings, workers.stats(), recorded, log_levels, access, audit);
+        let configured = background.block_on(kept.follow(control.clone()))?;
+        let upstreams = ConnectionStats::default();
+        let workers = start_workers(plugins, &settings, offered, (names, upstreams.clone()), proxy, watched)?;
+        let counted = Counted { stats: workers.stats(), upstreams, trust: tls.trust.clone(), recorded };
+        let told = told(&control, configured, settings, counted, log_levels, access, audit);
         apis::serve(admin, status, told.clone())?;
         Ok(Self {
             sources,
@@ -166,10 +177,12 @@ impl Gateway {
         tracing::info!("stopping: requests in flight are finished");
         // Its ports are free from here on, and so is its place: the next one need not wait for the last answer.
         drop(self.pid_file.take());
+        let end = Instant::now() + DRAIN + DELIVER;
         let drained = self.workers.drain(DRAIN);
         if drained.cut_off > 0 {
             tracing::warn!(connections = drained.cut_off, "cut off what had not finished in time");
         }
+        deliver_the_rest(&waiting, &self.control, end);
         Ok(())
     }
 
@@ -187,11 +200,11 @@ impl Gateway {
                 ask = self.asks.next() => match ask {
                     Ask::Stop => return,
                     // What went wrong is in the log.
-                    Ask::Reload => drop(self.reload()),
-                    Ask::FilesChanged => drop(configuration::reload(&self.sources, &self.control)),
+                    Ask::Reload => drop(self.reload().await),
+                    Ask::FilesChanged => drop(configuration::reload(&self.sources, &self.admin.configured).await),
                 },
                 Some(command) = commands.recv() => match command {
-                    Asked::Reload(answer) => drop(answer.send(self.reload())),
+                    Asked::Reload(answer) => drop(answer.send(self.reload().await)),
                     Asked::Drain(answer) => {
                         self.admin.draining.store(true, Relaxed);
                         let _ = answer.send(());
@@ -216,7 +229,7 @@ impl Gateway {
     }
 
     /// Reads again all that can be read again. What is broken does not take the place of what is good.
-    fn reload(&mut self) -> Result<(), String> {
+    async fn reload(&mut self) -> Result<(), String> {
         let reloading =
             [NotifyState::Reloading, NotifyState::monotonic_usec_now().unwrap_or(NotifyState::MonotonicUsec(0))];
         tell_supervisor(&reloading);
@@ -224,7 +237,7 @@ impl Gateway {
         let done = [
             self.tls.reload(settings, &self.control),
             reload_apis(&self.apis, &self.admin, settings),
-            configuration::reload(&self.sources, &self.control),
+            configuration::reload(&self.sources, &self.admin.configured).await,
         ];
         tell_supervisor(&[NotifyState::Ready]);
         let wrong: Vec<_> = done.into_iter().filter_map(Result::err).collect();
@@ -291,6 +304,16 @@ impl Tls {
     }
 }
 
+/// Delivers what requests have left in the queues of plugins.
+fn deliver_the_rest(waiting: &tokio::runtime::Runtime, control: &Control, end: Instant) {
+    let queues = control.registry().shared().of::<Queues>();
+    let limit = end.saturating_duration_since(Instant::now()).min(DELIVER_LIMIT);
+    let left = waiting.block_on(queues.drain(limit));
+    if left > 0 {
+        tracing::warn!(queues = left, "what plugins had to deliver was not taken in time");
+    }
+}
+
 /// Listens to what the outside asks, from now on; answers the runtime to wait for it in, too.
 fn wait_for_asks(sources: &Sources) -> Result<(tokio::runtime::Runtime, Asks), String> {
     let cannot = |error: std::io::Error| format!("cannot wait for signals: {error}");
@@ -304,12 +327,16 @@ fn start_workers<P: PluginSet>(
     plugins: P,
     settings: &Settings,
     offered: Option<Server>,
-    names: Client,
+    (names, upstreams): (Client, ConnectionStats),
     listeners: Listeners,
     watched: Vec<Watched<Table>>,
 ) -> Result<Workers, String> {
     let (config, proxying) = (wiring::server(settings, offered), wiring::proxy(settings));
-    let stack = move || plugins.stack(Proxy::resolving(&proxying, names.clone()));
+    let stack = move || {
+        let proxy = Proxy::resolving(&proxying, names.clone());
+        upstreams.follow(&proxy);
+        plugins.stack(proxy)
+    };
     let started = match wiring::compression(settings)? {
         None => Workers::start(config, listeners, watched, move |_| stack()),
         Some(compression) => Workers::start(config, listeners, watched, move |_| compression.layer(stack())),
@@ -317,25 +344,35 @@ fn start_workers<P: PluginSet>(
     started.map_err(|error| format!("cannot start the workers: {error}"))
 }
 
+/// What stands on the page for Prometheus.
+struct Counted {
+    stats: Stats,
+    upstreams: ConnectionStats,
+    trust: Trust,
+    recorded: Recorded,
+}
+
 /// What the Admin API and the Status API tell about.
 fn told(
     control: &Arc<Control>,
+    configured: Arc<Configured>,
     settings: Arc<Settings>,
-    stats: Stats,
-    recorded: Recorded,
+    counted: Counted,
     log_levels: LogLevels,
     access: Access,
     audit: AuditLog,
 ) -> Arc<Admin> {
     let (control, node_id) = (control.clone(), settings.node_id.unwrap_or_else(uuid::Uuid::new_v4));
-    let metrics =
-        Metrics { recorded, control: control.clone(), settings: settings.clone(), stats: stats.clone(), node_id };
+    let Counted { stats, upstreams, trust, recorded } = counted;
+    let connections = (stats.clone(), upstreams);
+    let metrics = Metrics::new(recorded, control.clone(), settings.clone(), connections, trust, node_id);
     Arc::new(Admin {
         control,
+        configured,
         settings,
         node_id,
         connections: Box::new(move || apis::connections(&stats)),
-        metrics: Box::new(move || metrics.page()),
+        metrics: Box::new(move |headers| metrics.page(headers)),
         access: Mutex::new(Arc::new(access)),
         audit,
         log_levels,

@@ -1,6 +1,6 @@
 //! TLS as the settings have it: what is offered to clients, and what is read from files for both sides.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use towergate_config::{
     Settings,
@@ -8,8 +8,8 @@ use towergate_config::{
 };
 use towergate_core::KeyPair;
 use towergate_tls::{
-    Authorities, CipherSuite, Custom, Identities, Identity, Server, ServerSettings, Version, from_base64, self_signed,
-    self_signed_unkept,
+    Authorities, CipherSuite, Clients, Custom, Identities, Identity, Server, ServerSettings, Trust, Version,
+    from_base64, self_signed, self_signed_unkept,
 };
 use towergate_upstream::TlsSettings;
 
@@ -131,6 +131,20 @@ impl Material {
         }
         Ok(TlsSettings { authorities, depth: settings.upstream_tls.verify_depth, identity: self.identity.clone() })
     }
+}
+
+/// What holds towards a database: whom the settings trust (`lua_ssl_trusted_certificate`), or anybody.
+///
+/// # Errors
+/// What is wrong with a certificate.
+pub(crate) fn towards_database(settings: &Settings, verify: bool) -> Result<Arc<rustls::ClientConfig>, String> {
+    let TlsSettings { authorities, depth, .. } = Material::read(settings)?.towards_upstreams(settings)?;
+    let trust = Trust { verify, depth, ..Trust::default() };
+    let client = Clients::new(authorities).client(&trust).map_err(|error| error.to_string())?;
+    let mut config = client.config().as_ref().clone();
+    // A database is not offered HTTP.
+    config.alpn_protocols.clear();
+    Ok(Arc::new(config))
 }
 
 /// Whom the system trusts, in `lua_ssl_trusted_certificate`.

@@ -207,8 +207,17 @@ impl Setup {
 /// # Panics
 /// When the binary cannot be run.
 pub fn run(arguments: &[&str]) -> Output {
+    run_with(arguments, &[])
+}
+
+/// [`run`] with Kong settings by their name in `kong.conf`.
+///
+/// # Panics
+/// When the binary cannot be run.
+pub fn run_with(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let mut command = Command::new(binary());
     forget_settings(&mut command);
+    command.envs(settings.iter().map(|(key, value)| (format!("KONG_{}", key.to_uppercase()), value)));
     command.args(arguments).stdin(Stdio::null()).output().expect("the gateway can be run")
 }
 

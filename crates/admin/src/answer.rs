@@ -44,24 +44,8 @@ pub(crate) async fn method_not_allowed() -> Response {
     message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
 }
 
-pub(crate) async fn options_of_get() -> Response {
-    options("GET, HEAD, OPTIONS")
-}
-
-pub(crate) async fn options_of_config() -> Response {
-    options("GET, HEAD, OPTIONS, POST")
-}
-
-pub(crate) async fn options_of_post() -> Response {
-    options("OPTIONS, POST")
-}
-
-pub(crate) async fn options_of_put() -> Response {
-    options("OPTIONS, PUT")
-}
-
-fn options(methods: &'static str) -> Response {
-    let methods = HeaderValue::from_static(methods);
+/// The methods an endpoint has.
+pub(crate) fn options(methods: HeaderValue) -> Response {
     let headers = [
         (header::ALLOW, methods.clone()),
         (header::ACCESS_CONTROL_ALLOW_METHODS, methods),

@@ -51,7 +51,7 @@ fn configuration(admin: &Admin) -> Value {
         (name.to_owned(), shown)
     });
     let mut configuration: Map<_, _> = settings.collect();
-    configuration.insert("database".into(), json!("off"));
+    configuration.insert("database".into(), json!(admin.configured.store().kind()));
     Value::Object(configuration)
 }
 

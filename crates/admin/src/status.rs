@@ -47,26 +47,21 @@ pub(crate) async fn show(State(admin): State<Arc<Admin>>, options: Result<Query<
         let why = format!("invalid unit '{}' (expected 'k/K', 'm/M', or 'g/G')", unit.unwrap_or_default());
         return message(StatusCode::BAD_REQUEST, &why);
     };
-    let current = admin.control.current();
     let resident = resident_bytes();
     let vms = resident.map(|bytes| json!({ "pid": std::process::id(), "http_allocated_gc": amount.shown(bytes) }));
-    answer(
-        StatusCode::OK,
-        json!({
-            "configuration_hash": current.config.hash,
-            "memory": {
-                "lua_shared_dicts": {},
-                "workers_lua_vms": vms.into_iter().collect::<Vec<_>>(),
-                "resident_bytes": resident,
-            },
-            "server": (admin.connections)(),
-        }),
-    )
-}
-
-/// As Kong with its older DNS client says it.
-pub(crate) async fn dns() -> Response {
-    message(StatusCode::NOT_IMPLEMENTED, "not implemented with the legacy DNS client")
+    let vms: Vec<_> = vms.into_iter().collect();
+    let mut body = json!({
+        "memory": { "lua_shared_dicts": {}, "workers_lua_vms": vms, "resident_bytes": resident },
+        "server": (admin.connections)(),
+    });
+    let (name, state) = match admin.is_read_only() {
+        true => ("configuration_hash", json!(admin.control.current().config.hash)),
+        false => ("database", json!({ "reachable": admin.configured.store().reachable().await })),
+    };
+    if let Value::Object(body) = &mut body {
+        body.insert(name.to_owned(), state);
+    }
+    answer(StatusCode::OK, body)
 }
 
 /// How amounts of memory are told.

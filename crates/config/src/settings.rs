@@ -6,6 +6,7 @@
 
 mod admin;
 mod compression;
+mod database;
 mod file;
 mod gather;
 mod headers;
@@ -26,6 +27,7 @@ use uuid::Uuid;
 
 pub use admin::{AdminAccess, AdminClient, AdminRole, AdminToken, ListenerTls};
 pub use compression::{Coding, Compression, Level};
+pub use database::{Database, Keeping, Postgres};
 pub use headers::{ResponseHeaders, UpstreamHeaders};
 pub use listen::{Listener, Protocol, SoKeepalive, parse as parse_listeners};
 pub use problem::{Origin, Problem, Problems};
@@ -115,8 +117,10 @@ pub struct Settings {
     pub declarative_config: Vec<PathBuf>,
     /// Declarative configuration as text.
     pub declarative_config_string: Option<String>,
-    /// Where the configuration lives.
+    /// Where the configuration is kept.
     pub database: Database,
+    /// How that is used.
+    pub keeping: Keeping,
     /// Whether the request header `Kong-Debug` is answered with route and service. Default `false`.
     pub allow_debug_header: bool,
     /// Whether latencies are shown under the name they had in Kong 2.x, too (`kong_latency`). Ours.
@@ -242,13 +246,6 @@ pub enum RouterFlavor {
     Traditional,
     TraditionalCompatible,
     Expressions,
-}
-
-/// Where the configuration lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Database {
-    /// In memory, from files or the Admin API.
-    Off,
 }
 
 /// Name resolution.

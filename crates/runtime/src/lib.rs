@@ -13,6 +13,7 @@ mod explain;
 mod load;
 mod loads;
 mod order;
+mod overrides;
 mod problem;
 mod registry;
 mod resolve;
@@ -25,7 +26,7 @@ mod watch;
 
 pub use base::Base;
 pub use compile::{Destinations, Runtime, TargetName, compile};
-pub use control::Control;
+pub use control::{Control, Prepared};
 pub use explain::{
     ExplainRequest, Explanation, PassedOver, ShownAnswer, ShownCandidate, ShownPlugin, ShownTarget, ShownUpstream,
 };

@@ -1,5 +1,7 @@
 //! `towergate config`: a file for each of its commands, and a line for it in the list below.
 
+mod db_export;
+mod db_import;
 mod init;
 mod parse;
 
@@ -22,6 +24,10 @@ commands! {
     enum ConfigCommand {
         Parse(parse::Parse),
         Init(init::Init),
+        #[command(name = "db_import", alias = "db-import")]
+        DbImport(db_import::DbImport),
+        #[command(name = "db_export", alias = "db-export")]
+        DbExport(db_export::DbExport),
     }
 }
 

@@ -139,7 +139,7 @@ pub(super) const KNOWN: &[Known] = &[
     known("nginx_proxy_real_ip_header", "", Text),
     known("nginx_proxy_real_ip_recursive", "", Switch),
     // Database and cache.
-    known("database", "off", OneOf(&["postgres", "cassandra", "off"])),
+    known("database", "off", OneOf(&["postgres", "sqlite", "cassandra", "off"])),
     known("pg_host", "127.0.0.1", Text),
     known("pg_port", "5432", Number),
     known("pg_database", "kong", Text),
@@ -256,6 +256,8 @@ pub(super) const KNOWN: &[Known] = &[
     known("compression_min_length", "1024", Size),
     known("compression_types", "", List),
     known("server_token", concat!("towergate/", env!("CARGO_PKG_VERSION")), Text),
+    known("sqlite_path", "configuration.sqlite", Text),
+    known("store_encryption_key", "", List),
     known("prometheus_legacy_latency", "off", Switch),
     known("http2_max_pending_resets", "20", Number),
     known("http2_max_resets", "200", Number),

@@ -1,7 +1,7 @@
 //! Settings that do nothing yet in this version, and settings that are risky. Take a line out here
 //! when its feature is built.
 
-use super::{Listener, Origin, RouterFlavor, Settings};
+use super::{Database, Listener, Origin, RouterFlavor, Settings};
 
 /// Settings that do nothing yet: prefix of the name, what it belongs to. Told only when given.
 const LATER: &[(&str, &str)] = &[
@@ -16,6 +16,7 @@ const LATER: &[(&str, &str)] = &[
     ("cluster_", "hybrid mode comes"),
     ("resolver_", "the settings of Kong's new DNS client come"),
     ("new_dns_client", "the settings of Kong's new DNS client come"),
+    ("pg_ro_", "reading from a replica comes"),
     ("request_debug", "request debugging comes"),
     ("lua_max_", "limits on what plugins see come"),
 ];
@@ -70,6 +71,11 @@ fn flags(settings: &Settings, warnings: &mut Vec<String>) {
 /// Settings of which only some values are done yet.
 fn values(settings: &Settings, warnings: &mut Vec<String>) {
     for (later, name, what) in [
+        (
+            settings.database != Database::Off && settings.gathered.is_given("declarative_config"),
+            "declarative_config",
+            "it is not read, because the configuration is kept in a database; 'towergate config db_import' puts it there",
+        ),
         (
             settings.router_flavor != RouterFlavor::TraditionalCompatible,
             "router_flavor",

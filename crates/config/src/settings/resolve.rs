@@ -14,8 +14,8 @@ use super::gather::Gathered;
 use super::problem::{Origin, Problem};
 use super::value::{list, number, size, switch, time};
 use super::{
-    Database, Dns, ErrorTemplates, Http2, Keepalive, Listener, ListenerTls, Log, LogLevel, Logs, Maxima, Protocol,
-    RouterFlavor, Settings, Tls, UpstreamTls, admin, compression, headers, later, listen, tls,
+    Dns, ErrorTemplates, Http2, Keepalive, Listener, ListenerTls, Log, LogLevel, Logs, Maxima, Protocol, RouterFlavor,
+    Settings, Tls, UpstreamTls, admin, compression, database, headers, later, listen, tls,
 };
 
 /// All settings; problems are added to `problems` and their settings left at something harmless.
@@ -23,6 +23,7 @@ pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Setti
     let mut from = Resolver { gathered: &gathered, problems };
     let prefix = PathBuf::from(from.text("prefix"));
     let audit_log = from.log(&prefix, "admin_audit_log");
+    let database = database::database(&mut from, &prefix);
     let (trusted_ips, trusts_unix_sockets) = from.trusted_ips();
     let mut settings = Settings {
         log_level: from.log_level(),
@@ -66,7 +67,8 @@ pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Setti
         port_maps: from.port_maps(),
         declarative_config: from.list("declarative_config").into_iter().map(PathBuf::from).collect(),
         declarative_config_string: from.given("declarative_config_string"),
-        database: from.database(),
+        database,
+        keeping: database::keeping(&from),
         allow_debug_header: from.switch("allow_debug_header"),
         prometheus_legacy_latency: from.switch("prometheus_legacy_latency"),
         dns: from.dns(),
@@ -115,7 +117,7 @@ impl Resolver<'_> {
         self.gathered.is_given(name)
     }
 
-    fn given(&self, name: &str) -> Option<String> {
+    pub(super) fn given(&self, name: &str) -> Option<String> {
         self.gathered.text(name).map(str::to_owned)
     }
 
@@ -127,7 +129,7 @@ impl Resolver<'_> {
         self.gathered.text(name).and_then(switch).unwrap_or(false)
     }
 
-    fn seconds(&self, name: &str) -> Option<Duration> {
+    pub(super) fn seconds(&self, name: &str) -> Option<Duration> {
         let seconds = self.gathered.text(name).and_then(number)?;
         Duration::try_from_secs_f64(seconds).ok()
     }
@@ -354,22 +356,6 @@ impl Resolver<'_> {
             }
         }
         maps
-    }
-
-    fn database(&mut self) -> Database {
-        match self.text("database").as_str() {
-            "cassandra" => self.report(
-                "database",
-                "database=cassandra is not supported, as in Kong since 3.4; use 'off' with declarative_config"
-                    .to_owned(),
-            ),
-            "postgres" => self.report(
-                "database",
-                "database=postgres comes with a later version; use 'off' with declarative_config".to_owned(),
-            ),
-            _ => {}
-        }
-        Database::Off
     }
 
     fn dns(&self) -> Dns {
