@@ -93,20 +93,16 @@ impl Options {
     }
 }
 
-/// Runs new migrations before a start (`start --run-migrations`); without a database there are none.
+/// Runs new migrations before a start (`start --run-migrations`). An embedded store gets its tables at the
+/// start itself, and without a database there are none.
 ///
 /// # Errors
 /// When there are no tables yet, or the database cannot be used.
 pub(super) fn up(settings: &Settings, patience: Patience) -> Result<(), String> {
-    if settings.database == Database::Off {
-        return Ok(());
+    match settings.database {
+        Database::Off | Database::Sqlite(_) => Ok(()),
+        Database::Postgres(_) => Tables::open(settings, patience, false)?.run(Phase::Up).map(drop),
     }
-    let tables = Tables::open(settings, patience, false)?;
-    // A file of SQLite gets its tables at the start anyway.
-    if tables.state()?.needs_bootstrap && matches!(settings.database, Database::Postgres(_)) {
-        return Err("Database needs bootstrapping; run 'towergate migrations bootstrap'".to_owned());
-    }
-    tables.run(Phase::Up).map(drop)
 }
 
 /// What Kong calls a database.
