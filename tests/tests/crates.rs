@@ -31,10 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["towergate-core", "towergate-http1", "towergate-router", "towergate-runtime", "towergate-tls"],
     ),
     ("towergate-store", &["towergate-config"]),
-    (
-        "towergate-admin",
-        &["towergate-config", "towergate-runtime", "towergate-schema", "towergate-store"],
-    ),
+    ("towergate-admin", &["towergate-config", "towergate-runtime", "towergate-schema", "towergate-store"]),
 ];
 
 /// They stand above all others: nobody depends on them, and they may depend on anybody.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Request, State, rejection::PathRejection},
+    extract::{Request, State},
     response::Response,
 };
 use http::Method;
@@ -14,6 +14,7 @@ use crate::{
     collections::Place,
     config,
     endpoints::{self, Body, Content, Endpoint, Operation, serve},
+    in_path::InPath,
     metrics, node, openapi, plugin_state, schemas, status, tags, upstream_health,
 };
 
@@ -98,7 +99,7 @@ const TARGETS: Place = Place::Children { parent: Kind::Upstreams, field: "upstre
 /// `/upstreams/{upstreams}/targets/all` lists what `/upstreams/{upstreams}/targets` does.
 async fn all_targets(
     state: State<Arc<Admin>>,
-    names: Result<Path<Vec<String>>, PathRejection>,
+    names: Result<InPath<Vec<String>>, Response>,
     request: Request,
 ) -> Response {
     serve(TARGETS, state, names, request).await

@@ -44,6 +44,7 @@ mod document;
 mod endpoints;
 mod entities;
 mod fixed;
+mod in_path;
 mod metrics;
 mod node;
 mod openapi;

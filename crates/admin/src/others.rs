@@ -1,10 +1,7 @@
 //! What Kong has endpoints for and this gateway has nothing behind: answered as a Kong does that does
 //! not use it.
 
-use axum::{
-    extract::Path,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode};
 use serde_json::json;
 
@@ -58,7 +55,7 @@ async fn dns() -> Response {
     message(StatusCode::NOT_IMPLEMENTED, "not implemented with the legacy DNS client")
 }
 
-async fn cached(_: Option<Path<String>>) -> Response {
+async fn cached() -> Response {
     not_found().await
 }
 

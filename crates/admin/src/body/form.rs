@@ -18,6 +18,12 @@ pub(crate) fn pairs(text: &[u8]) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Whether a query switches a flag on: `?check_hash=1`.
+pub(crate) fn is_asked(query: Option<&str>, flag: &str) -> bool {
+    let pairs = pairs(query.unwrap_or_default().as_bytes());
+    pairs.iter().any(|(name, value)| name == flag && matches!(value.as_str(), "1" | "true" | "on" | "yes"))
+}
+
 fn decoded(text: &[u8]) -> String {
     let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     percent_decode(&spaced).decode_utf8_lossy().into_owned()
