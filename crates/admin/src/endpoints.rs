@@ -17,7 +17,7 @@ use crate::{
     Admin,
     answer::{self, answer},
     collections::{Place, collection},
-    entities, fixed,
+    entities, fixed, groups,
     in_path::InPath,
     others,
 };
@@ -142,6 +142,7 @@ pub(crate) fn routed(endpoints: Vec<Endpoint>) -> Router<Arc<Admin>> {
 /// All endpoints.
 pub(crate) fn all() -> Vec<Endpoint> {
     let mut all = fixed::endpoints();
+    all.extend(groups::endpoints());
     all.extend(others::endpoints());
     all.extend(Place::all().into_iter().map(entity));
     all

@@ -56,6 +56,7 @@ mod document;
 mod endpoints;
 mod entities;
 mod fixed;
+mod groups;
 mod in_path;
 mod metrics;
 mod node;
