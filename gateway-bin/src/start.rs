@@ -67,7 +67,7 @@ pub(crate) fn demo(plugins: impl PluginSet, verbosity: Verbosity) -> Result<(), 
         ("KONG_PREFIX", &*prefix),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let given = variables().filter(|(name, _)| !name.starts_with("KONG_DECLARATIVE"));
+    let given = variables().filter(|(name, _)| !name.starts_with("KONG_DECLARATIVE") && name != "KONG_DATABASE");
     let text = ("KONG_DECLARATIVE_CONFIG_STRING".to_owned(), demo.configuration.clone());
     let sources = Sources::read(&Source::default(), defaults.into_iter().chain(given).chain([text]))?;
     let gateway = Gateway::open(plugins, sources, verbosity)?;

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use towergate_config::settings::{
-    CipherSuite, Coding, Compression, Level, Log, Origin, RouterFlavor, Tls, TlsVersion, UpstreamTls,
+    CipherSuite, Coding, Compression, Database, Level, Log, Origin, Postgres, RouterFlavor, Tls, TlsVersion,
+    UpstreamTls,
 };
 use towergate_config::{Environment, Settings, Source};
 
@@ -158,14 +159,9 @@ fn what_cannot_be_right_is_refused_with_its_place_and_what_would_be() {
         (
             "KONG_DATABASE",
             "cassandra",
-            "database=cassandra is not supported, as in Kong since 3.4; use 'off' with declarative_config",
+            "database=cassandra is not supported, as in Kong since 3.4; use 'postgres', 'sqlite' or 'off'",
         ),
-        (
-            "KONG_DATABASE",
-            "postgres",
-            "database=postgres comes with a later version; use 'off' with declarative_config",
-        ),
-        ("KONG_DATABASE", "mysql", "database has an invalid value: 'mysql' (postgres, cassandra, off)"),
+        ("KONG_DATABASE", "mysql", "database has an invalid value: 'mysql' (postgres, sqlite, cassandra, off)"),
         (
             "KONG_NGINX_WORKER_PROCESSES",
             "0",
@@ -445,4 +441,51 @@ fn certificates_and_keys_go_together() {
     }
     // As in Kong, nobody looks at them without a TLS port.
     assert!(from_variables(&[("KONG_SSL_CERT", "a"), ("KONG_PROXY_LISTEN", "0.0.0.0:8000")]).is_ok());
+}
+
+#[test]
+fn where_the_configuration_is_kept() {
+    let database = |variables: &[(&str, &str)]| from_variables(variables).unwrap().database;
+    assert_eq!(database(&[]), Database::Off);
+    let sqlite = |path: &str| Database::Sqlite(path.into());
+    let (kept, prefix) = (("KONG_DATABASE", "sqlite"), ("KONG_PREFIX", "/srv/gateway"));
+    assert_eq!(database(&[kept, prefix]), sqlite("/srv/gateway/configuration.sqlite"));
+    assert_eq!(database(&[kept, prefix, ("KONG_SQLITE_PATH", "x.db")]), sqlite("/srv/gateway/x.db"));
+    assert_eq!(database(&[kept, prefix, ("KONG_SQLITE_PATH", "/var/x.db")]), sqlite("/var/x.db"));
+    // Kong's defaults.
+    let mut postgres = Postgres {
+        host: "127.0.0.1".to_owned(),
+        port: 5432,
+        database: "kong".to_owned(),
+        schema: None,
+        user: "kong".to_owned(),
+        password: None,
+        timeout: Duration::from_secs(5),
+        ssl: false,
+        ssl_verify: false,
+    };
+    let kept = ("KONG_DATABASE", "postgres");
+    assert_eq!(database(&[kept]), Database::Postgres(Box::new(postgres.clone())));
+    postgres = Postgres { timeout: Duration::from_secs(1), schema: Some("s".to_owned()), ssl: true, ..postgres };
+    postgres.password = Some("of a vault".to_owned());
+    let all = [
+        kept,
+        ("KONG_PG_TIMEOUT", "1000"),
+        ("KONG_PG_SCHEMA", "s"),
+        ("KONG_PG_SSL", "on"),
+        ("KONG_PG_PASSWORD", "{vault://env/db-password}"),
+        ("DB_PASSWORD", "of a vault"),
+    ];
+    assert_eq!(database(&all), Database::Postgres(Box::new(postgres.clone())));
+    assert!(!format!("{postgres:?}").contains("vault"));
+    let refused = from_variables(&[kept, ("KONG_PG_PORT", "70000")]).unwrap_err();
+    assert_eq!(refused, "KONG_PG_PORT: pg_port must be a port number from 1 to 65535, got '70000'");
+}
+
+#[test]
+fn a_declarative_file_beside_a_database_is_told() {
+    let settings = from_variables(&[("KONG_DATABASE", "sqlite"), ("KONG_DECLARATIVE_CONFIG", "kong.yml")]).unwrap();
+    let told = "KONG_DECLARATIVE_CONFIG: declarative_config: it is not read, because the configuration is kept in a \
+                database; 'towergate config db_import' puts it there";
+    assert!(settings.warnings().iter().any(|warning| warning == told), "{:?}", settings.warnings());
 }

@@ -229,10 +229,10 @@ async fn ten_thousand_entities_are_replaced_at_once(place: Place) {
         let begun = Instant::now();
         store.commit(Commit::of_all(Version(version), all.clone())).await.unwrap();
         let took = begun.elapsed();
-        println!("{}: replaced in {took:?}", store.kind());
+        eprintln!("{}: replaced in {took:?}", store.kind());
         assert!(took < Duration::from_secs(10), "{took:?}");
     }
     let begun = Instant::now();
     assert_eq!(loaded(&store).await.entities, all);
-    println!("{}: loaded in {:?}", store.kind(), begun.elapsed());
+    eprintln!("{}: loaded in {:?}", store.kind(), begun.elapsed());
 }

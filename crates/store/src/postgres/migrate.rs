@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Answer, Migrate, Migrations, Phase, StoreError,
-    migrate::{Step, plan},
+    migrate::steps::{Step, plan},
 };
 
 const STEPS: [Step; 1] = [Step { name: "000_base", up: include_str!("000_base.sql"), finish: "" }];
@@ -101,7 +101,8 @@ async fn schema(transaction: &Transaction<'_>, shared: &Shared) -> Result<String
 
 async fn state(client: &impl GenericClient, shared: &Shared) -> Result<Migrations, StoreError> {
     let (timeout, doing) = (shared.connecting.timeout(), "cannot read the migrations");
-    let exist = "SELECT to_regclass('towergate_migrations') IS NOT NULL";
+    // Not to_regclass: it may still remember that there was no table before the lock was waited for.
+    let exist = "SELECT count(*) > 0 FROM pg_class WHERE relname = 'towergate_migrations' AND pg_table_is_visible(oid)";
     let row = timed(timeout, doing, client.query_one(exist, &[])).await?;
     if !row.try_get::<_, bool>(0).map_err(|error| StoreError::failed(doing, error))? {
         return Ok(Migrations::of(&STEPS, None));
