@@ -1,8 +1,8 @@
 //! The command line: what all commands have in common.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
-use clap::{ArgAction, Args, Parser};
+use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::commands::Command;
 
@@ -36,7 +36,27 @@ pub(crate) enum Verbosity {
     Debug,
 }
 
+/// What the program was called as: `kong`, where somebody has linked it so, or its own name.
+pub(crate) fn called() -> &'static str {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    let is_kong = called.is_some_and(|path| path.file_name().is_some_and(|name| name == "kong"));
+    if is_kong { "kong" } else { "towergate" }
+}
+
 impl Cli {
+    /// Reads the command line of this process, which is called so.
+    ///
+    /// # Errors
+    /// The exit code if there is nothing to do but what was just said: help, or what is wrong.
+    pub(crate) fn called_as(name: &'static str) -> Result<Self, ExitCode> {
+        let matches = Self::command().name(name).bin_name(name).try_get_matches();
+        matches.and_then(|matches| Self::from_arg_matches(&matches)).map_err(|said| {
+            let _ = said.print();
+            // Kong's code; clap's own would be 2.
+            if said.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        })
+    }
+
     pub(crate) fn verbosity(&self) -> Verbosity {
         match self.verbose {
             _ if self.debug => Verbosity::Debug,
@@ -66,4 +86,11 @@ pub(crate) struct Source {
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) settings: SettingsSource,
+}
+
+impl Source {
+    /// Settings alone.
+    pub(crate) fn of(settings: SettingsSource) -> Self {
+        Self { files: Vec::new(), settings }
+    }
 }

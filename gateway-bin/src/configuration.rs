@@ -77,15 +77,17 @@ impl Kept {
     }
 }
 
-/// Reads the declarative configuration again. A broken one is told, and the old one stays.
-/// With a database there is none: what is kept there is followed.
-pub(crate) async fn reload(sources: &Sources, configured: &Configured) {
+/// Reads the declarative configuration again. With a database there is none: what is kept there is followed.
+///
+/// # Errors
+/// What is wrong with a broken one, which is logged, too; the old one stays.
+pub(crate) async fn reload(sources: &Sources, configured: &Configured) -> Result<(), String> {
     if sources.settings.database != Database::Off {
-        return;
+        return Ok(());
     }
     let loaded = match sources.declarative() {
         Ok(Some(texts)) => configured.load(texts).await.map_err(|error| error.to_string()),
-        Ok(None) => return,
+        Ok(None) => return Ok(()),
         Err(error) => {
             report_load(false);
             Err(error)
@@ -97,7 +99,11 @@ pub(crate) async fn reload(sources: &Sources, configured: &Configured) {
                 tracing::warn!("{warning}");
             }
             tracing::info!(hash = %runtime.config.hash, "configuration reloaded");
+            Ok(())
         }
-        Err(error) => tracing::error!("configuration not reloaded, the one before stays in force: {error}"),
+        Err(error) => {
+            tracing::error!("configuration not reloaded, the one before stays in force: {error}");
+            Err(format!("configuration not reloaded, the one before stays in force:\n{error}"))
+        }
     }
 }

@@ -1,9 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod api_tls;
 mod apis;
+mod background;
 mod cli;
 mod commands;
 mod configuration;
+mod control_socket;
 mod demo;
 mod log;
 mod log_queue;
@@ -21,7 +24,6 @@ mod wiring;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use cli::Cli;
 use commands::{Gateway, Run};
 
@@ -45,13 +47,16 @@ pub mod macros {
 /// Runs the command line of a gateway with these plugins; answers the exit code: 0 if all went
 /// well, 1 after an error, which is told on stderr. Some commands have more codes, which they tell.
 pub fn run(plugins: impl PluginSet) -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::called_as(cli::called()) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let gateway = Gateway { plugins, verbosity: cli.verbosity() };
     let done = cli.command.run(gateway);
     // What was logged comes before what is said last.
     log_queue::finish();
     done.unwrap_or_else(|error| {
-        terminal::warn(format_args!("Error: {error}"));
+        terminal::fail(error);
         ExitCode::FAILURE
     })
 }

@@ -9,8 +9,10 @@ use std::{
     time::Duration,
 };
 
+use sd_notify::NotifyState;
+use tokio::sync::mpsc;
 use tower::Layer;
-use towergate_admin::{Admin, Configured};
+use towergate_admin::{Access, Admin, AuditLog, Configured, LogLevels};
 use towergate_config::{
     Settings,
     settings::{Log, LogLevel, Origin},
@@ -22,9 +24,11 @@ use towergate_tls::{Identities, Server};
 use towergate_upstream::Proxy;
 
 use crate::{
+    api_tls::{self, Api, ApiTls},
     apis,
     cli::{Source, Verbosity},
     configuration,
+    control_socket::{Asked, ControlSocket},
     demo::{self, Demo},
     log,
     metrics::{Metrics, Recorded},
@@ -79,15 +83,17 @@ pub(crate) fn demo(plugins: impl PluginSet, verbosity: Verbosity) -> Result<(), 
 struct Gateway {
     sources: Sources,
     asks: Asks,
-    waiting: tokio::runtime::Runtime,
+    // Taken when serving begins.
+    waiting: Option<tokio::runtime::Runtime>,
     control: Arc<Control>,
     workers: Workers,
     tls: Tls,
+    apis: [(Api, Option<ApiTls>); 2],
     proxy_address: Option<SocketAddr>,
     admin_address: Option<SocketAddr>,
     admin: Arc<Admin>,
-    // Kept for what they do when they are dropped.
-    _pid_file: Option<PidFile>,
+    // Removed when it is dropped.
+    pid_file: Option<PidFile>,
     // Background tasks of plugins run here.
     _background: tokio::runtime::Runtime,
 }
@@ -104,7 +110,7 @@ impl Gateway {
     /// order: what is wrong is told before anything listens, and nothing asked from then on is lost.
     fn open<P: PluginSet>(plugins: P, sources: Sources, verbosity: Verbosity) -> Result<Self, String> {
         let settings = Arc::new(sources.settings.clone());
-        start_log(&settings, verbosity)?;
+        let log_levels = start_log(&settings, verbosity)?;
         let recorded = Recorded::start();
         let (waiting, asks) = wait_for_asks(&sources)?;
         let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
@@ -114,9 +120,12 @@ impl Gateway {
         let pages = Arc::new(wiring::pages(&settings)?);
         let (offered, names) = (tls::server(&settings)?, wiring::dns(&settings)?);
         let tls = Tls::read(&settings)?;
-        let Ports { proxy, admin, status } = Ports::open(&settings)?;
-        let (proxy_address, admin_address) = (proxy.addresses().first().copied(), admin.addresses().first().copied());
+        let (access, audit) = (access(&settings)?, audit(&settings)?);
         let pid_file = PidFile::write(&settings)?;
+        let Ports { proxy, admin, status } = Ports::open(&settings)?;
+        let (proxy_address, admin_address) =
+            (proxy.addresses().first().copied(), admin.listeners.addresses().first().copied());
+        let apis = [(Api::Admin, admin.tls.clone()), (Api::Status, status.tls.clone())];
         let registry = registry(&plugins, &settings);
         let warnings = [missing(&registry, &settings), tls::warnings(&settings, offered.as_ref())];
         for warning in settings.warnings().iter().chain(warnings.iter().flatten()).chain(&first.warnings) {
@@ -133,45 +142,30 @@ impl Gateway {
         let control = Arc::new(control);
         let configured = background.block_on(kept.follow(control.clone()))?;
         let workers = start_workers(plugins, &settings, offered, names, proxy, watched)?;
-        let told = told(&control, configured, settings, workers.stats(), recorded);
+        let told = told(&control, configured, settings, workers.stats(), recorded, log_levels, access, audit);
         apis::serve(admin, status, told.clone())?;
         Ok(Self {
             sources,
             asks,
-            waiting,
+            waiting: Some(waiting),
             control,
             workers,
             tls,
+            apis,
             proxy_address,
             admin_address,
             admin: told,
-            _pid_file: pid_file,
+            pid_file,
             _background: background,
         })
     }
 
-    /// Follows signals and file changes until told to stop, then lets requests in flight finish.
+    /// Follows signals, file changes and commands until told to stop, then lets requests in flight finish.
     fn serve(mut self, welcome: Option<String>) -> Result<(), String> {
-        self.waiting.block_on(async {
-            tracing::info!(proxy = %shown(self.proxy_address), admin = %shown(self.admin_address), "started");
-            if let Some(welcome) = welcome {
-                terminal::say(welcome);
-            }
-            let mut sweep = tokio::time::interval(SWEEP);
-            loop {
-                tokio::select! {
-                    ask = self.asks.next() => match ask {
-                        Ask::Stop => return,
-                        Ask::Reload => {
-                            self.tls.reload(&self.sources.settings, &self.control);
-                            configuration::reload(&self.sources, &self.admin.configured).await;
-                        }
-                        Ask::FilesChanged => configuration::reload(&self.sources, &self.admin.configured).await,
-                    },
-                    _ = sweep.tick() => { self.control.sweep(); }
-                }
-            }
-        });
+        let waiting = self.waiting.take();
+        let waiting = waiting.ok_or("a gateway serves once")?;
+        waiting.block_on(self.follow(welcome));
+        tell_supervisor(&[NotifyState::Stopping]);
         self.admin.draining.store(true, Relaxed);
         tracing::info!("stopping: requests in flight are finished");
         let drained = self.workers.drain(DRAIN);
@@ -180,6 +174,87 @@ impl Gateway {
         }
         Ok(())
     }
+
+    async fn follow(&mut self, welcome: Option<String>) {
+        let (asked, mut commands) = mpsc::channel(1);
+        let _socket = self.open_socket(asked);
+        tracing::info!(proxy = %shown(self.proxy_address), admin = %shown(self.admin_address), "started");
+        tell_supervisor(&[NotifyState::Ready]);
+        if let Some(welcome) = welcome {
+            terminal::say(welcome);
+        }
+        let mut sweep = tokio::time::interval(SWEEP);
+        loop {
+            tokio::select! {
+                ask = self.asks.next() => match ask {
+                    Ask::Stop => return,
+                    // What went wrong is in the log.
+                    Ask::Reload => drop(self.reload().await),
+                    Ask::FilesChanged => drop(configuration::reload(&self.sources, &self.admin.configured).await),
+                },
+                Some(command) = commands.recv() => match command {
+                    Asked::Reload(answer) => drop(answer.send(self.reload().await)),
+                    Asked::Drain(answer) => {
+                        self.admin.draining.store(true, Relaxed);
+                        let _ = answer.send(());
+                    }
+                },
+                _ = sweep.tick() => { self.control.sweep(); }
+            }
+        }
+    }
+
+    /// The socket that commands ask at; without it, signals are left.
+    fn open_socket(&self, asked: mpsc::Sender<Asked>) -> Option<ControlSocket> {
+        // Where the pid file may not be, nobody looks for the socket.
+        self.pid_file.as_ref()?;
+        let beside = towergate_admin::explain_router(self.admin.clone());
+        let opened = ControlSocket::open(&self.sources.settings.prefix, asked, beside);
+        opened
+            .inspect_err(
+                |error| tracing::warn!(%error, "no socket for commands; `reload` works by SIGHUP, without an answer"),
+            )
+            .ok()
+    }
+
+    /// Reads again all that can be read again. What is broken does not take the place of what is good.
+    async fn reload(&mut self) -> Result<(), String> {
+        let reloading =
+            [NotifyState::Reloading, NotifyState::monotonic_usec_now().unwrap_or(NotifyState::MonotonicUsec(0))];
+        tell_supervisor(&reloading);
+        let settings = &self.sources.settings;
+        let done = [
+            self.tls.reload(settings, &self.control),
+            reload_apis(&self.apis, &self.admin, settings),
+            configuration::reload(&self.sources, &self.admin.configured).await,
+        ];
+        tell_supervisor(&[NotifyState::Ready]);
+        let wrong: Vec<_> = done.into_iter().filter_map(Result::err).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    }
+}
+
+/// Tells who started us, if they want to know (systemd's `Type=notify`, `start --daemon`).
+fn tell_supervisor(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!(%error, "the supervisor could not be told");
+    }
+}
+
+/// Reads again who may use the APIs, and what they show. What is broken is told, and the old stays.
+fn reload_apis(apis: &[(Api, Option<ApiTls>)], admin: &Admin, settings: &Settings) -> Result<(), String> {
+    let mut wrong = Vec::new();
+    match access(settings) {
+        Ok(access) => *admin.access.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(access),
+        Err(error) => wrong.push(format!("tokens not reloaded, those before stay in force: {error}")),
+    }
+    for (api, tls) in apis {
+        if let Some(Err(error)) = tls.as_ref().map(|tls| tls.renew(*api, settings)) {
+            wrong.push(format!("certificates not reloaded, those before stay in force: {error}"));
+        }
+    }
+    wrong.iter().for_each(|why| tracing::error!("{why}"));
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
 impl Tls {
@@ -192,12 +267,13 @@ impl Tls {
     }
 
     /// Reads it again. What is broken is told, and the old stays.
-    fn reload(&mut self, settings: &Settings, control: &Control) {
-        match self.renew(settings, control) {
-            Ok(true) => tracing::info!("certificates of the settings reloaded"),
-            Ok(false) => {}
-            Err(error) => tracing::error!("certificates not reloaded, those before stay in force: {error}"),
+    fn reload(&mut self, settings: &Settings, control: &Control) -> Result<(), String> {
+        let renewed = self.renew(settings, control);
+        if renewed == Ok(true) {
+            tracing::info!("certificates of the settings reloaded");
         }
+        let why = |error| format!("certificates not reloaded, those before stay in force: {error}");
+        renewed.map(drop).map_err(why).inspect_err(|why| tracing::error!("{why}"))
     }
 
     /// Answers whether anything has changed.
@@ -250,6 +326,9 @@ fn told(
     settings: Arc<Settings>,
     stats: Stats,
     recorded: Recorded,
+    log_levels: LogLevels,
+    access: Access,
+    audit: AuditLog,
 ) -> Arc<Admin> {
     let (control, node_id) = (control.clone(), settings.node_id.unwrap_or_else(uuid::Uuid::new_v4));
     let metrics =
@@ -261,42 +340,64 @@ fn told(
         node_id,
         connections: Box::new(move || apis::connections(&stats)),
         metrics: Box::new(move || metrics.page()),
+        access: Mutex::new(Arc::new(access)),
+        audit,
+        log_levels,
         draining: AtomicBool::new(false),
     })
+}
+
+/// Who may use the Admin API.
+fn access(settings: &Settings) -> Result<Access, String> {
+    Ok(Access::new(&settings.admin_access, api_tls::tokens(settings)?))
+}
+
+/// Where changes are noted.
+fn audit(settings: &Settings) -> Result<AuditLog, String> {
+    let log = &settings.admin_access.audit_log;
+    let Log::File(file) = log else { return Ok(AuditLog::off()) };
+    match AuditLog::to(file.clone()) {
+        // The default place may not be ours to write to.
+        Err(_) if settings.origin("prefix") == Origin::Default => Ok(AuditLog::off()),
+        made => made.map_err(|error| format!("cannot write {log:?}: {error}; see admin_audit_log")),
+    }
 }
 
 /// Open ports.
 struct Ports {
     proxy: Listeners,
-    admin: Listeners,
-    status: Listeners,
+    admin: apis::Ports,
+    status: apis::Ports,
 }
 
 impl Ports {
     /// Opens the ports of the proxy, of the Admin API and of the Status API.
     fn open(settings: &Settings) -> Result<Self, String> {
+        let (admin_tls, status_tls) = (ApiTls::read(Api::Admin, settings)?, ApiTls::read(Api::Status, settings)?);
         let bind = |listens: &[Listen], workers| Listeners::bind(listens, workers).map_err(|error| error.to_string());
         let proxy = bind(&wiring::proxy_listens(settings)?, settings.workers.get())?;
-        let admin = bind(&wiring::admin_listens(settings)?, 1)?;
-        Ok(Self { proxy, admin, status: bind(&wiring::status_listens(settings)?, 1)? })
+        let admin = apis::Ports { listeners: bind(&wiring::admin_listens(settings)?, 1)?, tls: admin_tls };
+        let status = apis::Ports { listeners: bind(&wiring::status_listens(settings)?, 1)?, tls: status_tls };
+        Ok(Self { proxy, admin, status })
     }
 }
 
-fn start_log(settings: &Settings, verbosity: Verbosity) -> Result<(), String> {
+fn start_log(settings: &Settings, verbosity: Verbosity) -> Result<LogLevels, String> {
     let level = match verbosity {
         Verbosity::Usual => settings.log_level,
         Verbosity::Verbose => settings.log_level.min(LogLevel::Info),
         Verbosity::Debug => LogLevel::Debug,
     };
     let log = &settings.logs.proxy_error;
-    match log::start(level, log) {
-        Ok(()) => Ok(()),
+    let started = match log::start(level, log) {
+        Ok(started) => started,
         // The default place may not be ours to write to; stderr is enough then.
         Err(_) if settings.origin("prefix") == Origin::Default => {
-            log::start(level, &Log::Off).map_err(|error| error.to_string())
+            log::start(level, &Log::Off).map_err(|error| error.to_string())?
         }
-        Err(error) => Err(format!("cannot write the error log {log:?}: {error}; see proxy_error_log")),
-    }
+        Err(error) => return Err(format!("cannot write the error log {log:?}: {error}; see proxy_error_log")),
+    };
+    Ok(LogLevels::new(level, started))
 }
 
 fn background() -> std::io::Result<tokio::runtime::Runtime> {

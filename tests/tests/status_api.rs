@@ -1,6 +1,9 @@
 //! The Status API: what probes ask.
 
-use towergate_tests::{Connection, Gate, Gateway, Port, Reply, Request, SOON, Script, Upstream, eventually, proxying};
+use towergate_tests::{
+    Certificate, Connection, Gate, Gateway, Port, Reply, Request, SOON, Script, TlsClient, Upstream, eventually,
+    proxying,
+};
 
 #[test]
 fn the_status_api_tells_who_is_ready() {
@@ -15,6 +18,15 @@ fn the_status_api_tells_who_is_ready() {
     for (target, code) in [("/", 404), ("/config", 404), ("/services", 404)] {
         assert_eq!(ask(Request::get(target)).status, code, "{target}: the Status API is not the Admin API");
     }
+    let answer = ask(Request::get("/status/dns"));
+    assert_eq!((answer.status, answer.message().as_str()), (501, "not implemented with the legacy DNS client"));
+    assert_eq!(ask(Request::get("/upstreams/none/health")).status, 404);
+    assert_eq!(ask(Request::get("/status?unit=x")).status, 400);
+    let memory = ask(Request::get("/status?unit=k&scale=0")).json();
+    assert!(
+        memory["memory"]["workers_lua_vms"][0]["http_allocated_gc"].as_str().unwrap().ends_with(" KiB"),
+        "{memory}"
+    );
     let form =
         |body: &str| Request::post("/status/ready", body).header("Content-Type", "application/x-www-form-urlencoded");
     assert_eq!(ask(form("status=other")).status, 400);
@@ -22,6 +34,21 @@ fn the_status_api_tells_who_is_ready() {
     let answer = ask(Request::get("/status/ready"));
     assert_eq!((answer.status, answer.message().as_str()), (503, "draining"));
     assert_eq!(ask(Request::get("/status")).status, 200, "it lives");
+}
+
+#[test]
+fn the_status_api_shows_the_health_of_upstreams() {
+    let status = Port::free();
+    let document = "_format_version: \"3.0\"\nupstreams: [{name: up, targets: [{target: '127.0.0.1:1'}]}]\n";
+    let _gateway = Gateway::with(document).status_api_on(&status).start();
+    let ask = |method: &str, path: &str| Connection::open(status.address()).request(&Request::new(method, path));
+    let answer = ask("GET", "/upstreams/up/health").json();
+    assert_eq!(
+        (&answer["data"][0]["target"], &answer["data"][0]["health"]),
+        (&"127.0.0.1:1".into(), &"HEALTHCHECKS_OFF".into())
+    );
+    assert_eq!(ask("POST", "/upstreams/up/health").status, 405);
+    assert_eq!(ask("PUT", "/upstreams/up/targets/127.0.0.1:1/healthy").status, 404, "nothing is changed here");
 }
 
 #[test]
@@ -54,15 +81,17 @@ fn a_node_that_stops_is_not_ready() {
     assert!(gateway.end().status.success());
 }
 
-/// As for the Admin API: what is not there yet is told, not opened.
 #[test]
-fn tls_of_the_status_api_comes_later() {
-    let (open, closed) = (Port::free(), Port::free());
-    let listen = format!("{}, {} ssl", open.address(), closed.address());
-    let gateway = Gateway::with("_format_version: \"3.0\"\n").setting("status_listen", &listen).start();
+fn the_status_api_speaks_tls_with_a_certificate_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let [certificate, key] = Certificate::alone(&["status.example.com"]).write(folder.path(), "status");
+    let (open, secured) = (Port::free(), Port::free());
+    let listen = format!("{}, {} ssl http2", open.address(), secured.address());
+    let gateway = Gateway::with("_format_version: \"3.0\"\n").setting("status_listen", &listen);
+    let gateway = gateway.setting("status_ssl_cert", certificate.to_str().unwrap());
+    let _gateway = gateway.setting("status_ssl_cert_key", key.to_str().unwrap()).start();
     assert_eq!(Connection::open(open.address()).request(&Request::get("/status")).status, 200);
-    assert!(Connection::try_open(closed.address()).is_err());
-    let warning =
-        format!("status_listen: {} is not opened: TLS of the Status API comes with a later version", closed.address());
-    assert!(gateway.log().contains(&warning), "{}", gateway.log());
+    let (mut connection, handshake) = TlsClient::new().connect(secured.address(), "status.example.com");
+    assert!(handshake.shows("status.example.com"));
+    assert_eq!(connection.request(&Request::get("/status")).status, 200);
 }

@@ -30,6 +30,13 @@
 //! | | | 400 | it is wrong: an error object with every problem; the one before stays in force |
 //! | | | 413 | it is larger than the setting `nginx_admin_client_max_body_size` |
 //! | | | 415 | its media type is none of those `POST /config` reads |
+//! | `/debug/node/log-level` | GET | 200 | `{"message":"log level: notice"}` |
+//! | `/debug/node/log-level/{level}` | PUT | 200 | another level for `?timeout=` seconds (60): `log level changed`, or `log level is already …` |
+//! | | | 400 | `unknown log level: …` |
+//! | `/timers` | GET | 200 | Kong's timers, of which there are none |
+//! | `/status/dns` | GET | 501 | `not implemented with the legacy DNS client` |
+//! | `/explain` | POST | 200 | what would become of a request, without sending it ([`towergate_runtime::ExplainRequest`]) |
+//! | | | 400 | what is wrong with the question |
 //!
 //! Every other answer is JSON. All carry `Server`, `X-Kong-Admin-Latency` (milliseconds; both as the
 //! setting `headers` says) and `Access-Control-Allow-Origin`. Any other path is 404
@@ -44,9 +51,13 @@
 //! | `/status/ready` | GET | 200 | `{"message":"ready"}` |
 //! | | | 503 | why it should get no traffic: `draining`, or no configuration |
 //! | | POST | 204 | `status=draining`: not ready from now on |
+//! | `/status/dns` | GET | 501 | as above |
+//! | `/upstreams/{name or id}/health` | GET | 200 | as above |
 //! | `/metrics` | GET | 200 | as above |
 
+mod access;
 mod answer;
+mod audit;
 mod body;
 mod change;
 mod collections;
@@ -55,9 +66,11 @@ mod configured;
 mod document;
 mod endpoints;
 mod entities;
+mod explain;
 mod fixed;
 mod groups;
 mod in_path;
+mod log_level;
 mod metrics;
 mod node;
 mod openapi;
@@ -68,11 +81,12 @@ mod schemas;
 mod status;
 mod status_api;
 mod tags;
+mod timers;
 mod upstream_health;
 
 use std::{
     fmt,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
 };
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};
@@ -80,7 +94,11 @@ use towergate_config::Settings;
 use towergate_runtime::Control;
 use uuid::Uuid;
 
+pub use access::{Access, Peer};
+pub use audit::AuditLog;
 pub use configured::{ConfigureError, Configured, Held, configuration, entities};
+pub use explain::explain_router;
+pub use log_level::LogLevels;
 pub use status::{Connections, resident_bytes};
 pub use status_api::status_router;
 
@@ -99,8 +117,21 @@ pub struct Admin {
     /// Writes all metrics in Prometheus' text format. It may take long, and is called where that
     /// keeps nobody waiting.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// Who may use the Admin API. It may change while the gateway runs.
+    pub access: Mutex<Arc<Access>>,
+    /// Where changes are noted.
+    pub audit: AuditLog,
+    /// How much the gateway's own log tells.
+    pub log_levels: LogLevels,
     /// Whether this node is about to stop, so that it should get no new traffic.
     pub draining: AtomicBool,
+}
+
+impl Admin {
+    /// Who may use the Admin API now.
+    pub(crate) fn access(&self) -> Arc<Access> {
+        self.access.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl fmt::Debug for Admin {
@@ -122,6 +153,8 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)
         .layer(limit)
+        .layer(middleware::from_fn_with_state(admin.clone(), access::guard))
+        .layer(middleware::from_fn_with_state(admin.clone(), audit::note))
         .layer(middleware::from_fn_with_state(admin.clone(), answer::stamp))
         .with_state(admin)
 }

@@ -8,13 +8,16 @@ use percent_encoding::percent_decode;
 use serde_json::Value;
 use towergate_config::Config;
 
-use crate::{Admin, answer, answer::message, metrics, status};
+use crate::{Admin, answer, answer::message, metrics, status, upstream_health};
 
 /// The Status API of this gateway; what it answers is on the [crate's page](crate).
 pub fn status_router(admin: Arc<Admin>) -> Router {
     Router::new()
         .route("/status", get(status::show))
         .route("/status/", get(status::show))
+        .route("/status/dns", get(status::dns))
+        .route("/upstreams/{upstream}/health", get(upstream_health::show))
+        .route("/upstreams/{upstream}/health/", get(upstream_health::show))
         .route("/status/ready", get(ready).post(set))
         .route("/status/ready/", get(ready).post(set))
         .route("/metrics", get(metrics::show))

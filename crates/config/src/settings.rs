@@ -4,6 +4,7 @@
 //! something here become the typed fields of [`Settings`]; all are kept as text in
 //! [`Settings::value`]. Keys nobody knows are accepted and ignored.
 
+mod admin;
 mod compression;
 mod database;
 mod file;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use uuid::Uuid;
 
+pub use admin::{AdminAccess, AdminClient, AdminRole, AdminToken, ListenerTls};
 pub use compression::{Coding, Compression, Level};
 pub use database::{Database, Keeping, Postgres};
 pub use headers::{ResponseHeaders, UpstreamHeaders};
@@ -50,6 +52,12 @@ pub struct Settings {
     pub status_listen: Vec<Listener>,
     /// Where raw TCP and UDP connect. Default none.
     pub stream_listen: Vec<Listener>,
+    /// Who may use the Admin API. Default everybody who reaches it.
+    pub admin_access: AdminAccess,
+    /// What the Admin API shows on its listeners with TLS (`admin_ssl_cert`, `admin_ssl_cert_key`).
+    pub admin_tls: ListenerTls,
+    /// What the Status API shows on its listeners with TLS (`status_ssl_cert`, `status_ssl_cert_key`).
+    pub status_tls: ListenerTls,
     /// TLS towards clients.
     pub tls: Tls,
     /// TLS towards upstreams.
@@ -178,9 +186,10 @@ pub struct Logs {
 }
 
 /// Where one log goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Log {
     /// Nowhere.
+    #[default]
     Off,
     /// To a file or device such as `/dev/stdout`.
     File(PathBuf),
@@ -320,6 +329,12 @@ impl Settings {
     /// All settings that have a value, by name, secrets included: mask before showing.
     pub fn values(&self) -> impl Iterator<Item = (&str, &str)> {
         self.gathered.all()
+    }
+
+    /// Whether the setting `name` is a list with commas.
+    #[must_use]
+    pub fn is_list(&self, name: &str) -> bool {
+        known::find(name).is_some_and(|known| known.kind == known::Kind::List)
     }
 
     /// Whether the setting `plugins` allows the plugin `name`, which comes with the gateway or not.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use towergate_config::settings::{
-    CipherSuite, Coding, Compression, Database, Level, Log, Origin, Postgres, RouterFlavor, Tls, TlsVersion,
+    AdminRole, CipherSuite, Coding, Compression, Database, Level, Log, Origin, Postgres, RouterFlavor, Tls, TlsVersion,
     UpstreamTls,
 };
 use towergate_config::{Environment, Settings, Source};
@@ -291,14 +291,39 @@ fn settings_without_effect_and_risky_ones_are_told() {
     assert_eq!(
         told.warnings(),
         [
-            "KONG_ADMIN_LISTEN: admin_listen: 127.0.0.1:8444 is not opened: TLS of the Admin API comes with a later version",
-            "KONG_STATUS_LISTEN: status_listen: 127.0.0.1:8107 is not opened: TLS of the Status API comes with a later version",
-            "KONG_STATUS_LISTEN: status_listen: 127.0.0.1:8007 http2: HTTP/2 to the Status API comes with a later version",
             "KONG_WASM: wasm: WebAssembly filters come with a later version",
             "KONG_ADMIN_LISTEN: admin_listen: the Admin API has no authentication and listens on 0.0.0.0:8001: anyone who \
-             reaches it controls the gateway; listen on 127.0.0.1, or let nothing but trusted machines reach it",
+             reaches it controls the gateway; listen on 127.0.0.1, or say who may use it (admin_tokens, admin_client_ca)",
         ]
     );
+}
+
+#[test]
+fn who_may_use_the_admin_api_is_said_in_settings() {
+    let hash = "0".repeat(64);
+    let open = [("KONG_ADMIN_LISTEN", "0.0.0.0:8001"), ("KONG_STATUS_LISTEN", "off"), ("KONG_PREFIX", "/p")];
+    let tokens = format!("admin:alice:sha256:{hash}, read-only:bob:sha256:{hash}");
+    let closed = [&open[..], &[("KONG_ADMIN_TOKENS", &*tokens), ("KONG_ADMIN_REQUIRE_AUTH", "on")]].concat();
+    let settings = from_variables(&closed).unwrap();
+    let access = &settings.admin_access;
+    assert_eq!(
+        access.tokens.iter().map(|token| token.role).collect::<Vec<_>>(),
+        [AdminRole::Admin, AdminRole::ReadOnly]
+    );
+    assert_eq!((access.required, access.authenticates(), settings.warnings()), (true, true, &[][..]));
+    assert_eq!(access.audit_log, Log::File("/p/logs/admin_audit.log".into()));
+    for (name, value, told) in [
+        ("KONG_ADMIN_REQUIRE_AUTH", "on", "admin_require_auth: nobody could be told from anybody"),
+        ("KONG_ADMIN_TOKENS", "hunter2", "KONG_ADMIN_TOKENS: admin_tokens: the form is <admin or read-only>"),
+        ("KONG_ADMIN_CLIENTS", "admin:a", "admin_clients: admin_client_ca must say who issues their certificates"),
+    ] {
+        let refusal = from_variables(&[&open[..], &[(name, value)]].concat()).unwrap_err();
+        assert!(refusal.contains(told) && !refusal.contains("hunter2"), "{refusal}");
+    }
+    for switched_off in [("KONG_ADMIN_LISTEN", "off"), ("KONG_ADMIN_REQUIRE_AUTH", "off")] {
+        let settings = from_variables(&[("KONG_ADMIN_REQUIRE_AUTH", "on"), switched_off]);
+        assert!(settings.is_ok(), "{switched_off:?}");
+    }
 }
 
 #[test]
@@ -330,10 +355,8 @@ fn what_an_http2_client_may_do_is_set_by_nginxs_names_and_ours() {
 #[test]
 fn each_setting_whose_feature_comes_later_is_told_in_one_line() {
     for (name, value, said) in [
-        ("admin_listen", "127.0.0.1:8001 http2", "127.0.0.1:8001 http2: HTTP/2 to the Admin API comes"),
         ("admin_listen", "127.0.0.1:8001 proxy_protocol", "127.0.0.1:8001 proxy_protocol: the PROXY protocol comes"),
         ("admin_listen", "127.0.0.1:8001 deferred", "127.0.0.1:8001 deferred: deferred accepting comes"),
-        ("admin_ssl_cert", "a.pem", "TLS of the Admin API comes"),
         ("ssl_dhparam", "ffdhe2048", "nothing is done with it"),
         ("router_flavor", "expressions", "other flavors come"),
         ("admin_error_log", "logs/admin.log", "a log of the Admin API's own comes"),

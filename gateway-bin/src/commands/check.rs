@@ -8,6 +8,7 @@ use towergate_runtime::Registry;
 
 use super::{Gateway, Run};
 use crate::{
+    api_tls,
     cli::Source,
     plugins::{self, PluginSet},
     sources::{Sources, variables},
@@ -54,7 +55,7 @@ pub(super) fn validate(set: &impl PluginSet, source: &Source) -> Result<Checked,
     let loaded =
         parse(declarative, &registry).map_err(|report| format!("{names}\n{report}", names = names.join(", ")))?;
     for warning in &loaded.warnings {
-        terminal::warn(format_args!("warning: {warning}"));
+        terminal::warn(format_args!("{warning}"));
     }
     wiring::try_compile(loaded.config, &registry).map_err(|error| error.to_string())?;
     Ok(Checked::Configuration(names))
@@ -64,13 +65,14 @@ pub(super) fn validate(set: &impl PluginSet, source: &Source) -> Result<Checked,
 fn settings(settings: &Settings, registry: &Registry) -> Result<(), String> {
     let warnings = [plugins::missing(registry, settings), tls::warnings(settings, tls::server(settings)?.as_ref())];
     for warning in settings.warnings().iter().chain(warnings.iter().flatten()) {
-        terminal::warn(format_args!("warning: {warning}"));
+        terminal::warn(format_args!("{warning}"));
     }
     store::check(settings)?;
     wiring::pages(settings)?;
     wiring::proxy_listens(settings)?;
     wiring::admin_listens(settings)?;
     wiring::status_listens(settings)?;
+    api_tls::check(settings)?;
     let material = tls::Material::read(settings)?;
     material.certificates(settings)?;
     material.towards_upstreams(settings)?;

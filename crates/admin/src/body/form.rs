@@ -20,8 +20,13 @@ pub(crate) fn pairs(text: &[u8]) -> Vec<(String, String)> {
 
 /// Whether a query switches a flag on: `?check_hash=1`.
 pub(crate) fn is_asked(query: Option<&str>, flag: &str) -> bool {
-    let pairs = pairs(query.unwrap_or_default().as_bytes());
-    pairs.iter().any(|(name, value)| name == flag && matches!(value.as_str(), "1" | "true" | "on" | "yes"))
+    argument(query, flag).is_some_and(|value| matches!(value.as_str(), "1" | "true" | "on" | "yes"))
+}
+
+/// An argument of a query; of several the first.
+pub(crate) fn argument(query: Option<&str>, wanted: &str) -> Option<String> {
+    let mut pairs = pairs(query.unwrap_or_default().as_bytes()).into_iter();
+    pairs.find(|(name, _)| name == wanted).map(|(_, value)| value)
 }
 
 fn decoded(text: &[u8]) -> String {

@@ -57,6 +57,9 @@ impl Api {
             node_id: uuid::Uuid::new_v4(),
             connections: Box::new(Connections::default),
             metrics: Box::new(String::new),
+            access: Default::default(),
+            audit: Default::default(),
+            log_levels: Default::default(),
             draining: AtomicBool::default(),
         };
         Self { router: router(Arc::new(admin)) }

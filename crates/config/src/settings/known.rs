@@ -244,6 +244,13 @@ pub(super) const KNOWN: &[Known] = &[
     known("admin_gui_access_log", "logs/admin_gui_access.log", Text),
     known("admin_gui_error_log", "logs/admin_gui_error.log", Text),
     // Ours.
+    known("admin_tokens", "", List),
+    known("admin_tokens_file", "", List),
+    known("admin_client_ca", "", List),
+    known("admin_clients", "", List),
+    known("admin_require_auth", "off", Switch),
+    known("admin_allowed_hosts", "", List),
+    known("admin_audit_log", "logs/admin_audit.log", Text),
     known("compression", "off", List),
     known("compression_level", "balanced", Text),
     known("compression_min_length", "1024", Size),
