@@ -19,7 +19,6 @@ mod start;
 mod store;
 mod terminal;
 mod tls;
-mod upstream_health;
 mod wiring;
 
 use std::process::ExitCode;
@@ -38,7 +37,7 @@ struct Readme;
 #[doc(hidden)]
 pub mod macros {
     pub use tower::ServiceBuilder;
-    pub use towergate_core::{GuardLayer, Slot, Wrap};
+    pub use towergate_core::{GuardLayer, ObserveLayer, Slot, Wrap};
     pub use towergate_runtime::{Band, Registry};
     pub use towergate_server::Stack;
     pub use towergate_upstream::Proxy;

@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sd_notify::NotifyState;
@@ -18,10 +18,11 @@ use towergate_config::{
     settings::{Log, LogLevel, Origin},
 };
 use towergate_dns::Client;
+use towergate_queue::Queues;
 use towergate_runtime::{Base, Control, LoadError, Table, Watched};
 use towergate_server::{Listen, Listeners, Stats, Workers};
 use towergate_tls::{Identities, Server};
-use towergate_upstream::Proxy;
+use towergate_upstream::{ConnectionStats, Proxy};
 
 use crate::{
     api_tls::{self, Api, ApiTls},
@@ -44,6 +45,10 @@ use crate::{
 /// How long requests in flight may take to finish when the gateway is told to stop: operators'
 /// tools expect it to be gone within ten seconds.
 const DRAIN: Duration = Duration::from_secs(9);
+
+/// How long queues of plugins are delivered at least, once requests are finished, and at most.
+const DELIVER: Duration = Duration::from_millis(500);
+const DELIVER_LIMIT: Duration = Duration::from_secs(5);
 
 /// How often what is left of earlier configurations is looked at.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -141,8 +146,10 @@ impl Gateway {
             .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);
         let configured = background.block_on(kept.follow(control.clone()))?;
-        let workers = start_workers(plugins, &settings, offered, names, proxy, watched)?;
-        let told = told(&control, configured, settings, workers.stats(), recorded, log_levels, access, audit);
+        let upstreams = ConnectionStats::default();
+        let workers = start_workers(plugins, &settings, offered, (names, upstreams.clone()), proxy, watched)?;
+        let counted = Counted { stats: workers.stats(), upstreams, trust: tls.trust.clone(), recorded };
+        let told = told(&control, configured, settings, counted, log_levels, access, audit);
         apis::serve(admin, status, told.clone())?;
         Ok(Self {
             sources,
@@ -168,10 +175,12 @@ impl Gateway {
         tell_supervisor(&[NotifyState::Stopping]);
         self.admin.draining.store(true, Relaxed);
         tracing::info!("stopping: requests in flight are finished");
+        let end = Instant::now() + DRAIN + DELIVER;
         let drained = self.workers.drain(DRAIN);
         if drained.cut_off > 0 {
             tracing::warn!(connections = drained.cut_off, "cut off what had not finished in time");
         }
+        deliver_the_rest(&waiting, &self.control, end);
         Ok(())
     }
 
@@ -293,6 +302,16 @@ impl Tls {
     }
 }
 
+/// Delivers what requests have left in the queues of plugins.
+fn deliver_the_rest(waiting: &tokio::runtime::Runtime, control: &Control, end: Instant) {
+    let queues = control.registry().shared().of::<Queues>();
+    let limit = end.saturating_duration_since(Instant::now()).min(DELIVER_LIMIT);
+    let left = waiting.block_on(queues.drain(limit));
+    if left > 0 {
+        tracing::warn!(queues = left, "what plugins had to deliver was not taken in time");
+    }
+}
+
 /// Listens to what the outside asks, from now on; answers the runtime to wait for it in, too.
 fn wait_for_asks(sources: &Sources) -> Result<(tokio::runtime::Runtime, Asks), String> {
     let cannot = |error: std::io::Error| format!("cannot wait for signals: {error}");
@@ -306,12 +325,16 @@ fn start_workers<P: PluginSet>(
     plugins: P,
     settings: &Settings,
     offered: Option<Server>,
-    names: Client,
+    (names, upstreams): (Client, ConnectionStats),
     listeners: Listeners,
     watched: Vec<Watched<Table>>,
 ) -> Result<Workers, String> {
     let (config, proxying) = (wiring::server(settings, offered), wiring::proxy(settings));
-    let stack = move || plugins.stack(Proxy::resolving(&proxying, names.clone()));
+    let stack = move || {
+        let proxy = Proxy::resolving(&proxying, names.clone());
+        upstreams.follow(&proxy);
+        plugins.stack(proxy)
+    };
     let started = match wiring::compression(settings)? {
         None => Workers::start(config, listeners, watched, move |_| stack()),
         Some(compression) => Workers::start(config, listeners, watched, move |_| compression.layer(stack())),
@@ -319,27 +342,35 @@ fn start_workers<P: PluginSet>(
     started.map_err(|error| format!("cannot start the workers: {error}"))
 }
 
+/// What stands on the page for Prometheus.
+struct Counted {
+    stats: Stats,
+    upstreams: ConnectionStats,
+    trust: Trust,
+    recorded: Recorded,
+}
+
 /// What the Admin API and the Status API tell about.
 fn told(
     control: &Arc<Control>,
     configured: Arc<Configured>,
     settings: Arc<Settings>,
-    stats: Stats,
-    recorded: Recorded,
+    counted: Counted,
     log_levels: LogLevels,
     access: Access,
     audit: AuditLog,
 ) -> Arc<Admin> {
     let (control, node_id) = (control.clone(), settings.node_id.unwrap_or_else(uuid::Uuid::new_v4));
-    let metrics =
-        Metrics { recorded, control: control.clone(), settings: settings.clone(), stats: stats.clone(), node_id };
+    let Counted { stats, upstreams, trust, recorded } = counted;
+    let connections = (stats.clone(), upstreams);
+    let metrics = Metrics::new(recorded, control.clone(), settings.clone(), connections, trust, node_id);
     Arc::new(Admin {
         control,
         configured,
         settings,
         node_id,
         connections: Box::new(move || apis::connections(&stats)),
-        metrics: Box::new(move || metrics.page()),
+        metrics: Box::new(move |headers| metrics.page(headers)),
         access: Mutex::new(Arc::new(access)),
         audit,
         log_levels,

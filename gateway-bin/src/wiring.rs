@@ -61,6 +61,10 @@ impl towergate_runtime::Destinations for Reach {
         self.destinations.destination(service)
     }
 
+    fn usable(&self, destination: &Arc<Policy>) -> Arc<dyn Fn() -> bool + Send + Sync> {
+        self.destinations.usable(destination)
+    }
+
     fn start(&mut self, handle: &Handle) {
         self.destinations.start(handle);
     }

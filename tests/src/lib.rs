@@ -56,7 +56,7 @@ pub use headers::Headers;
 pub use http2::{Http2, Stream, get, post};
 pub use port::Port;
 pub use postgres::{Database, Postgres};
-pub use prometheus::{Prometheus, check_metrics};
+pub use prometheus::{Prometheus, check_metrics, promtool};
 pub use reading::{Exact, Reading};
 pub use redis::Redis;
 pub use request::Request;

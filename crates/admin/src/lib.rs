@@ -6,7 +6,7 @@
 //! | --- | --- | --- | --- |
 //! | `/` | GET | 200 | the node: versions, plugins, settings with secrets masked |
 //! | `/status` | GET | 200 | connections, memory, the hash of the configuration or whether the database answers |
-//! | `/metrics` | GET | 200 | all metrics in Prometheus' text format, `text/plain; charset=UTF-8` |
+//! | `/metrics` | GET | 200 | all metrics in Prometheus' text format (`text/plain; charset=UTF-8`), or in OpenMetrics' if `Accept` asks for it |
 //! | `/services`, `/routes`, … | GET | 200 | a page of the entities of a kind |
 //! | | POST | 201 | adds one |
 //! | `/services/{name or id}`, `/services/{…}/routes/{…}`, `/routes/{…}/service`, … | GET | 200 | one |
@@ -90,6 +90,7 @@ use std::{
 };
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};
+use http::HeaderMap;
 use towergate_config::Settings;
 use towergate_runtime::Control;
 use uuid::Uuid;
@@ -99,6 +100,7 @@ pub use audit::AuditLog;
 pub use configured::{ConfigureError, Configured, Held, configuration, entities};
 pub use explain::explain_router;
 pub use log_level::LogLevels;
+pub use metrics::MetricsPage;
 pub use status::{Connections, resident_bytes};
 pub use status_api::status_router;
 
@@ -114,9 +116,9 @@ pub struct Admin {
     pub node_id: Uuid,
     /// Counts the proxy's connections and requests.
     pub connections: Box<dyn Fn() -> Connections + Send + Sync>,
-    /// Writes all metrics in Prometheus' text format. It may take long, and is called where that
-    /// keeps nobody waiting.
-    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// Writes all metrics for Prometheus, in the format that suits a request with these headers. It may take
+    /// long, and is called where that keeps nobody waiting.
+    pub metrics: Box<dyn Fn(&HeaderMap) -> MetricsPage + Send + Sync>,
     /// Who may use the Admin API. It may change while the gateway runs.
     pub access: Mutex<Arc<Access>>,
     /// Where changes are noted.

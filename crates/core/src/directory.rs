@@ -1,12 +1,14 @@
 //! Consumers and their credentials: one hash look-up, however many there are.
 
-use std::{collections::HashMap, hash::BuildHasher, sync::Arc, time::SystemTime};
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
-use hashbrown::{DefaultHashBuilder, HashTable};
-use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use crate::{credential::Secret, groups::Groups};
+use crate::{
+    credential::Secret,
+    credentials::{Credentials, Key},
+    groups::Groups,
+};
 
 /// Someone who uses the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,29 +41,30 @@ impl Consumer {
 /// One credential of a consumer. What proves it is the plugin's own business.
 #[derive(Clone)]
 pub struct Credential {
-    /// Its id.
-    pub id: Uuid,
+    /// What it is found by: the API key, the user name, the token's key.
+    pub(crate) key: Key,
     /// Its kind and its place among the directory's credentials of that kind.
     pub(crate) place: Place,
     /// Whose it is: a place among the directory's consumers.
     pub(crate) consumer: u32,
-    /// What it is found by: the API key, the user name, the token's key.
-    key: Box<str>,
+    /// When it ends to be valid, in seconds since 1970; the end of time if it does not.
+    expires: u64,
+    /// Its id.
+    pub id: Uuid,
     /// What else the plugin of its kind keeps with it.
     pub secret: Secret,
-    /// When it ends to be valid, in seconds since 1970.
-    expires: Option<u64>,
 }
 
 impl Credential {
     /// What it is found by.
     pub fn key(&self) -> &str {
-        &self.key
+        self.key.as_str()
     }
 
     /// Whether it is no longer valid at `now`.
     pub fn is_expired(&self, now: SystemTime) -> bool {
-        self.expires.is_some_and(|at| now.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|now| now.as_secs() >= at))
+        self.expires < u64::MAX
+            && now.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|now| now.as_secs() >= self.expires)
     }
 }
 
@@ -74,8 +77,9 @@ impl std::fmt::Debug for Credential {
 /// Where a credential stands in its directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
-    pub(crate) kind: &'static str,
-    pub(crate) row: u32,
+    /// Which of the directory's kinds.
+    kind: u32,
+    row: u32,
 }
 
 /// All consumers and credentials of one configuration. Immutable: a reload makes a new one.
@@ -86,16 +90,9 @@ pub struct Directory {
     by_username: HashMap<Box<str>, u32>,
     group_names: HashMap<Uuid, Box<str>>,
     by_custom_id: HashMap<Box<str>, u32>,
-    kinds: HashMap<&'static str, Kind>,
+    // A handful, so that looking through them is quicker than any table.
+    kinds: Vec<(&'static str, Credentials)>,
     authorities: HashMap<Uuid, Arc<[u8]>>,
-}
-
-/// The credentials of one kind; the table holds indexes into the rows, so that a key is stored once.
-#[derive(Debug, Default)]
-struct Kind {
-    rows: Vec<Credential>,
-    by_key: HashTable<u32>,
-    hasher: DefaultHashBuilder,
 }
 
 impl Directory {
@@ -107,18 +104,17 @@ impl Directory {
     /// The credential of this kind (`key-auth`, `jwt`, …) with this key. The final comparison
     /// takes the same time wherever the keys differ.
     pub fn credential(&self, kind: &str, key: &str) -> Option<&Credential> {
-        let kind = self.kinds.get(kind)?;
-        let row = |index: &u32| kind.rows.get(*index as usize);
-        let same = |index: &u32| row(index).is_some_and(|row| row.key.as_bytes().ct_eq(key.as_bytes()).into());
-        kind.by_key.find(kind.hasher.hash_one(key), same).and_then(row)
+        self.kind(kind)?.find(key)
+    }
+
+    fn kind(&self, name: &str) -> Option<&Credentials> {
+        self.kinds.iter().find(|(kind, _)| *kind == name).map(|(_, credentials)| credentials)
     }
 
     /// A credential of this kind chosen by a text, always the same for the same text: somebody to
     /// compare with where nobody was found, so that it takes as long; `None` if there are none.
     pub fn decoy(&self, kind: &str, text: &str) -> Option<&Credential> {
-        let kind = self.kinds.get(kind)?;
-        let choice = kind.hasher.hash_one(text).checked_rem(kind.rows.len() as u64)?;
-        kind.rows.get(usize::try_from(choice).ok()?)
+        self.kind(kind)?.any(text)
     }
 
     /// Whose a credential of this directory is.
@@ -157,7 +153,7 @@ impl Directory {
     }
 
     pub(crate) fn credential_at(&self, place: Place) -> Option<&Credential> {
-        self.kinds.get(place.kind)?.rows.get(place.row as usize)
+        self.kinds.get(place.kind as usize)?.1.at(place.row)
     }
 
     /// The certificate, in DER, of the authority with this id (`ca_certificates`).
@@ -222,12 +218,21 @@ impl DirectoryBuilder {
         if self.directory.credential(name, key).is_some() {
             return false;
         }
-        let Kind { rows, by_key, hasher } = self.directory.kinds.entry(name).or_default();
-        let row = rows.len() as u32;
-        let hash = hasher.hash_one(key);
-        rows.push(Credential { id, place: Place { kind: name, row }, consumer, key: key.into(), secret, expires });
-        let rehash = |index: &u32| hasher.hash_one(rows.get(*index as usize).map_or("", |row| &row.key));
-        by_key.insert_unique(hash, row, rehash);
+        let kinds = &mut self.directory.kinds;
+        let kind = kinds.iter().position(|(kind, _)| *kind == name).unwrap_or_else(|| {
+            kinds.push((name, Credentials::default()));
+            kinds.len().saturating_sub(1)
+        });
+        if let Some((_, credentials)) = kinds.get_mut(kind) {
+            credentials.add(key, |row| Credential {
+                key: Key::new(key),
+                place: Place { kind: kind as u32, row },
+                consumer,
+                expires: expires.unwrap_or(u64::MAX),
+                id,
+                secret,
+            });
+        }
         true
     }
 
@@ -238,8 +243,8 @@ impl DirectoryBuilder {
 
     /// The finished directory.
     pub fn build(mut self) -> Directory {
-        for kind in self.directory.kinds.values_mut() {
-            kind.rows.shrink_to_fit();
+        for (_, credentials) in &mut self.directory.kinds {
+            credentials.shrink();
         }
         self.directory
     }
@@ -302,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_million_credentials_stay_small() {
-        // Beside the key itself and five bytes of the table.
+        // With the key itself if it is a usual one; beside it there are 11 to 21 bytes of the table.
         assert!(size_of::<Credential>() <= 96, "{}", size_of::<Credential>());
     }
 

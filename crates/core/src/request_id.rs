@@ -18,9 +18,8 @@ impl RequestId {
     /// The id made of these bits.
     pub fn from_bits(bits: u128) -> Self {
         let mut digits = [b'0'; 32];
-        for (digit, shift) in digits.iter_mut().zip((0..32u32).rev()) {
-            let nibble = ((bits >> (shift * 4)) & 0xf) as u8;
-            *digit = if nibble < 10 { b'0' + nibble } else { b'a' + (nibble - 10) };
+        for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(bits.to_be_bytes()) {
+            *pair = [digit(byte >> 4), digit(byte & 0xf)];
         }
         Self(digits)
     }
@@ -34,6 +33,11 @@ impl RequestId {
     pub fn to_value(self) -> HeaderValue {
         HeaderValue::from_bytes(&self.0).unwrap_or_else(|_| HeaderValue::from_static("0"))
     }
+}
+
+/// Without a branch, so that it is done for many at once.
+fn digit(nibble: u8) -> u8 {
+    nibble + if nibble < 10 { b'0' } else { b'a' - 10 }
 }
 
 impl fmt::Display for RequestId {

@@ -1,4 +1,4 @@
-//! Header lines: as spans of the bytes they were read from, and as a map that shares these bytes.
+//! Header lines: one after the other, and as a map that shares the bytes they were read from.
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -10,7 +10,7 @@ pub(crate) const MAX_LINES: usize = 1000;
 
 /// Where the name and the value of one header line stand in the head.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Span {
+struct Span {
     name: (u32, u32),
     value: (u32, u32),
 }
@@ -25,7 +25,7 @@ pub(crate) enum FieldError {
 }
 
 /// Notes where the lines that httparse found in `head` stand.
-pub(crate) fn note_spans(head: &[u8], lines: &[httparse::Header<'_>], spans: &mut Vec<Span>) {
+fn note_spans(head: &[u8], lines: &[httparse::Header<'_>], spans: &mut Vec<Span>) {
     let start = head.as_ptr() as usize;
     // Lines are parts of the head, so their distance from its start is within its length.
     let span = |part: &[u8]| {
@@ -44,33 +44,82 @@ impl Span {
     fn part(head: &Bytes, (from, to): (u32, u32)) -> &[u8] {
         head.get(from as usize..to as usize).unwrap_or_default()
     }
-
-    /// The name as it was written.
-    pub(crate) fn name(self, head: &Bytes) -> &[u8] {
-        Self::part(head, self.name)
-    }
-
-    fn shared(head: &Bytes, part: &[u8]) -> Bytes {
-        if part.is_empty() { Bytes::new() } else { head.slice_ref(part) }
-    }
 }
 
 /// The lines as a map. Values share the bytes of `head`; names not written as usual are remembered.
-pub(crate) fn to_map(head: &Bytes, spans: &[Span], spelling: &mut Spelling) -> Result<HeaderMap, FieldError> {
-    // Room for a few lines more: a gateway adds its own.
-    let capacity = spans.len().saturating_add(6).min(MAX_LINES);
-    let mut map = HeaderMap::try_with_capacity(capacity).map_err(|_| FieldError::TooLarge)?;
+fn to_map(head: &Bytes, spans: &[Span]) -> Result<HeaderMap, FieldError> {
+    let mut map = HeaderMap::try_with_capacity(spans.len().min(MAX_LINES)).map_err(|_| FieldError::TooLarge)?;
     for span in spans {
-        let written = span.name(head);
-        let name = HeaderName::from_bytes(written).map_err(|_| FieldError::Line)?;
-        let value = Span::shared(head, Span::part(head, span.value));
-        let value = HeaderValue::from_maybe_shared(value).map_err(|_| FieldError::Line)?;
-        if !spelling::is_usual(&name, written) {
-            spelling.remember(&name, Span::shared(head, written));
-        }
-        map.try_append(name, value).map_err(|_| FieldError::TooLarge)?;
+        put(head, Span::part(head, span.name), Span::part(head, span.value), &mut map, &mut Spelling::new())?;
     }
     Ok(map)
+}
+
+/// Adds a line to a map, whose name and value are parts of `head` and are checked here. The value shares the bytes of `head`;
+/// a name not written as usual is remembered.
+pub(crate) fn put(
+    head: &Bytes,
+    written: &[u8],
+    value: &[u8],
+    map: &mut HeaderMap,
+    spelling: &mut Spelling,
+) -> Result<(), FieldError> {
+    let name = HeaderName::from_bytes(written).map_err(|_| FieldError::Line)?;
+    let value = HeaderValue::from_maybe_shared(shared(head, value)).map_err(|_| FieldError::Line)?;
+    if !spelling::is_usual(&name, written) {
+        spelling.remember(&name, shared(head, written));
+    }
+    map.try_append(name, value).map_err(|_| FieldError::TooLarge)?;
+    Ok(())
+}
+
+fn shared(head: &Bytes, part: &[u8]) -> Bytes {
+    if part.is_empty() { Bytes::new() } else { head.slice_ref(part) }
+}
+
+/// The lines of a head up to the empty one, without their ends.
+pub(crate) struct Lines<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn of(head: &'a [u8]) -> Self {
+        Self { rest: head }
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (line, rest) = self.rest.split_at_checked(memchr::memchr(b'\n', self.rest)?)?;
+        self.rest = rest.get(1..).unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        (!line.is_empty()).then_some(line)
+    }
+}
+
+/// How many lines a head has: the first and the empty one do not count.
+pub(crate) fn count(head: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', head).count().saturating_sub(2)
+}
+
+/// Name and value of a line: up to its first colon, and what follows without the blanks around it. A line without a colon is
+/// none; one that begins with a blank, which once was the next part of a value, has a name that nothing can have.
+pub(crate) fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (name, value) = line.split_at_checked(memchr::memchr(b':', line)?)?;
+    Some((name, trim(value.get(1..)?)))
+}
+
+/// Without the spaces and tabs around it.
+pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
 }
 
 /// Takes header lines up to and with the empty line that ends them; `None` while it has not come.
@@ -98,7 +147,7 @@ pub(crate) fn take_section(
     }
     let section = buffer.split_to(end).freeze();
     check_line_ends(&section)?;
-    to_map(&section, &spans, &mut Spelling::new()).map(Some)
+    to_map(&section, &spans).map(Some)
 }
 
 /// httparse takes a bare LF for the end of a line. Where it counts who else might do so and who

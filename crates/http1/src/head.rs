@@ -1,12 +1,12 @@
 //! Heads of responses, and what they say about the body and the connection.
 
-use std::{fmt, mem::MaybeUninit};
+use std::fmt;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 
 use crate::{
-    fields::{self, FieldError, Span},
+    fields::{self, FieldError, Lines},
     spelling::Spelling,
 };
 
@@ -43,7 +43,6 @@ pub(crate) enum HeadError {
 /// Reads the head of one response after the other from the beginning of a buffer.
 #[derive(Debug, Default)]
 pub(crate) struct HeadReader {
-    spans: Vec<Span>,
     /// How much of the buffer was looked at in vain.
     seen: usize,
 }
@@ -53,44 +52,96 @@ impl HeadReader {
     pub(crate) fn take_response(&mut self, buffer: &mut BytesMut) -> Result<Option<ResponseHead>, HeadError> {
         if self.seen == 0 {
             skip_empty_lines(buffer);
+            if matches!(**buffer, [] | [b'\r']) {
+                return Ok(None);
+            }
         }
-        // Looked at once for each line that comes, not for each byte.
-        let fresh = buffer.get(self.seen..).unwrap_or_default();
-        if self.seen > 0 && memchr::memchr(b'\n', fresh).is_none() {
+        let Some(end) = end(buffer, self.seen) else {
+            check_beginning(buffer)?;
             return self.wait(buffer);
-        }
-        self.parse_response(buffer)
+        };
+        self.seen = 0;
+        read(&buffer.split_to(end).freeze()).map(Some)
     }
 
     /// After the end of the connection: what is wrong with a head that is not complete, if anything is.
-    pub(crate) fn check_rest(&mut self, buffer: &mut BytesMut) -> Result<(), HeadError> {
-        if buffer.is_empty() { Ok(()) } else { self.parse_response(buffer).map(drop) }
-    }
-
-    fn parse_response(&mut self, buffer: &mut BytesMut) -> Result<Option<ResponseHead>, HeadError> {
-        let mut lines = [const { MaybeUninit::uninit() }; LINES];
-        let mut response = httparse::Response::new(&mut []);
-        let parser = httparse::ParserConfig::default();
-        let end = match parser.parse_response_with_uninit_headers(&mut response, buffer, &mut lines) {
-            Ok(httparse::Status::Complete(end)) => end,
-            Ok(httparse::Status::Partial) => return self.wait(buffer),
-            Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooLarge),
-            Err(_) => return Err(HeadError::Syntax),
-        };
-        let version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
-        let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(HeadError::Syntax)?;
-        fields::note_spans(buffer, response.headers, &mut self.spans);
-        self.seen = 0;
-        let head = buffer.split_to(end).freeze();
-        let mut spelling = Spelling::new();
-        let headers = fields::to_map(&head, &self.spans, &mut spelling)?;
-        Ok(Some(ResponseHead { status, version, headers, spelling }))
+    pub(crate) fn check_rest(&mut self, buffer: &BytesMut) -> Result<(), HeadError> {
+        if matches!(**buffer, [] | [b'\r']) {
+            return Ok(());
+        }
+        check_beginning(buffer)?;
+        check_lines(&Bytes::copy_from_slice(buffer))
     }
 
     fn wait(&mut self, buffer: &BytesMut) -> Result<Option<ResponseHead>, HeadError> {
         self.seen = buffer.len();
         if self.seen > BYTES { Err(HeadError::TooLarge) } else { Ok(None) }
     }
+}
+
+/// Where a head ends: after its first empty line. `seen` bytes have been looked at before.
+fn end(bytes: &[u8], seen: usize) -> Option<usize> {
+    let ends = memchr::memchr_iter(b'\n', bytes.get(seen..)?).filter_map(|at| seen.checked_add(at));
+    let is_after_line = |before: &[u8]| before.ends_with(b"\n") || before.ends_with(b"\n\r");
+    ends.into_iter().find(|at| bytes.get(..*at).is_some_and(is_after_line))?.checked_add(1)
+}
+
+/// Reads a whole head.
+fn read(head: &Bytes) -> Result<ResponseHead, HeadError> {
+    let mut lines = Lines::of(head);
+    let (version, status) = lines.next().and_then(read_status_line).ok_or(HeadError::Syntax)?;
+    let count = fields::count(head);
+    if count > LINES || head.len() > BYTES {
+        return Err(HeadError::TooLarge);
+    }
+    // Room for a few lines more: a gateway adds its own.
+    let mut headers = HeaderMap::try_with_capacity(count.saturating_add(6)).map_err(|_| HeadError::TooLarge)?;
+    let mut spelling = Spelling::new();
+    for line in lines {
+        let (name, value) = fields::split(line).ok_or(HeadError::Syntax)?;
+        fields::put(head, name, value, &mut headers, &mut spelling)?;
+    }
+    Ok(ResponseHead { status, version, headers, spelling })
+}
+
+/// `HTTP/1.1 200 OK`, with one space each; the reason may be missing.
+fn read_status_line(line: &[u8]) -> Option<(Version, StatusCode)> {
+    let (version, rest) = line.strip_prefix(BEGINNING)?.split_first()?;
+    let version = match version {
+        b'1' => Version::HTTP_11,
+        b'0' => Version::HTTP_10,
+        _ => return None,
+    };
+    let (code, reason) = rest.strip_prefix(b" ")?.split_at_checked(3)?;
+    let is_reason = match reason.split_first() {
+        None => true,
+        Some((b' ', text)) => text.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~' | 0x80..)),
+        Some(_) => false,
+    };
+    StatusCode::from_bytes(code).ok().filter(|_| is_reason).map(|status| (version, status))
+}
+
+const BEGINNING: &[u8] = b"HTTP/1.";
+
+/// What is no response need not be waited for.
+fn check_beginning(bytes: &[u8]) -> Result<(), HeadError> {
+    let may_be = match bytes.split_at_checked(memchr::memchr(b'\n', bytes).unwrap_or(bytes.len())) {
+        Some((line, [_, ..])) => read_status_line(line.strip_suffix(b"\r").unwrap_or(line)).is_some(),
+        _ => bytes.iter().zip(BEGINNING).all(|(byte, known)| byte == known),
+    };
+    if may_be { Ok(()) } else { Err(HeadError::Syntax) }
+}
+
+/// Whether the header lines of a head that breaks off are any, as far as they go.
+fn check_lines(head: &Bytes) -> Result<(), HeadError> {
+    let mut checked = (HeaderMap::new(), Spelling::new());
+    for line in Lines::of(head).skip(1) {
+        let (name, value) = fields::split(line).ok_or(HeadError::Syntax)?;
+        fields::put(head, name, value, &mut checked.0, &mut checked.1)?;
+    }
+    // What should have been the empty line.
+    let last = memchr::memrchr(b'\n', head).and_then(|at| head.get(at..)?.get(1..));
+    if matches!(last, Some([b'\r', _, ..])) { Err(HeadError::Syntax) } else { Ok(()) }
 }
 
 /// Takes empty lines away, which may stand before a message (RFC 9112, section 2.2).
@@ -226,7 +277,8 @@ mod tests {
 
     #[test]
     fn a_head_is_taken_when_it_is_complete() {
-        let text = "HTTP/1.1 404 Gone Fishing\r\nServer: a b \r\nX-EMPTY:\r\nset-cookie: a\r\nSet-Cookie: b\r\n\r\n";
+        let text =
+            "\r\n\nHTTP/1.1 404 Gone Fishing\r\nServer: a b \r\nX-EMPTY:\r\nset-cookie: a\r\nSet-Cookie: b\r\n\r\n";
         let (mut reader, mut buffer) = (HeadReader::default(), BytesMut::new());
         for byte in text.bytes() {
             assert!(reader.take_response(&mut buffer).unwrap().is_none());
@@ -245,8 +297,17 @@ mod tests {
 
     #[test]
     fn what_is_no_head_is_refused() {
+        // What can be no response is told before the end of its head has come.
+        for text in ["SSH-2.0-OpenSSH_9.6\r\n", "SSH", "HTTP/2", "HTTP/1.1 OK\r\n", "\rHTTP/1.1 2"] {
+            let checked = HeadReader::default().check_rest(&BytesMut::from(text));
+            assert_eq!((take(text).unwrap_err(), checked), (HeadError::Syntax, Err(HeadError::Syntax)), "{text:?}");
+        }
         for text in [
             "SSH-2.0-OpenSSH_9.6\r\n\r\n",
+            "HTTP/1.1 200 \u{1}\r\n\r\n",
+            "HTTP/1.2 200 OK\r\n\r\n",
+            "HTTP/1.1  200 OK\r\n\r\n",
+            "HTTP/1.1\r\n\r\n",
             "HTTP/2 200 OK\r\n\r\n",
             "HTTP/1.1 99 No\r\n\r\n",
             "HTTP/1.1 2000 No\r\n\r\n",

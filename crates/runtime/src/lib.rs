@@ -13,6 +13,7 @@ mod explain;
 mod load;
 mod loads;
 mod order;
+mod overrides;
 mod problem;
 mod registry;
 mod resolve;

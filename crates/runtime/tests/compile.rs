@@ -208,9 +208,9 @@ fn the_most_specific_enabled_plugin_applies() {
     let numbers: Vec<_> = runtime.table.plans.iter().map(|plan| number(plan).unwrap()).collect();
     assert_eq!(numbers, ["3", "2", "2"], "a disabled one is as if absent");
     assert_eq!(number(&runtime.table.unrouted).as_deref(), Some("2"), "a 404 sees what is for everything");
-    let wraps: Vec<_> = runtime.table.plans.iter().map(|plan| plan.wraps[0].is_some()).collect();
-    assert_eq!(wraps, [true, false, false]);
-    assert!(runtime.table.unrouted.wraps[0].is_none());
+    let wraps = |plan: &Plan| plan.wraps.first().is_some_and(Option::is_some);
+    assert_eq!(runtime.table.plans.iter().map(|plan| wraps(plan)).collect::<Vec<_>>(), [true, false, false]);
+    assert!(!wraps(&runtime.table.unrouted));
 }
 
 #[test]

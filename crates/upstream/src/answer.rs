@@ -11,24 +11,65 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::{task::AbortHandle, time::Instant};
 use towergate_core::{Body, BoxError};
+use towergate_http1::client::Upgraded;
 
 use crate::{
     connection::{Connection, Received},
     error::Error,
     pool::Berth,
+    transport::Transport,
 };
+
+/// A response's body as it came with the head: small, because it is handed on from step to step.
+#[derive(Debug)]
+pub(crate) enum Arrived {
+    /// All of it, and the connection if that can take another request.
+    Whole(Bytes, Option<Connection>),
+    /// There is more to come.
+    Rest(Box<Received>),
+}
+
+impl From<Received> for Arrived {
+    fn from(received: Received) -> Self {
+        match received.complete() {
+            Ok((bytes, connection)) => Self::Whole(bytes, connection.map(Connection::reclaimed)),
+            Err(received) => Self::Rest(Box::new(received)),
+        }
+    }
+}
+
+impl Arrived {
+    /// What the connection has become, if it is no HTTP connection any more.
+    ///
+    /// # Errors
+    /// With the body, if it is.
+    pub(crate) fn into_upgraded(self) -> Result<Option<Upgraded<Transport>>, Self> {
+        match self {
+            Self::Rest(received) if received.is_upgrade() => Ok(received.upgrade()),
+            arrived => Err(arrived),
+        }
+    }
+
+    /// How long the body is, if that is known.
+    pub(crate) fn length(&self) -> Option<u64> {
+        match self {
+            Self::Whole(bytes, _) => Some(bytes.len() as u64),
+            Self::Rest(received) => received.size_hint().exact(),
+        }
+    }
+}
 
 /// Makes a response's body; one that is at hand already is passed on as it is, and its connection
 /// is free again as of `now`.
-pub(crate) async fn body(received: Received, berth: Berth, now: Instant) -> Body {
-    let received = match received.complete() {
-        Ok((bytes, connection)) => {
+pub(crate) async fn body(arrived: Arrived, berth: Berth, now: Instant) -> Body {
+    let received = match arrived {
+        Arrived::Whole(bytes, connection) => {
             if let Some(connection) = connection {
-                berth.keep(Connection::reclaimed(connection), now);
+                berth.keep(connection, now);
             }
             return Body::from(bytes);
         }
-        Err(received) => received,
+        Arrived::Rest(received) => received,
     };
     let mut answer = Answer { source: Source::new(received).await, read: None, berth: Some(berth) };
     // One look without waiting: the beginning usually arrives together with the head.
@@ -56,23 +97,22 @@ struct Answer {
 }
 
 /// Where a response's body is read from.
-#[allow(clippy::large_enum_variant, reason = "boxed with its answer, and the small one is rare")]
 enum Source {
-    Own(Received),
+    Own(Box<Received>),
     /// The response came before its request was over, the rest of which a task sends: it must not
     /// wait until the client reads, which may be only after it has sent everything.
     Shared(Arc<Mutex<Received>>, AbortHandle),
 }
 
 impl Source {
-    async fn new(mut received: Received) -> Self {
+    async fn new(mut received: Box<Received>) -> Self {
         if !received.is_sending() {
             return Self::Own(received);
         }
         // Sending begins here, before anybody reads: a reader that came before it would not be told
         // when the request breaks off.
         let _ = poll_fn(|cx| Poll::Ready(received.poll_request(cx))).await;
-        let received = Arc::new(Mutex::new(received));
+        let received = Arc::new(Mutex::new(*received));
         let shared = received.clone();
         let sending = tokio::spawn(poll_fn(move |cx| lock(&shared).poll_request(cx)));
         Self::Shared(received, sending.abort_handle())

@@ -20,7 +20,7 @@ pub(super) fn command(program: &Path, site: &Site) -> Result<Command, Problem> {
     fs::write(&settings, self::settings(site))?;
     fs::create_dir_all(&entities)?;
     let plugins: Vec<_> = match site.setup {
-        Setup::Chain => CHAIN.into_iter().filter(|(name, _)| has(program, site, name)).collect(),
+        Setup::Chain => CHAIN.into_iter().filter(|plugin| has(program, site, *plugin)).collect(),
         Setup::Consumers(_) => CHAIN.into_iter().take(1).collect(),
         Setup::Plain | Setup::Routes(_) => Vec::new(),
     };
@@ -34,10 +34,10 @@ pub(super) fn command(program: &Path, site: &Site) -> Result<Command, Problem> {
     Ok(command)
 }
 
-/// Whether this build has a plugin: a configuration with it is taken.
-fn has(program: &Path, site: &Site, name: &str) -> bool {
+/// Whether this build has a plugin: a configuration with it, as it is used, is taken.
+fn has(program: &Path, site: &Site, (name, configuration): (&str, &str)) -> bool {
     let file = site.folder.join("try.yml");
-    let text = format!("_format_version: \"3.0\"\nplugins: [{{name: {name}}}]\n");
+    let text = format!("{VERSION}plugins: [{{name: {name}, config: {{{configuration}}}}}]\n");
     let is_taken = fs::write(&file, text)
         .and_then(|()| Command::new(program).arg("check").arg(&file).output())
         .is_ok_and(|output| output.status.success());

@@ -7,7 +7,7 @@ use http::{HeaderMap, Request, header, request::Parts};
 use serde::Deserialize;
 use serde_json::Value;
 use tower::ServiceExt;
-use towergate_admin::{Admin, Configured, Connections, router};
+use towergate_admin::{Admin, Configured, Connections, MetricsPage, router};
 use towergate_config::{Config, Settings};
 use towergate_core::{Context, Env, Guard, Plugin, PluginError, Policy, Service, Verdict};
 use towergate_runtime::{Base, Control, Destinations, Registry};
@@ -56,7 +56,7 @@ impl Api {
             settings: Arc::new(Settings::defaults()),
             node_id: uuid::Uuid::new_v4(),
             connections: Box::new(Connections::default),
-            metrics: Box::new(String::new),
+            metrics: Box::new(|_| MetricsPage { content_type: "text/plain", text: String::new() }),
             access: Default::default(),
             audit: Default::default(),
             log_levels: Default::default(),

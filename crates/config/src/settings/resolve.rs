@@ -22,8 +22,8 @@ use super::{
 pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Settings {
     let mut from = Resolver { gathered: &gathered, problems };
     let prefix = PathBuf::from(from.text("prefix"));
-    let database = database::database(&mut from, &prefix);
     let audit_log = from.log(&prefix, "admin_audit_log");
+    let database = database::database(&mut from, &prefix);
     let (trusted_ips, trusts_unix_sockets) = from.trusted_ips();
     let mut settings = Settings {
         log_level: from.log_level(),

@@ -71,7 +71,7 @@ where
             Poll::Ready(Ok(_)) => {}
             Poll::Ready(Err(error)) => {
                 let buffers = &mut link.connection.inner.buffers;
-                let checked = buffers.head.check_rest(&mut buffers.read);
+                let checked = buffers.head.check_rest(&buffers.read);
                 return Poll::Ready(Err(checked.err().map_or(error, |wrong| link.told(wrong))));
             }
             Poll::Pending => {

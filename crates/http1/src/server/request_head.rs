@@ -1,10 +1,13 @@
 //! From the bytes of a request's head to the request.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request::Parts};
+use http::{HeaderMap, Method, Request, Uri, Version, request::Parts};
 
 use super::{Fault, Malformed, scan::is_method_byte};
-use crate::spelling::{self, Spelling};
+use crate::{
+    fields::{self, FieldError, Lines, trim},
+    spelling::Spelling,
+};
 
 /// A request's head, and what it says about the connection.
 #[derive(Debug)]
@@ -38,7 +41,7 @@ pub(super) enum Length {
 ///
 /// Lines may end in a bare LF, as in nginx. Nothing else is taken that RFC 9112 does not allow.
 pub(super) fn read(head: &Bytes) -> Result<RequestHead, Malformed> {
-    let mut lines = Lines { rest: head };
+    let mut lines = Lines::of(head);
     let mut parts = Request::new(()).into_parts().0;
     if let Err(fault) = read_line(head, lines.next().unwrap_or_default(), &mut parts) {
         return Err(Malformed::new(fault, parts));
@@ -63,7 +66,7 @@ pub(super) fn read(head: &Bytes) -> Result<RequestHead, Malformed> {
 pub(super) fn read_beginning(bytes: &Bytes) -> Parts {
     let mut parts = Request::new(()).into_parts().0;
     if bytes.contains(&b'\n') {
-        let line = Lines { rest: bytes }.next().unwrap_or_default();
+        let line = Lines::of(bytes).next().unwrap_or_default();
         let _ = read_line(bytes, line, &mut parts);
     }
     parts
@@ -72,24 +75,7 @@ pub(super) fn read_beginning(bytes: &Bytes) -> Parts {
 /// How many header lines a head has, and a few for a gateway to add: counted, because a map that is larger than need be
 /// costs more than counting, and one that has to grow much more.
 fn room(head: &[u8]) -> usize {
-    // The request line and the empty one do not count.
-    memchr::memchr_iter(b'\n', head).count().saturating_add(1)
-}
-
-/// The lines of a head up to the empty one, without their ends.
-struct Lines<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Iterator for Lines<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let (line, rest) = self.rest.split_at_checked(memchr::memchr(b'\n', self.rest)?)?;
-        self.rest = rest.get(1..).unwrap_or_default();
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        (!line.is_empty()).then_some(line)
-    }
+    fields::count(head).saturating_add(3)
 }
 
 /// `GET /path HTTP/1.1`, with one space each.
@@ -154,18 +140,12 @@ struct Fields {
 
 impl Fields {
     fn read(&mut self, head: &Bytes, line: &[u8], headers: &mut HeaderMap) -> Result<(), Fault> {
-        // No name: also a line that begins with a space, which once was the next part of a value.
-        let (written, value) = split(line, b':').ok_or(Fault::Header)?;
-        let name = HeaderName::from_bytes(written).map_err(|_| Fault::Header)?;
-        let value = trim(value);
+        let (written, value) = fields::split(line).ok_or(Fault::Header)?;
         self.note(written, value)?;
-        let shared = if value.is_empty() { Bytes::new() } else { head.slice_ref(value) };
-        let value = HeaderValue::from_maybe_shared(shared).map_err(|_| Fault::Header)?;
-        if !spelling::is_usual(&name, written) {
-            self.spelling.remember(&name, head.slice_ref(written));
-        }
-        headers.try_append(name, value).map_err(|_| Fault::HeadTooLarge)?;
-        Ok(())
+        fields::put(head, written, value, headers, &mut self.spelling).map_err(|error| match error {
+            FieldError::Line => Fault::Header,
+            FieldError::TooLarge => Fault::HeadTooLarge,
+        })
     }
 
     /// Keeps what concerns the connection. Most names are told apart by their length alone.
@@ -229,17 +209,6 @@ fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(trim)
 }
 
-/// Without the spaces and tabs around it.
-fn trim(mut bytes: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] = bytes {
-        bytes = rest;
-    }
-    while let [rest @ .., b' ' | b'\t'] = bytes {
-        bytes = rest;
-    }
-    bytes
-}
-
 /// A number of digits alone.
 pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
@@ -253,6 +222,8 @@ pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
     fn head(text: impl AsRef<[u8]>) -> Result<RequestHead, Fault> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use towergate_config::entities;
-use towergate_core::{Consumer, Guard, Plan, Policy};
+use towergate_core::{Consumer, Guard, Observe, Plan, Policy};
 use towergate_schema::{Kind, Record, is_reference};
 use uuid::Uuid;
 
@@ -59,7 +59,8 @@ pub(super) fn run(
     notes: &mut Vec<String>,
 ) -> Vec<ShownPlugin> {
     let mut shown = Vec::new();
-    let wraps: Vec<_> = registry.kinds().iter().filter(|kind| kind.band != Band::Guard).zip(&plan.wraps).collect();
+    let wrapping = registry.kinds().iter().filter(|kind| matches!(kind.band, Band::Outer | Band::Inner));
+    let wraps: Vec<_> = wrapping.zip(&plan.wraps).collect();
     let mut add = |id: Option<Uuid>| shown.extend(id.and_then(|id| self::shown(runtime, registry, id)));
     for (_, choice) in wraps.iter().filter(|(kind, _)| kind.band == Band::Outer) {
         add(choice.as_ref().and_then(|choice| choice.pick(None)).and_then(|policy| wrap_id(runtime, policy)));
@@ -75,6 +76,9 @@ pub(super) fn run(
     for (_, choice) in wraps.iter().filter(|(kind, _)| kind.band == Band::Inner) {
         add(choice.as_ref().and_then(|choice| choice.pick(known)).and_then(|policy| wrap_id(runtime, policy)));
     }
+    for choice in &plan.observers {
+        add(choice.pick(known).and_then(|observer| observer_id(runtime, observer)));
+    }
     if consumer.is_some() && known.is_none() {
         notes.push("no plugin here finds out who the consumer is, so that nothing applies for one".into());
     }
@@ -89,7 +93,7 @@ fn authenticates(kind: &PluginKind) -> bool {
 fn guard_id(runtime: &Runtime, guard: &dyn Guard) -> Option<Uuid> {
     let is_it = |built: &BuiltPolicy| match built {
         BuiltPolicy::Guard(known) => std::ptr::addr_eq(Arc::as_ptr(known), std::ptr::from_ref(guard)),
-        BuiltPolicy::Wrap(_) => false,
+        BuiltPolicy::Observe(_) | BuiltPolicy::Wrap(_) => false,
     };
     runtime.policies.iter().find(|(_, kept)| is_it(&kept.built.policy)).map(|(id, _)| id)
 }
@@ -97,7 +101,15 @@ fn guard_id(runtime: &Runtime, guard: &dyn Guard) -> Option<Uuid> {
 fn wrap_id(runtime: &Runtime, policy: &Policy) -> Option<Uuid> {
     let is_it = |built: &BuiltPolicy| match built {
         BuiltPolicy::Wrap(known) => std::ptr::addr_eq(Arc::as_ptr(known), std::ptr::from_ref(policy)),
-        BuiltPolicy::Guard(_) => false,
+        BuiltPolicy::Guard(_) | BuiltPolicy::Observe(_) => false,
+    };
+    runtime.policies.iter().find(|(_, kept)| is_it(&kept.built.policy)).map(|(id, _)| id)
+}
+
+fn observer_id(runtime: &Runtime, observer: &dyn Observe) -> Option<Uuid> {
+    let is_it = |built: &BuiltPolicy| match built {
+        BuiltPolicy::Observe(known) => std::ptr::addr_eq(Arc::as_ptr(known), std::ptr::from_ref(observer)),
+        BuiltPolicy::Guard(_) | BuiltPolicy::Wrap(_) => false,
     };
     runtime.policies.iter().find(|(_, kept)| is_it(&kept.built.policy)).map(|(id, _)| id)
 }
@@ -115,6 +127,7 @@ fn shown(runtime: &Runtime, registry: &Registry, id: Uuid) -> Option<ShownPlugin
             Band::Outer => "outer",
             Band::Guard => "guard",
             Band::Inner => "inner",
+            Band::Log => "log",
         },
         scope: scope(runtime, entity),
         set: changed(&kind.schema.config, &config),
