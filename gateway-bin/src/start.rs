@@ -175,6 +175,8 @@ impl Gateway {
         tell_supervisor(&[NotifyState::Stopping]);
         self.admin.draining.store(true, Relaxed);
         tracing::info!("stopping: requests in flight are finished");
+        // Its ports are free from here on, and so is its place: the next one need not wait for the last answer.
+        drop(self.pid_file.take());
         let end = Instant::now() + DRAIN + DELIVER;
         let drained = self.workers.drain(DRAIN);
         if drained.cut_off > 0 {

@@ -30,6 +30,9 @@ fn the_status_api_tells_who_is_ready() {
     let form =
         |body: &str| Request::post("/status/ready", body).header("Content-Type", "application/x-www-form-urlencoded");
     assert_eq!(ask(form("status=other")).status, 400);
+    let foreign = form("status=draining").header("Origin", "https://evil.test");
+    assert_eq!(ask(foreign).status, 403, "a page cannot make a browser do it");
+    assert_eq!(ask(Request::get("/status/ready")).status, 200);
     assert_eq!(ask(form("status=draining")).status, 204);
     let answer = ask(Request::get("/status/ready"));
     assert_eq!((answer.status, answer.message().as_str()), (503, "draining"));

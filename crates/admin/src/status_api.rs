@@ -8,7 +8,7 @@ use percent_encoding::percent_decode;
 use serde_json::Value;
 use towergate_config::Config;
 
-use crate::{Admin, answer, answer::message, metrics, status, upstream_health};
+use crate::{Admin, access, answer, answer::message, metrics, status, upstream_health};
 
 /// The Status API of this gateway; what it answers is on the [crate's page](crate).
 pub fn status_router(admin: Arc<Admin>) -> Router {
@@ -24,6 +24,7 @@ pub fn status_router(admin: Arc<Admin>) -> Router {
         .route("/metrics/", get(metrics::show))
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)
+        .layer(middleware::from_fn_with_state(admin.clone(), access::guard_pages))
         .layer(middleware::from_fn_with_state(admin.clone(), answer::stamp))
         .with_state(admin)
 }
