@@ -107,3 +107,25 @@ impl Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_changed_long_ago_is_told_as_everything() {
+        let id = Uuid::from_u128(1);
+        let change =
+            |seen: u64| Commit::of(Version(seen), vec![Change::put(Kind::Consumers, id, json!({ "at": seen }))]);
+        let mut held = Held::default();
+        for seen in 0..REMEMBERED + 5 {
+            held = held.after(change(seen)).unwrap();
+        }
+        let changes = vec![Change::put(Kind::Consumers, id, json!({ "at": REMEMBERED + 4 }))];
+        let version = Version(REMEMBERED + 5);
+        assert_eq!(held.since(Version(5)), News::Changes { version, changes });
+        assert_eq!(held.since(Version(4)), News::Everything(held.snapshot()));
+    }
+}

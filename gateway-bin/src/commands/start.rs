@@ -1,6 +1,6 @@
 //! `towergate start`.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Args;
 use towergate_config::{Settings, settings::Origin};
@@ -12,6 +12,7 @@ use crate::{
     plugins::PluginSet,
     sources::{Sources, variables},
     start,
+    store::{self, Patience},
 };
 
 /// Start the gateway and serve until it is told to stop.
@@ -42,7 +43,7 @@ pub(super) struct StartArguments {
     /// Kong's; there is no nginx.
     #[arg(long, value_name = "FILE", hide = true)]
     nginx_conf: Option<String>,
-    /// Bring the database up to date first.
+    /// Make the tables of the database, or bring them up to date, first.
     #[arg(long)]
     run_migrations: bool,
     /// Seconds to wait for the database.
@@ -65,6 +66,10 @@ impl Run for StartArguments {
         let sources = Sources::read(&self.source, variables())?;
         if !background::is_inside() && (self.daemon || wants_background(&sources.settings)) {
             return background::start(&sources.settings);
+        }
+        if self.run_migrations {
+            let [database, lock] = [self.db_timeout, self.lock_timeout].map(Duration::from_secs);
+            store::prepare(&sources.settings, Patience { database: Some(database), lock: Some(lock) })?;
         }
         start::start(gateway.plugins, sources, gateway.verbosity)?;
         Ok(ExitCode::SUCCESS)

@@ -148,6 +148,19 @@ fn a_database_that_was_not_prepared_is_told() {
 }
 
 #[test]
+fn a_start_prepares_the_database_if_it_is_told_to() {
+    let database = Server::database();
+    let start = || on(&database.settings()).argument("--run-migrations");
+    // Two that begin at once, and one that finds it done.
+    let nodes =
+        std::thread::scope(|scope| [(); 2].map(|()| scope.spawn(|| start().start())).map(|node| node.join().unwrap()));
+    import(&database.settings(), &answering(201));
+    for node in nodes.into_iter().chain([start().start()]) {
+        eventually(SOON, || status(&node) == 201);
+    }
+}
+
+#[test]
 fn a_node_with_sqlite_has_its_configuration_again_whatever_happened() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("configuration.sqlite").display().to_string();
