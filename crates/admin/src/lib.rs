@@ -5,8 +5,20 @@
 //! | path | method | status | what |
 //! | --- | --- | --- | --- |
 //! | `/` | GET | 200 | the node: versions, plugins, settings with secrets masked |
-//! | `/status` | GET | 200 | connections, memory, the hash of the configuration |
+//! | `/status` | GET | 200 | connections, memory, the hash of the configuration or whether the database answers |
 //! | `/metrics` | GET | 200 | all metrics in Prometheus' text format (`text/plain; charset=UTF-8`), or in OpenMetrics' if `Accept` asks for it |
+//! | `/services`, `/routes`, … | GET | 200 | a page of the entities of a kind |
+//! | | POST | 201 | adds one |
+//! | `/services/{name or id}`, `/services/{…}/routes/{…}`, `/routes/{…}/service`, … | GET | 200 | one |
+//! | | PUT | 200 | replaces or adds it |
+//! | | PATCH | 200 | changes some of its fields |
+//! | | DELETE | 204 | it is gone |
+//! | all of these | | 400, 404, 409 | what is wrong, as [`Refusal`](towergate_config::Refusal) says it |
+//! | | POST, PUT, PATCH, DELETE | 405 | the store is no database |
+//! | `/schemas/{kind}`, `/schemas/plugins/{name}` | GET | 200 | what an entity, or a plugin, may say |
+//! | `/schemas/{kind}/validate` | POST | 200, 400 | whether an entity would be accepted |
+//! | `/tags`, `/tags/{tag}` | GET | 200 | which entity has which tag |
+//! | `/endpoints`, `/openapi.json` | GET | 200 | all paths, and everything about them |
 //! | `/plugins/{id or instance name}/state` | GET | 200 | what a running plugin tells of itself |
 //! | | | 404 | no plugin is called so |
 //! | `/upstreams/{name or id}/health` | GET | 200 | how well each target is; with `?balancer_health=1` the whole |
@@ -56,6 +68,8 @@ mod endpoints;
 mod entities;
 mod explain;
 mod fixed;
+mod groups;
+mod in_path;
 mod log_level;
 mod metrics;
 mod node;
@@ -67,6 +81,7 @@ mod schemas;
 mod status;
 mod status_api;
 mod tags;
+mod timers;
 mod upstream_health;
 
 use std::{

@@ -7,14 +7,14 @@ use std::{
 };
 
 use axum::{
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     response::Response,
 };
 use http::StatusCode;
 use serde::Deserialize;
 use towergate_config::settings::LogLevel;
 
-use crate::{Admin, answer::message};
+use crate::{Admin, answer::message, in_path::InPath};
 
 /// How long a level counts, where the caller does not say it.
 const DEFAULT_TIMEOUT: f64 = 60.0;
@@ -96,7 +96,7 @@ pub(crate) async fn show(State(admin): State<Arc<Admin>>) -> Response {
 /// Puts a level into force for `timeout` seconds; 0 goes back to the settings' level at once.
 pub(crate) async fn set(
     State(admin): State<Arc<Admin>>,
-    Path(name): Path<String>,
+    InPath(name): InPath<String>,
     options: Result<Query<Options>, QueryRejection>,
 ) -> Response {
     // What is no number counts as not said, as in Kong.

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{RawQuery, State},
     response::Response,
 };
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
     Admin,
     answer::{answer, message},
+    body::argument,
 };
 
 /// The proxy's connections and requests.
@@ -34,24 +35,21 @@ pub struct Connections {
     pub total_requests: u64,
 }
 
-/// In which unit memory is told, and how exactly.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Options {
-    unit: Option<String>,
-    scale: Option<i32>,
-}
-
-pub(crate) async fn show(State(admin): State<Arc<Admin>>, options: Result<Query<Options>, QueryRejection>) -> Response {
-    let (unit, scale) = options.map_or((None, None), |Query(options)| (options.unit, options.scale));
+pub(crate) async fn show(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    let asked = |name| argument(query.as_deref(), name);
+    let (unit, scale) = (asked("unit"), asked("scale").and_then(|scale| scale.parse().ok()));
     let Some(amount) = Amount::of(unit.as_deref().unwrap_or("m"), scale.unwrap_or(2)) else {
         let why = format!("invalid unit '{}' (expected 'k/K', 'm/M', or 'g/G')", unit.unwrap_or_default());
         return message(StatusCode::BAD_REQUEST, &why);
     };
     let resident = resident_bytes();
     let vms = resident.map(|bytes| json!({ "pid": std::process::id(), "http_allocated_gc": amount.shown(bytes) }));
-    let vms: Vec<_> = vms.into_iter().collect();
     let mut body = json!({
-        "memory": { "lua_shared_dicts": {}, "workers_lua_vms": vms, "resident_bytes": resident },
+        "memory": {
+            "lua_shared_dicts": {},
+            "workers_lua_vms": vms.into_iter().collect::<Vec<_>>(),
+            "resident_bytes": resident,
+        },
         "server": (admin.connections)(),
     });
     let (name, state) = match admin.is_read_only() {
@@ -62,6 +60,11 @@ pub(crate) async fn show(State(admin): State<Arc<Admin>>, options: Result<Query<
         body.insert(name.to_owned(), state);
     }
     answer(StatusCode::OK, body)
+}
+
+/// As Kong with its older DNS client says it.
+pub(crate) async fn dns() -> Response {
+    message(StatusCode::NOT_IMPLEMENTED, "not implemented with the legacy DNS client")
 }
 
 /// How amounts of memory are told.

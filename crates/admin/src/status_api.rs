@@ -8,14 +8,14 @@ use percent_encoding::percent_decode;
 use serde_json::Value;
 use towergate_config::Config;
 
-use crate::{Admin, access, answer, answer::message, metrics, others, status, upstream_health};
+use crate::{Admin, access, answer, answer::message, metrics, status, upstream_health};
 
 /// The Status API of this gateway; what it answers is on the [crate's page](crate).
 pub fn status_router(admin: Arc<Admin>) -> Router {
     Router::new()
         .route("/status", get(status::show))
         .route("/status/", get(status::show))
-        .route("/status/dns", get(others::dns))
+        .route("/status/dns", get(status::dns))
         .route("/upstreams/{upstream}/health", get(upstream_health::show))
         .route("/upstreams/{upstream}/health/", get(upstream_health::show))
         .route("/status/ready", get(ready).post(set))

@@ -116,6 +116,8 @@ fn algorithm(balancing: &Balancing) -> String {
         Algorithm::ConsistentHashing => "consistent-hashing",
         Algorithm::LeastConnections => "least-connections",
         Algorithm::Latency => "latency",
+        Algorithm::PowerOfTwoChoices => "power-of-two-choices",
+        Algorithm::StickySessions => "sticky-sessions",
     }
     .to_owned()
 }
