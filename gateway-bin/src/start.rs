@@ -12,7 +12,7 @@ use std::{
 use sd_notify::NotifyState;
 use tokio::sync::mpsc;
 use tower::Layer;
-use towergate_admin::{Access, Admin, AuditLog, Configured};
+use towergate_admin::{Access, Admin, AuditLog, Configured, LogLevels};
 use towergate_config::{
     Settings,
     settings::{Log, LogLevel, Origin},
@@ -115,7 +115,7 @@ impl Gateway {
     /// order: what is wrong is told before anything listens, and nothing asked from then on is lost.
     fn open<P: PluginSet>(plugins: P, sources: Sources, verbosity: Verbosity) -> Result<Self, String> {
         let settings = Arc::new(sources.settings.clone());
-        start_log(&settings, verbosity)?;
+        let log_levels = start_log(&settings, verbosity)?;
         let recorded = Recorded::start();
         let (waiting, asks) = wait_for_asks(&sources)?;
         let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
@@ -149,7 +149,7 @@ impl Gateway {
         let upstreams = ConnectionStats::default();
         let workers = start_workers(plugins, &settings, offered, (names, upstreams.clone()), proxy, watched)?;
         let counted = Counted { stats: workers.stats(), upstreams, trust: tls.trust.clone(), recorded };
-        let told = told(&control, configured, settings, counted, access, audit);
+        let told = told(&control, configured, settings, counted, log_levels, access, audit);
         apis::serve(admin, status, told.clone())?;
         Ok(Self {
             sources,
@@ -175,6 +175,8 @@ impl Gateway {
         tell_supervisor(&[NotifyState::Stopping]);
         self.admin.draining.store(true, Relaxed);
         tracing::info!("stopping: requests in flight are finished");
+        // Its ports are free from here on, and so is its place: the next one need not wait for the last answer.
+        drop(self.pid_file.take());
         let end = Instant::now() + DRAIN + DELIVER;
         let drained = self.workers.drain(DRAIN);
         if drained.cut_off > 0 {
@@ -217,7 +219,8 @@ impl Gateway {
     fn open_socket(&self, asked: mpsc::Sender<Asked>) -> Option<ControlSocket> {
         // Where the pid file may not be, nobody looks for the socket.
         self.pid_file.as_ref()?;
-        let opened = ControlSocket::open(&self.sources.settings.prefix, asked);
+        let beside = towergate_admin::explain_router(self.admin.clone());
+        let opened = ControlSocket::open(&self.sources.settings.prefix, asked, beside);
         opened
             .inspect_err(
                 |error| tracing::warn!(%error, "no socket for commands; `reload` works by SIGHUP, without an answer"),
@@ -355,6 +358,7 @@ fn told(
     configured: Arc<Configured>,
     settings: Arc<Settings>,
     counted: Counted,
+    log_levels: LogLevels,
     access: Access,
     audit: AuditLog,
 ) -> Arc<Admin> {
@@ -371,6 +375,7 @@ fn told(
         metrics: Box::new(move |headers| metrics.page(headers)),
         access: Mutex::new(Arc::new(access)),
         audit,
+        log_levels,
         draining: AtomicBool::new(false),
     })
 }
@@ -410,21 +415,22 @@ impl Ports {
     }
 }
 
-fn start_log(settings: &Settings, verbosity: Verbosity) -> Result<(), String> {
+fn start_log(settings: &Settings, verbosity: Verbosity) -> Result<LogLevels, String> {
     let level = match verbosity {
         Verbosity::Usual => settings.log_level,
         Verbosity::Verbose => settings.log_level.min(LogLevel::Info),
         Verbosity::Debug => LogLevel::Debug,
     };
     let log = &settings.logs.proxy_error;
-    match log::start(level, log) {
-        Ok(()) => Ok(()),
+    let started = match log::start(level, log) {
+        Ok(started) => started,
         // The default place may not be ours to write to; stderr is enough then.
         Err(_) if settings.origin("prefix") == Origin::Default => {
-            log::start(level, &Log::Off).map_err(|error| error.to_string())
+            log::start(level, &Log::Off).map_err(|error| error.to_string())?
         }
-        Err(error) => Err(format!("cannot write the error log {log:?}: {error}; see proxy_error_log")),
-    }
+        Err(error) => return Err(format!("cannot write the error log {log:?}: {error}; see proxy_error_log")),
+    };
+    Ok(LogLevels::new(level, started))
 }
 
 fn background() -> std::io::Result<tokio::runtime::Runtime> {

@@ -18,7 +18,7 @@ use towergate_config::{
 };
 use towergate_core::{Balancing, Form, Pages, Policy, Service, UpstreamHealth};
 use towergate_dns::Client;
-use towergate_runtime::{Base, CompileProblem, LoadError, Registry, TargetName, compile};
+use towergate_runtime::{Base, CompileProblem, LoadError, Registry, Runtime, TargetName, compile};
 use towergate_server::{Http2, Keepalive, Limits, Listen, RealIp, RealIpSource, ServerConfig, Timeouts, Tokens};
 use towergate_tls::Server;
 use towergate_upstream::{Destinations, ProxySettings, TlsSettings};
@@ -78,15 +78,15 @@ impl towergate_runtime::Destinations for Reach {
     }
 }
 
-/// Compiles a configuration to see whether it can be; nothing is kept.
+/// Compiles a configuration to see whether it can be, and what it would do; nothing is started.
 ///
 /// # Errors
 /// All problems that only show then.
-pub(crate) fn try_compile(config: Config, registry: &Registry) -> Result<(), LoadError> {
+pub(crate) fn try_compile(config: Config, registry: &Registry) -> Result<Runtime, LoadError> {
     let mut reach = Reach::new(Trust::default(), Client::default());
     let compiled: Result<_, Vec<CompileProblem>> =
         compile(Arc::new(config), registry, &mut reach, &Base::default(), None);
-    compiled.map(|_| ()).map_err(LoadError::from)
+    compiled.map_err(LoadError::from)
 }
 
 /// What the server takes, with what it offers over TLS.

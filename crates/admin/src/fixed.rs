@@ -14,7 +14,7 @@ use crate::{
     collections::Place,
     config,
     endpoints::{self, Body, Content, Endpoint, Operation, serve},
-    metrics, node, openapi, plugin_state, schemas, status, tags, upstream_health,
+    explain, log_level, metrics, node, openapi, plugin_state, schemas, status, tags, upstream_health,
 };
 
 /// The endpoints.
@@ -35,13 +35,29 @@ fn of_the_node() -> Vec<Endpoint> {
         .answers(201, Content::Object)
         .refuses(&[304, 400, 413, 415])
         .asks(&["check_hash", "flatten_errors"]);
+    let explained = Operation::new(Method::POST, "What would become of a request, without sending it")
+        .takes(Body::Object)
+        .answers(200, Content::Object)
+        .refuses(&[400]);
+    let logged = || {
+        Operation::new(Method::PUT, "Log what is so severe, for a while")
+            .answers(200, Content::Message)
+            .refuses(&[400])
+            .asks(&["timeout"])
+    };
     let text = |summary: &str| get(summary).answers(200, Content::Text);
     vec![
         Endpoint::new("/").on(get("What this node is"), node::show),
         Endpoint::new("/robots.txt").on(text("Search engines have no business here"), answer::robots),
         Endpoint::new("/openapi.json").on(get("This document"), openapi::show),
         Endpoint::new("/endpoints").on(get("All paths"), endpoints::list),
-        Endpoint::new("/status").on(get("How the node is doing"), status::show),
+        Endpoint::new("/status")
+            .on(get("How the node is doing").refuses(&[400]).asks(&["unit", "scale"]), status::show),
+        Endpoint::new("/explain").on(explained, explain::explain),
+        Endpoint::new("/debug/node/log-level")
+            .on(get("How severe something must be to be logged").answers(200, Content::Message), log_level::show),
+        Endpoint::new("/debug/node/log-level/{level}").on(logged(), log_level::set),
+        Endpoint::new("/debug/cluster/log-level/{level}").on(logged(), log_level::set),
         Endpoint::new("/metrics").on(text("All metrics"), metrics::show),
         Endpoint::new("/config")
             .on(get("The configuration in force").refuses(&[400]), config::show)

@@ -18,6 +18,13 @@
 //! | | | 400 | it is wrong: an error object with every problem; the one before stays in force |
 //! | | | 413 | it is larger than the setting `nginx_admin_client_max_body_size` |
 //! | | | 415 | its media type is none of those `POST /config` reads |
+//! | `/debug/node/log-level` | GET | 200 | `{"message":"log level: notice"}` |
+//! | `/debug/node/log-level/{level}` | PUT | 200 | another level for `?timeout=` seconds (60): `log level changed`, or `log level is already …` |
+//! | | | 400 | `unknown log level: …` |
+//! | `/timers` | GET | 200 | Kong's timers, of which there are none |
+//! | `/status/dns` | GET | 501 | `not implemented with the legacy DNS client` |
+//! | `/explain` | POST | 200 | what would become of a request, without sending it ([`towergate_runtime::ExplainRequest`]) |
+//! | | | 400 | what is wrong with the question |
 //!
 //! Every other answer is JSON. All carry `Server`, `X-Kong-Admin-Latency` (milliseconds; both as the
 //! setting `headers` says) and `Access-Control-Allow-Origin`. Any other path is 404
@@ -32,6 +39,8 @@
 //! | `/status/ready` | GET | 200 | `{"message":"ready"}` |
 //! | | | 503 | why it should get no traffic: `draining`, or no configuration |
 //! | | POST | 204 | `status=draining`: not ready from now on |
+//! | `/status/dns` | GET | 501 | as above |
+//! | `/upstreams/{name or id}/health` | GET | 200 | as above |
 //! | `/metrics` | GET | 200 | as above |
 
 mod access;
@@ -45,7 +54,9 @@ mod configured;
 mod document;
 mod endpoints;
 mod entities;
+mod explain;
 mod fixed;
+mod log_level;
 mod metrics;
 mod node;
 mod openapi;
@@ -72,6 +83,8 @@ use uuid::Uuid;
 pub use access::{Access, Peer};
 pub use audit::AuditLog;
 pub use configured::{ConfigureError, Configured, Held, configuration, entities};
+pub use explain::explain_router;
+pub use log_level::LogLevels;
 pub use metrics::MetricsPage;
 pub use status::{Connections, resident_bytes};
 pub use status_api::status_router;
@@ -95,6 +108,8 @@ pub struct Admin {
     pub access: Mutex<Arc<Access>>,
     /// Where changes are noted.
     pub audit: AuditLog,
+    /// How much the gateway's own log tells.
+    pub log_levels: LogLevels,
     /// Whether this node is about to stop, so that it should get no new traffic.
     pub draining: AtomicBool,
 }

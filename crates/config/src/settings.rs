@@ -331,6 +331,12 @@ impl Settings {
         self.gathered.all()
     }
 
+    /// Whether the setting `name` is a list with commas.
+    #[must_use]
+    pub fn is_list(&self, name: &str) -> bool {
+        known::find(name).is_some_and(|known| known.kind == known::Kind::List)
+    }
+
     /// Whether the setting `plugins` allows the plugin `name`, which comes with the gateway or not.
     #[must_use]
     pub fn enables_plugin(&self, name: &str, bundled: bool) -> bool {

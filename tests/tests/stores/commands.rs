@@ -64,6 +64,15 @@ fn migrations_say_what_kong_says() {
 }
 
 #[test]
+fn a_start_brings_the_tables_up_to_date_if_it_is_told_to() {
+    let database = Server::database();
+    let first = "Error: Cannot run migrations: database needs bootstrapping; run 'towergate migrations bootstrap'";
+    let listen = [("proxy_listen", "off"), ("admin_listen", "off"), ("status_listen", "off")];
+    let (code, words) = run_also(&database, &["start", "--run-migrations", "--db-timeout", "5"], &listen);
+    assert_eq!((code, words.lines().last()), (Some(1), Some(first)), "{words}");
+}
+
+#[test]
 fn what_was_left_half_way_is_told_by_the_exit_code() {
     let database = Server::database();
     run(&database, &["migrations", "bootstrap"]);

@@ -59,6 +59,7 @@ impl Api {
             metrics: Box::new(|_| MetricsPage { content_type: "text/plain", text: String::new() }),
             access: Mutex::default(),
             audit: AuditLog::default(),
+            log_levels: Default::default(),
             draining: AtomicBool::default(),
         };
         Self { router: router(Arc::new(admin)) }
