@@ -65,28 +65,6 @@ pub(crate) fn migrate(settings: &Settings, patience: Patience) -> Result<Box<dyn
     }
 }
 
-/// Makes the tables of the database, or brings them up to date; what nodes of the version before still need
-/// stays.
-///
-/// # Errors
-/// What keeps it from being done.
-pub(crate) fn prepare(settings: &Settings, patience: Patience) -> Result<(), String> {
-    if settings.database == Database::Off {
-        return Ok(());
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
-    runtime.block_on(async {
-        let migrate = migrate(settings, patience)?;
-        let said = |error: towergate_store::StoreError| error.to_string();
-        migrate.run(Phase::Bootstrap).await.map_err(said)?;
-        if migrate.migrations().await.map_err(said)?.pending.is_empty() {
-            migrate.run(Phase::Up).await.map_err(said)?;
-        }
-        Ok(())
-    })
-}
-
 /// What can be told of the settings of the store without opening it.
 ///
 /// # Errors
