@@ -116,7 +116,8 @@ impl<'a> Exchange<'a> {
             self.cx.timing.mark_sent(sent);
             let result = match destination.is_http2() {
                 false => self.attempt(&peer, &target, sent).await,
-                true => self.attempt_http2(&peer, &target).await,
+                // Boxed, so that it takes no room in the future of the many others.
+                true => Box::pin(self.attempt_http2(&peer, &target)).await,
             };
             tries.push(self.note(&peer, started, sent, &result));
             tried.report(|| attempt(&result));
@@ -179,7 +180,8 @@ impl<'a> Exchange<'a> {
                 result => return result.map(|response| Answered::Http1(response, berth)),
             }
         }
-        let mut connection = Connection::open(&berth.key, self.service.connect_timeout).await?;
+        // Boxed, because it is rare and large.
+        let mut connection = Box::pin(Connection::open(&berth.key, self.service.connect_timeout)).await?;
         connection.give_buffers(pool.buffers());
         self.send(peer, target, connection).await.map(|response| Answered::Http1(response, berth))
     }
