@@ -3,17 +3,20 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 
-# A linker for Rust, kill(1) for the tests that signal the gateway, somebody else's TLS, DNS, Redis, who scrapes metrics, and
+# A linker for Rust, kill(1) for the tests that signal the gateway, somebody else's TLS, DNS, PostgreSQL, Redis, who scrapes metrics, and
 # Python for the tools.
-PACKAGES := gcc libc6-dev procps openssl dnsmasq-base prometheus redis-server redis-tools python3-venv
+PACKAGES := gcc libc6-dev procps openssl dnsmasq-base postgresql prometheus redis-server redis-tools python3-venv
 
 # What tests talk to and ask for its judgement, from PyPI, in a place of its own.
 TOOLS := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/tools
 PYTHON_TOOLS := grpcio==1.85.1 pyjwt[crypto]==2.15.1 sslyze==6.3.1 kosoku==0.1.0
 
-.PHONY: test packages tools fmt clippy doc check-features unit bench peers peers-setup run
+# What is not for others.
+UNPUBLISHED := --exclude towergate-tests --exclude towergate-benches --exclude towergate-peers --exclude 'example-*'
 
-test: packages tools fmt clippy doc check-features unit
+.PHONY: test packages tools fmt clippy doc check-features package unit bench peers peers-setup run
+
+test: packages tools fmt clippy doc check-features package unit
 
 packages:
 	@missing=""; \
@@ -42,14 +45,22 @@ clippy:
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 
-# A concern's crate must compile alone, without the features its neighbours switch on.
+# A concern's crate must compile alone, without the features its neighbours switch on, and with each of its own alone.
 check-features:
-	for crate in $$(ls crates); do \
-		$(CARGO) check --quiet --locked -p towergate-$$crate || exit 1; \
+	for manifest in crates/*/Cargo.toml; do \
+		crate=$$(sed -n 's/^name = "\(.*\)"/\1/p;T;q' $$manifest); \
+		$(CARGO) check --quiet --locked -p $$crate || exit 1; \
+		for feature in $$(sed -n '/^\[features\]/,/^\[[^f]/s/^\([a-z-]*\) = .*/\1/p' $$manifest | grep -vx -e default -e jose); do \
+			$(CARGO) check --quiet --locked -p $$crate --features $$feature || exit 1; \
+		done; \
 	done
-	for feature in basic hmac jwks jwt mtls; do \
-		$(CARGO) check --quiet --locked -p towergate-auth --features $$feature || exit 1; \
+	for feature in postgres sqlite; do \
+		$(CARGO) check --quiet --locked -p towergate-store --features $$feature || exit 1; \
 	done
+
+# Every crate can be published: what it refers to is in it.
+package:
+	$(CARGO) package --workspace --no-verify --locked --allow-dirty --quiet $(UNPUBLISHED)
 
 # The last line sums up what the test runner printed.
 unit:

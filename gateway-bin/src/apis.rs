@@ -2,34 +2,61 @@
 
 use std::{
     fmt::Display,
-    net::TcpListener,
+    net::SocketAddr,
     sync::{Arc, mpsc},
     thread,
+    time::Duration,
 };
 
-use axum::Router;
-use towergate_admin::{Admin, Connections};
-use towergate_server::{Listeners, Stats};
+use axum::{Extension, Router};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use towergate_admin::{Admin, Connections, Peer};
+use towergate_server::{Listen, Listeners, Stats};
+
+use crate::api_tls::ApiTls;
+
+/// How long somebody may take to shake hands, or to send the head of a request.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long nobody is accepted after the system had no socket left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The open ports of an API, and what it shows on those with TLS.
+pub(crate) struct Ports {
+    pub(crate) listeners: Listeners,
+    pub(crate) tls: Option<ApiTls>,
+}
 
 /// Serves both for as long as the process lives.
 ///
 /// # Errors
 /// When no thread or no event queue can be had.
-pub(crate) fn serve(admin_listeners: Listeners, status_listeners: Listeners, admin: Arc<Admin>) -> Result<(), String> {
-    let apis = [
-        (admin_listeners, towergate_admin::router(admin.clone())),
-        (status_listeners, towergate_admin::status_router(admin)),
-    ];
+pub(crate) fn serve(admin_ports: Ports, status_ports: Ports, admin: Arc<Admin>) -> Result<(), String> {
+    let apis =
+        [(admin_ports, towergate_admin::router(admin.clone())), (status_ports, towergate_admin::status_router(admin))];
     let (ready, started) = mpsc::channel();
     let serving = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let mut tasks = tokio::task::JoinSet::new();
-            for (listeners, router) in apis {
-                listen(&mut tasks, listeners, &router)?;
+            let mut doors = JoinSet::new();
+            for (ports, router) in apis {
+                for (socket, listen) in ports.listeners.into_doors().into_iter().flatten() {
+                    let door = Door { listen, tls: ports.tls.clone(), router: router.clone() };
+                    doors.spawn(door.accept(TcpListener::from_std(socket)?));
+                }
             }
             let _ = ready.send(());
-            while tasks.join_next().await.is_some() {}
+            while doors.join_next().await.is_some() {}
             Ok::<_, std::io::Error>(())
         })
     };
@@ -38,18 +65,55 @@ pub(crate) fn serve(admin_listeners: Listeners, status_listeners: Listeners, adm
     started.recv().map_err(|error| failed(&error))
 }
 
-/// Answers with this router whoever comes.
-fn listen(
-    tasks: &mut tokio::task::JoinSet<std::io::Result<()>>,
-    listeners: Listeners,
-    router: &Router,
-) -> std::io::Result<()> {
-    let sockets: Vec<TcpListener> = listeners.into_workers().into_iter().flatten().collect();
-    for socket in sockets {
-        let socket = tokio::net::TcpListener::from_std(socket)?;
-        tasks.spawn(std::future::IntoFuture::into_future(axum::serve(socket, router.clone())));
+/// One address of an API.
+#[derive(Clone)]
+struct Door {
+    listen: Listen,
+    tls: Option<ApiTls>,
+    router: Router,
+}
+
+impl Door {
+    /// Answers whoever comes.
+    async fn accept(self, socket: TcpListener) {
+        loop {
+            match socket.accept().await {
+                Ok((stream, address)) => {
+                    tokio::spawn(self.clone().serve(stream, address));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection to the Admin API could not be accepted");
+                    sleep(PAUSE).await;
+                }
+            }
+        }
     }
-    Ok(())
+
+    async fn serve(self, stream: TcpStream, address: SocketAddr) {
+        let _ = stream.set_nodelay(true);
+        let local = stream.local_addr().unwrap_or(self.listen.address);
+        let mut peer = Peer { address, local, names: None };
+        let tls = self.tls.filter(|_| self.listen.tls);
+        let Some(tls) = tls else {
+            return answer(stream, peer, self.router, self.listen.http2).await;
+        };
+        // Whoever does not get through a handshake learns why from it.
+        let Ok(Ok(stream)) = timeout(PATIENCE, tls.acceptor(self.listen.http2).accept(stream)).await else { return };
+        let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        peer.names = shown.map(|certificate| towergate_tls::names(certificate).into());
+        answer(stream, peer, self.router, self.listen.http2).await;
+    }
+}
+
+/// Answers the requests of a connection.
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer, router: Router, http2: bool) {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    let builder = if http2 { builder } else { builder.http1_only() };
+    let service = TowerToHyperService::new(router.layer(Extension(peer)));
+    if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+        tracing::debug!(%error, "a connection to the Admin API ended early");
+    }
 }
 
 /// The proxy's connections and requests, as the Admin API shows them.

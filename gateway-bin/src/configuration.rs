@@ -1,7 +1,11 @@
-//! The declarative configuration: the first one, and the ones that follow.
+//! The configuration: the first one, and the ones that follow.
 
-use towergate_config::{Config, parse};
+use std::sync::Arc;
+
+use towergate_admin::{Configured, configuration, entities};
+use towergate_config::{Config, Loaded, parse, settings::Database};
 use towergate_runtime::{Control, report_load};
+use towergate_store::{Commit, Store, Version};
 
 use crate::{
     plugins::{PluginSet, registry},
@@ -13,25 +17,77 @@ pub(crate) struct First {
     pub(crate) config: Config,
     /// What loads but will not work, a line each.
     pub(crate) warnings: Vec<String>,
+    store: Arc<dyn Store>,
+    version: Version,
+    /// Whether the store has it already.
+    is_kept: bool,
 }
 
-/// Reads the configuration a gateway starts with; an empty one if none is set.
+/// Reads the configuration a gateway starts with: the declarative one, or what the store has.
 ///
 /// # Errors
-/// Every problem, with its place and the lines around it.
-pub(crate) fn first(plugins: &impl PluginSet, sources: &Sources) -> Result<First, String> {
-    let Some(declarative) = sources.declarative()? else {
-        return Ok(First { config: Config::empty(), warnings: Vec::new() });
+/// Every problem, with its place and the lines around it; or the store's.
+pub(crate) async fn first(plugins: &impl PluginSet, sources: &Sources, store: Arc<dyn Store>) -> Result<First, String> {
+    let registry = registry(plugins, &sources.settings);
+    let snapshot = store.load().await.map_err(|error| error.to_string())?;
+    let version = snapshot.version;
+    let declarative = if sources.settings.database == Database::Off { sources.declarative()? } else { None };
+    let is_kept = declarative.is_none();
+    let loaded = match declarative {
+        Some(texts) => parse(texts, &registry).map_err(|report| report.to_string())?,
+        None if version == Version::default() => Loaded { config: Config::empty(), warnings: Vec::new() },
+        None => configuration(snapshot, &registry)
+            .map_err(|report| format!("the configuration kept ({}) cannot be used:\n{report}", store.kind()))?,
     };
-    let loaded = parse(declarative, &registry(plugins, &sources.settings)).map_err(|report| report.to_string())?;
-    Ok(First { config: loaded.config, warnings: loaded.warnings.iter().map(ToString::to_string).collect() })
+    let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
+    Ok(First { config: loaded.config, warnings, store, version, is_kept })
 }
 
-/// Reads the declarative configuration again. A broken one is told, and the old one stays.
-pub(crate) fn reload(sources: &Sources, control: &Control) {
+/// What [`First`] leaves behind when its configuration is in force.
+pub(crate) struct Kept {
+    store: Arc<dyn Store>,
+    version: Version,
+    is_kept: bool,
+}
+
+impl First {
+    /// The configuration to put into force, and the rest for after that.
+    pub(crate) fn split(self) -> (Config, Kept) {
+        let Self { config, store, version, is_kept, .. } = self;
+        (config, Kept { store, version, is_kept })
+    }
+}
+
+impl Kept {
+    /// Keeps the configuration, now that it is in force.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn follow(self, control: Arc<Control>) -> Result<Arc<Configured>, String> {
+        let mut version = self.version;
+        if !self.is_kept {
+            let config = control.current().config.clone();
+            let all = Commit::of_all(version, entities(&config)).with_hash(config.hash.as_str());
+            version = self.store.commit(all).await.map_err(|error| error.to_string())?;
+        }
+        let configured = Arc::new(Configured::new(control, self.store, version));
+        let following = configured.clone();
+        tokio::spawn(async move { following.follow().await });
+        Ok(configured)
+    }
+}
+
+/// Reads the declarative configuration again. With a database there is none: what is kept there is followed.
+///
+/// # Errors
+/// What is wrong with a broken one, which is logged, too; the old one stays.
+pub(crate) async fn reload(sources: &Sources, configured: &Configured) -> Result<(), String> {
+    if sources.settings.database != Database::Off {
+        return Ok(());
+    }
     let loaded = match sources.declarative() {
-        Ok(Some(texts)) => control.load(texts).map_err(|error| error.to_string()),
-        Ok(None) => return,
+        Ok(Some(texts)) => configured.load(texts).await.map_err(|error| error.to_string()),
+        Ok(None) => return Ok(()),
         Err(error) => {
             report_load(false);
             Err(error)
@@ -43,7 +99,11 @@ pub(crate) fn reload(sources: &Sources, control: &Control) {
                 tracing::warn!("{warning}");
             }
             tracing::info!(hash = %runtime.config.hash, "configuration reloaded");
+            Ok(())
         }
-        Err(error) => tracing::error!("configuration not reloaded, the one before stays in force: {error}"),
+        Err(error) => {
+            tracing::error!("configuration not reloaded, the one before stays in force: {error}");
+            Err(format!("configuration not reloaded, the one before stays in force:\n{error}"))
+        }
     }
 }

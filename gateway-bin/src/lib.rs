@@ -1,9 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod api_tls;
 mod apis;
-mod check;
+mod background;
 mod cli;
+mod commands;
 mod configuration;
+mod control_socket;
 mod demo;
 mod log;
 mod log_queue;
@@ -13,15 +16,15 @@ mod prefix;
 mod signals;
 mod sources;
 mod start;
+mod store;
 mod terminal;
 mod tls;
-mod upstream_health;
 mod wiring;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use cli::{Cli, Command};
+use cli::Cli;
+use commands::{Gateway, Run};
 
 pub use plugins::{Bundled, PluginSet};
 
@@ -34,39 +37,25 @@ struct Readme;
 #[doc(hidden)]
 pub mod macros {
     pub use tower::ServiceBuilder;
-    pub use towergate_core::{GuardLayer, Slot, Wrap};
+    pub use towergate_core::{GuardLayer, ObserveLayer, Slot, Wrap};
     pub use towergate_runtime::{Band, Registry};
     pub use towergate_server::Stack;
     pub use towergate_upstream::Proxy;
 }
 
 /// Runs the command line of a gateway with these plugins; answers the exit code: 0 if all went
-/// well, 1 after an error, which is told on stderr.
+/// well, 1 after an error, which is told on stderr. Some commands have more codes, which they tell.
 pub fn run(plugins: impl PluginSet) -> ExitCode {
-    let Cli { command, verbose } = Cli::parse();
-    let done = match command {
-        Command::Start(source) => start::start(plugins, &source, verbose),
-        Command::Check(source) => check::check(&plugins, &source),
-        Command::Demo => start::demo(plugins, verbose),
-        Command::Version { all } => {
-            version(all);
-            Ok(())
-        }
+    let cli = match Cli::called_as(cli::called()) {
+        Ok(cli) => cli,
+        Err(code) => return code,
     };
+    let gateway = Gateway { plugins, verbosity: cli.verbosity() };
+    let done = cli.command.run(gateway);
     // What was logged comes before what is said last.
     log_queue::finish();
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            terminal::warn(format_args!("Error: {error}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn version(all: bool) {
-    terminal::say(env!("CARGO_PKG_VERSION"));
-    if all {
-        terminal::say(format_args!("compatible with Kong {}", towergate_admin::KONG_VERSION));
-    }
+    done.unwrap_or_else(|error| {
+        terminal::fail(error);
+        ExitCode::FAILURE
+    })
 }

@@ -32,6 +32,7 @@ pub(crate) fn missing(registry: &Registry, settings: &Settings) -> Vec<String> {
 
 /// Declares a set of plugins by listing their types, each band in the order in which it runs.
 ///
+/// * `log` is told of every request when it is over (may be left out);
 /// * `outer` sees every response, refusals and the unmatched route's 404 included;
 /// * `guard` decides on the request's head, in PRIORITY order, until one refuses;
 /// * `inner` sees only what all guards let through.
@@ -42,6 +43,7 @@ macro_rules! plugins {
     (
         $(#[$doc:meta])*
         $vis:vis struct $set:ident {
+            $(log: [$($log:ty),* $(,)?],)?
             outer: [$($outer:ty),* $(,)?],
             guard: [$($guard:ty),* $(,)?],
             inner: [$($inner:ty),* $(,)?] $(,)?
@@ -55,6 +57,7 @@ macro_rules! plugins {
             fn registry(&self) -> $crate::macros::Registry {
                 #[allow(unused_mut, reason = "a set may be empty")]
                 let mut registry = $crate::macros::Registry::default();
+                $($(registry.add_log::<$log>();)*)?
                 $(registry.add_wrap::<$outer>($crate::macros::Band::Outer);)*
                 $(registry.add_guard::<$guard>();)*
                 $(registry.add_wrap::<$inner>($crate::macros::Band::Inner);)*
@@ -66,6 +69,8 @@ macro_rules! plugins {
                 #[allow(unused_mut, unused_variables, reason = "a set may have no outer and inner plugins")]
                 let mut slots = 0usize..;
                 let stack = $crate::macros::ServiceBuilder::new();
+                // Only a set that has any asks whether one is to be told.
+                $(let stack = stack.layer($crate::logged!($($log),*));)?
                 $(let stack = stack.layer(
                     <$outer as $crate::macros::Wrap>::layer($crate::macros::Slot::in_plan(slots.next().unwrap_or(0))),
                 );)*
@@ -76,6 +81,15 @@ macro_rules! plugins {
                 stack.service(proxy)
             }
         }
+    };
+}
+
+/// The layer that tells the plugins of the band `log`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! logged {
+    ($($log:ty),*) => {
+        $crate::macros::ObserveLayer::from_plan()
     };
 }
 
@@ -98,7 +112,11 @@ plugins! {
             towergate_auth::Acl,
             towergate_ratelimit::RateLimitingAdvanced,
             towergate_ratelimit::RateLimiting,
+            towergate_retry::Retry,
+            towergate_traffic_split::RouteByHeader,
+            towergate_traffic_split::TrafficSplit,
             towergate_redirect::Redirect,
+            towergate_traffic_split::Canary,
             towergate_request_termination::RequestTermination,
         ],
         inner: [towergate_ratelimit::ResponseRatelimiting, towergate_circuit_breaker::CircuitBreaker],

@@ -6,6 +6,9 @@ use towergate_config::{Environment, Settings, Source, read};
 
 use crate::cli;
 
+/// The file name that means standard input.
+const STANDARD_INPUT: &str = "-";
+
 /// The settings, and the files and folders of the declarative configuration.
 #[derive(Debug)]
 pub(crate) struct Sources {
@@ -25,10 +28,11 @@ impl Sources {
         source: &cli::Source,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, String> {
-        let prefix = source.prefix.as_ref().map(|prefix| ("KONG_PREFIX".to_owned(), prefix.display().to_string()));
+        let prefix =
+            source.settings.prefix.as_ref().map(|prefix| ("KONG_PREFIX".to_owned(), prefix.display().to_string()));
         let environment: Environment = variables.into_iter().chain(prefix).collect();
         let (confs, files): (Vec<_>, Vec<_>) = source.files.iter().cloned().partition(|file| is_conf(file));
-        let conf = source.conf.as_ref().or(confs.first());
+        let conf = source.settings.conf.as_ref().or(confs.first());
         let file = Settings::read_file(conf.map(PathBuf::as_path)).map_err(|error| error.to_string())?;
         let settings = Settings::load(file.as_ref(), &environment).map_err(|problems| problems.to_string())?;
         let files = if files.is_empty() { settings.declarative_config.clone() } else { files };
@@ -43,7 +47,10 @@ impl Sources {
         if !self.files.is_empty() {
             let mut sources = Vec::new();
             for file in &self.files {
-                sources.extend(read(file).map_err(|error| error.to_string())?);
+                match file.to_str() {
+                    Some(STANDARD_INPUT) => sources.push(standard_input()?),
+                    _ => sources.extend(read(file).map_err(|error| error.to_string())?),
+                }
             }
             return Ok(Some(sources));
         }
@@ -55,6 +62,12 @@ impl Sources {
 /// The variables of this process's environment; what is not Unicode is left out.
 pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+fn standard_input() -> Result<Source, String> {
+    let text = std::io::read_to_string(std::io::stdin().lock());
+    text.map(|text| Source::new("standard input", &text))
+        .map_err(|error| format!("cannot read standard input: {error}"))
 }
 
 fn is_conf(path: &Path) -> bool {

@@ -6,23 +6,30 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use sd_notify::NotifyState;
+use tokio::sync::mpsc;
 use tower::Layer;
-use towergate_admin::Admin;
+use towergate_admin::{Access, Admin, AuditLog, Configured};
 use towergate_config::{
     Settings,
     settings::{Log, LogLevel, Origin},
 };
 use towergate_dns::Client;
+use towergate_queue::Queues;
 use towergate_runtime::{Base, Control, LoadError, Table, Watched};
 use towergate_server::{Listen, Listeners, Stats, Workers};
 use towergate_tls::{Identities, Server};
-use towergate_upstream::Proxy;
+use towergate_upstream::{ConnectionStats, Proxy};
 
 use crate::{
-    apis, cli, configuration,
+    api_tls::{self, Api, ApiTls},
+    apis,
+    cli::{Source, Verbosity},
+    configuration,
+    control_socket::{Asked, ControlSocket},
     demo::{self, Demo},
     log,
     metrics::{Metrics, Recorded},
@@ -30,7 +37,7 @@ use crate::{
     prefix::PidFile,
     signals::{Ask, Asks},
     sources::{Sources, variables},
-    terminal,
+    store, terminal,
     tls::{self, Material},
     wiring::{self, Reach, Trust},
 };
@@ -39,6 +46,10 @@ use crate::{
 /// tools expect it to be gone within ten seconds.
 const DRAIN: Duration = Duration::from_secs(9);
 
+/// How long queues of plugins are delivered at least, once requests are finished, and at most.
+const DELIVER: Duration = Duration::from_millis(500);
+const DELIVER_LIMIT: Duration = Duration::from_secs(5);
+
 /// How often what is left of earlier configurations is looked at.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -46,16 +57,15 @@ const SWEEP: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// Whatever keeps the gateway from starting; nothing listens then.
-pub(crate) fn start(plugins: impl PluginSet, source: &cli::Source, verbose: u8) -> Result<(), String> {
-    let sources = Sources::read(source, variables())?;
-    Gateway::open(plugins, sources, verbose)?.serve(None)
+pub(crate) fn start(plugins: impl PluginSet, sources: Sources, verbosity: Verbosity) -> Result<(), String> {
+    Gateway::open(plugins, sources, verbosity)?.serve(None)
 }
 
 /// Serves the guide's configuration with sample services behind it, until told to stop.
 ///
 /// # Errors
 /// As [`start`].
-pub(crate) fn demo(plugins: impl PluginSet, verbose: u8) -> Result<(), String> {
+pub(crate) fn demo(plugins: impl PluginSet, verbosity: Verbosity) -> Result<(), String> {
     let demo = Demo::start().map_err(|error| format!("cannot start the sample services: {error}"))?;
     let folder = tempfile::tempdir().map_err(|error| format!("cannot make a folder for the demo: {error}"))?;
     let prefix = folder.path().to_string_lossy();
@@ -68,8 +78,8 @@ pub(crate) fn demo(plugins: impl PluginSet, verbose: u8) -> Result<(), String> {
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let given = variables().filter(|(name, _)| !name.starts_with("KONG_DECLARATIVE"));
     let text = ("KONG_DECLARATIVE_CONFIG_STRING".to_owned(), demo.configuration.clone());
-    let sources = Sources::read(&cli::Source::default(), defaults.into_iter().chain(given).chain([text]))?;
-    let gateway = Gateway::open(plugins, sources, verbose)?;
+    let sources = Sources::read(&Source::default(), defaults.into_iter().chain(given).chain([text]))?;
+    let gateway = Gateway::open(plugins, sources, verbosity)?;
     let (proxy, admin) = (gateway.proxy_address, gateway.admin_address);
     gateway.serve(proxy.map(|proxy| demo::what_to_try(proxy, admin)))
 }
@@ -78,15 +88,17 @@ pub(crate) fn demo(plugins: impl PluginSet, verbose: u8) -> Result<(), String> {
 struct Gateway {
     sources: Sources,
     asks: Asks,
-    waiting: tokio::runtime::Runtime,
+    // Taken when serving begins.
+    waiting: Option<tokio::runtime::Runtime>,
     control: Arc<Control>,
     workers: Workers,
     tls: Tls,
+    apis: [(Api, Option<ApiTls>); 2],
     proxy_address: Option<SocketAddr>,
     admin_address: Option<SocketAddr>,
     admin: Arc<Admin>,
-    // Kept for what they do when they are dropped.
-    _pid_file: Option<PidFile>,
+    // Removed when it is dropped.
+    pid_file: Option<PidFile>,
     // Background tasks of plugins run here.
     _background: tokio::runtime::Runtime,
 }
@@ -101,80 +113,156 @@ struct Tls {
 impl Gateway {
     /// Listens to signals, reads the configuration, opens the ports, starts the workers, in this
     /// order: what is wrong is told before anything listens, and nothing asked from then on is lost.
-    fn open<P: PluginSet>(plugins: P, sources: Sources, verbose: u8) -> Result<Self, String> {
+    fn open<P: PluginSet>(plugins: P, sources: Sources, verbosity: Verbosity) -> Result<Self, String> {
         let settings = Arc::new(sources.settings.clone());
-        start_log(&settings, verbose)?;
+        start_log(&settings, verbosity)?;
         let recorded = Recorded::start();
         let (waiting, asks) = wait_for_asks(&sources)?;
-        let first = configuration::first(&plugins, &sources)?;
+        let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
+        let first = background.block_on(async {
+            configuration::first(&plugins, &sources, store::open(&settings, store::Patience::default()).await?).await
+        })?;
         let pages = Arc::new(wiring::pages(&settings)?);
         let (offered, names) = (tls::server(&settings)?, wiring::dns(&settings)?);
         let tls = Tls::read(&settings)?;
-        let Ports { proxy, admin, status } = Ports::open(&settings)?;
-        let (proxy_address, admin_address) = (proxy.addresses().first().copied(), admin.addresses().first().copied());
+        let (access, audit) = (access(&settings)?, audit(&settings)?);
         let pid_file = PidFile::write(&settings)?;
+        let Ports { proxy, admin, status } = Ports::open(&settings)?;
+        let (proxy_address, admin_address) =
+            (proxy.addresses().first().copied(), admin.listeners.addresses().first().copied());
+        let apis = [(Api::Admin, admin.tls.clone()), (Api::Status, status.tls.clone())];
         let registry = registry(&plugins, &settings);
-        let warnings = [missing(&registry, &settings), tls::warnings(&settings, offered.as_ref()), first.warnings];
-        for warning in settings.warnings().iter().chain(warnings.iter().flatten()) {
+        let warnings = [missing(&registry, &settings), tls::warnings(&settings, offered.as_ref())];
+        for warning in settings.warnings().iter().chain(warnings.iter().flatten()).chain(&first.warnings) {
             tracing::warn!("{warning}");
         }
-        let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
+        let (config, kept) = first.split();
         let (workers, handle) = (settings.workers.get(), background.handle().clone());
         recorded.keep_up(&handle);
         let names = Client::on(handle.clone(), names);
         let reach = Box::new(Reach::new(tls.trust.clone(), names.clone()));
         let base = Base { pages, certificates: tls.certificates.clone() };
-        let (control, watched) = Control::start(registry, base, reach, handle, first.config, workers)
+        let (control, watched) = Control::start(registry, base, reach, handle, config, workers)
             .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);
-        let workers = start_workers(plugins, &settings, offered, names, proxy, watched)?;
-        let told = told(&control, settings, workers.stats(), recorded);
+        let configured = background.block_on(kept.follow(control.clone()))?;
+        let upstreams = ConnectionStats::default();
+        let workers = start_workers(plugins, &settings, offered, (names, upstreams.clone()), proxy, watched)?;
+        let counted = Counted { stats: workers.stats(), upstreams, trust: tls.trust.clone(), recorded };
+        let told = told(&control, configured, settings, counted, access, audit);
         apis::serve(admin, status, told.clone())?;
         Ok(Self {
             sources,
             asks,
-            waiting,
+            waiting: Some(waiting),
             control,
             workers,
             tls,
+            apis,
             proxy_address,
             admin_address,
             admin: told,
-            _pid_file: pid_file,
+            pid_file,
             _background: background,
         })
     }
 
-    /// Follows signals and file changes until told to stop, then lets requests in flight finish.
+    /// Follows signals, file changes and commands until told to stop, then lets requests in flight finish.
     fn serve(mut self, welcome: Option<String>) -> Result<(), String> {
-        self.waiting.block_on(async {
-            tracing::info!(proxy = %shown(self.proxy_address), admin = %shown(self.admin_address), "started");
-            if let Some(welcome) = welcome {
-                terminal::say(welcome);
-            }
-            let mut sweep = tokio::time::interval(SWEEP);
-            loop {
-                tokio::select! {
-                    ask = self.asks.next() => match ask {
-                        Ask::Stop => return,
-                        Ask::Reload => {
-                            self.tls.reload(&self.sources.settings, &self.control);
-                            configuration::reload(&self.sources, &self.control);
-                        }
-                        Ask::FilesChanged => configuration::reload(&self.sources, &self.control),
-                    },
-                    _ = sweep.tick() => { self.control.sweep(); }
-                }
-            }
-        });
+        let waiting = self.waiting.take();
+        let waiting = waiting.ok_or("a gateway serves once")?;
+        waiting.block_on(self.follow(welcome));
+        tell_supervisor(&[NotifyState::Stopping]);
         self.admin.draining.store(true, Relaxed);
         tracing::info!("stopping: requests in flight are finished");
+        let end = Instant::now() + DRAIN + DELIVER;
         let drained = self.workers.drain(DRAIN);
         if drained.cut_off > 0 {
             tracing::warn!(connections = drained.cut_off, "cut off what had not finished in time");
         }
+        deliver_the_rest(&waiting, &self.control, end);
         Ok(())
     }
+
+    async fn follow(&mut self, welcome: Option<String>) {
+        let (asked, mut commands) = mpsc::channel(1);
+        let _socket = self.open_socket(asked);
+        tracing::info!(proxy = %shown(self.proxy_address), admin = %shown(self.admin_address), "started");
+        tell_supervisor(&[NotifyState::Ready]);
+        if let Some(welcome) = welcome {
+            terminal::say(welcome);
+        }
+        let mut sweep = tokio::time::interval(SWEEP);
+        loop {
+            tokio::select! {
+                ask = self.asks.next() => match ask {
+                    Ask::Stop => return,
+                    // What went wrong is in the log.
+                    Ask::Reload => drop(self.reload().await),
+                    Ask::FilesChanged => drop(configuration::reload(&self.sources, &self.admin.configured).await),
+                },
+                Some(command) = commands.recv() => match command {
+                    Asked::Reload(answer) => drop(answer.send(self.reload().await)),
+                    Asked::Drain(answer) => {
+                        self.admin.draining.store(true, Relaxed);
+                        let _ = answer.send(());
+                    }
+                },
+                _ = sweep.tick() => { self.control.sweep(); }
+            }
+        }
+    }
+
+    /// The socket that commands ask at; without it, signals are left.
+    fn open_socket(&self, asked: mpsc::Sender<Asked>) -> Option<ControlSocket> {
+        // Where the pid file may not be, nobody looks for the socket.
+        self.pid_file.as_ref()?;
+        let opened = ControlSocket::open(&self.sources.settings.prefix, asked);
+        opened
+            .inspect_err(
+                |error| tracing::warn!(%error, "no socket for commands; `reload` works by SIGHUP, without an answer"),
+            )
+            .ok()
+    }
+
+    /// Reads again all that can be read again. What is broken does not take the place of what is good.
+    async fn reload(&mut self) -> Result<(), String> {
+        let reloading =
+            [NotifyState::Reloading, NotifyState::monotonic_usec_now().unwrap_or(NotifyState::MonotonicUsec(0))];
+        tell_supervisor(&reloading);
+        let settings = &self.sources.settings;
+        let done = [
+            self.tls.reload(settings, &self.control),
+            reload_apis(&self.apis, &self.admin, settings),
+            configuration::reload(&self.sources, &self.admin.configured).await,
+        ];
+        tell_supervisor(&[NotifyState::Ready]);
+        let wrong: Vec<_> = done.into_iter().filter_map(Result::err).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    }
+}
+
+/// Tells who started us, if they want to know (systemd's `Type=notify`, `start --daemon`).
+fn tell_supervisor(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!(%error, "the supervisor could not be told");
+    }
+}
+
+/// Reads again who may use the APIs, and what they show. What is broken is told, and the old stays.
+fn reload_apis(apis: &[(Api, Option<ApiTls>)], admin: &Admin, settings: &Settings) -> Result<(), String> {
+    let mut wrong = Vec::new();
+    match access(settings) {
+        Ok(access) => *admin.access.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(access),
+        Err(error) => wrong.push(format!("tokens not reloaded, those before stay in force: {error}")),
+    }
+    for (api, tls) in apis {
+        if let Some(Err(error)) = tls.as_ref().map(|tls| tls.renew(*api, settings)) {
+            wrong.push(format!("certificates not reloaded, those before stay in force: {error}"));
+        }
+    }
+    wrong.iter().for_each(|why| tracing::error!("{why}"));
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
 impl Tls {
@@ -187,12 +275,13 @@ impl Tls {
     }
 
     /// Reads it again. What is broken is told, and the old stays.
-    fn reload(&mut self, settings: &Settings, control: &Control) {
-        match self.renew(settings, control) {
-            Ok(true) => tracing::info!("certificates of the settings reloaded"),
-            Ok(false) => {}
-            Err(error) => tracing::error!("certificates not reloaded, those before stay in force: {error}"),
+    fn reload(&mut self, settings: &Settings, control: &Control) -> Result<(), String> {
+        let renewed = self.renew(settings, control);
+        if renewed == Ok(true) {
+            tracing::info!("certificates of the settings reloaded");
         }
+        let why = |error| format!("certificates not reloaded, those before stay in force: {error}");
+        renewed.map(drop).map_err(why).inspect_err(|why| tracing::error!("{why}"))
     }
 
     /// Answers whether anything has changed.
@@ -212,6 +301,16 @@ impl Tls {
     }
 }
 
+/// Delivers what requests have left in the queues of plugins.
+fn deliver_the_rest(waiting: &tokio::runtime::Runtime, control: &Control, end: Instant) {
+    let queues = control.registry().shared().of::<Queues>();
+    let limit = end.saturating_duration_since(Instant::now()).min(DELIVER_LIMIT);
+    let left = waiting.block_on(queues.drain(limit));
+    if left > 0 {
+        tracing::warn!(queues = left, "what plugins had to deliver was not taken in time");
+    }
+}
+
 /// Listens to what the outside asks, from now on; answers the runtime to wait for it in, too.
 fn wait_for_asks(sources: &Sources) -> Result<(tokio::runtime::Runtime, Asks), String> {
     let cannot = |error: std::io::Error| format!("cannot wait for signals: {error}");
@@ -225,12 +324,16 @@ fn start_workers<P: PluginSet>(
     plugins: P,
     settings: &Settings,
     offered: Option<Server>,
-    names: Client,
+    (names, upstreams): (Client, ConnectionStats),
     listeners: Listeners,
     watched: Vec<Watched<Table>>,
 ) -> Result<Workers, String> {
     let (config, proxying) = (wiring::server(settings, offered), wiring::proxy(settings));
-    let stack = move || plugins.stack(Proxy::resolving(&proxying, names.clone()));
+    let stack = move || {
+        let proxy = Proxy::resolving(&proxying, names.clone());
+        upstreams.follow(&proxy);
+        plugins.stack(proxy)
+    };
     let started = match wiring::compression(settings)? {
         None => Workers::start(config, listeners, watched, move |_| stack()),
         Some(compression) => Workers::start(config, listeners, watched, move |_| compression.layer(stack())),
@@ -238,43 +341,80 @@ fn start_workers<P: PluginSet>(
     started.map_err(|error| format!("cannot start the workers: {error}"))
 }
 
+/// What stands on the page for Prometheus.
+struct Counted {
+    stats: Stats,
+    upstreams: ConnectionStats,
+    trust: Trust,
+    recorded: Recorded,
+}
+
 /// What the Admin API and the Status API tell about.
-fn told(control: &Arc<Control>, settings: Arc<Settings>, stats: Stats, recorded: Recorded) -> Arc<Admin> {
+fn told(
+    control: &Arc<Control>,
+    configured: Arc<Configured>,
+    settings: Arc<Settings>,
+    counted: Counted,
+    access: Access,
+    audit: AuditLog,
+) -> Arc<Admin> {
     let (control, node_id) = (control.clone(), settings.node_id.unwrap_or_else(uuid::Uuid::new_v4));
-    let metrics =
-        Metrics { recorded, control: control.clone(), settings: settings.clone(), stats: stats.clone(), node_id };
+    let Counted { stats, upstreams, trust, recorded } = counted;
+    let connections = (stats.clone(), upstreams);
+    let metrics = Metrics::new(recorded, control.clone(), settings.clone(), connections, trust, node_id);
     Arc::new(Admin {
         control,
+        configured,
         settings,
         node_id,
         connections: Box::new(move || apis::connections(&stats)),
-        metrics: Box::new(move || metrics.page()),
+        metrics: Box::new(move |headers| metrics.page(headers)),
+        access: Mutex::new(Arc::new(access)),
+        audit,
         draining: AtomicBool::new(false),
     })
+}
+
+/// Who may use the Admin API.
+fn access(settings: &Settings) -> Result<Access, String> {
+    Ok(Access::new(&settings.admin_access, api_tls::tokens(settings)?))
+}
+
+/// Where changes are noted.
+fn audit(settings: &Settings) -> Result<AuditLog, String> {
+    let log = &settings.admin_access.audit_log;
+    let Log::File(file) = log else { return Ok(AuditLog::off()) };
+    match AuditLog::to(file.clone()) {
+        // The default place may not be ours to write to.
+        Err(_) if settings.origin("prefix") == Origin::Default => Ok(AuditLog::off()),
+        made => made.map_err(|error| format!("cannot write {log:?}: {error}; see admin_audit_log")),
+    }
 }
 
 /// Open ports.
 struct Ports {
     proxy: Listeners,
-    admin: Listeners,
-    status: Listeners,
+    admin: apis::Ports,
+    status: apis::Ports,
 }
 
 impl Ports {
     /// Opens the ports of the proxy, of the Admin API and of the Status API.
     fn open(settings: &Settings) -> Result<Self, String> {
+        let (admin_tls, status_tls) = (ApiTls::read(Api::Admin, settings)?, ApiTls::read(Api::Status, settings)?);
         let bind = |listens: &[Listen], workers| Listeners::bind(listens, workers).map_err(|error| error.to_string());
         let proxy = bind(&wiring::proxy_listens(settings)?, settings.workers.get())?;
-        let admin = bind(&wiring::admin_listens(settings)?, 1)?;
-        Ok(Self { proxy, admin, status: bind(&wiring::status_listens(settings)?, 1)? })
+        let admin = apis::Ports { listeners: bind(&wiring::admin_listens(settings)?, 1)?, tls: admin_tls };
+        let status = apis::Ports { listeners: bind(&wiring::status_listens(settings)?, 1)?, tls: status_tls };
+        Ok(Self { proxy, admin, status })
     }
 }
 
-fn start_log(settings: &Settings, verbose: u8) -> Result<(), String> {
-    let level = match verbose {
-        0 => settings.log_level,
-        1 => settings.log_level.min(LogLevel::Info),
-        _ => LogLevel::Debug,
+fn start_log(settings: &Settings, verbosity: Verbosity) -> Result<(), String> {
+    let level = match verbosity {
+        Verbosity::Usual => settings.log_level,
+        Verbosity::Verbose => settings.log_level.min(LogLevel::Info),
+        Verbosity::Debug => LogLevel::Debug,
     };
     let log = &settings.logs.proxy_error;
     match log::start(level, log) {

@@ -1,6 +1,6 @@
 //! TLS as the settings have it: what is offered to clients, and what is read from files for both sides.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use towergate_config::{
     Settings,
@@ -8,8 +8,8 @@ use towergate_config::{
 };
 use towergate_core::KeyPair;
 use towergate_tls::{
-    Authorities, CipherSuite, Custom, Identities, Identity, Server, ServerSettings, Version, from_base64, self_signed,
-    self_signed_unkept,
+    Authorities, CipherSuite, Clients, Custom, Identities, Identity, Server, ServerSettings, Trust, Version,
+    from_base64, self_signed, self_signed_unkept,
 };
 use towergate_upstream::TlsSettings;
 
@@ -24,14 +24,20 @@ pub(crate) fn server(settings: &Settings) -> Result<Option<Server>, String> {
     if !is_spoken(settings) {
         return Ok(None);
     }
+    Server::new(&offered(settings))
+        .map(Some)
+        .map_err(|error| format!("{}: {error}", settings.origin("ssl_cipher_suite")))
+}
+
+/// Versions, ciphers and sessions as the settings have them; they hold for all listeners.
+pub(crate) fn offered(settings: &Settings) -> ServerSettings {
     let tls = &settings.tls;
-    let offered = ServerSettings {
+    ServerSettings {
         cipher_suite: cipher_suite(tls),
         session_tickets: tls.session_tickets,
         session_timeout: tls.session_timeout,
         session_cache: usize::try_from(tls.session_cache_size / SESSION_BYTES).unwrap_or(usize::MAX),
-    };
-    Server::new(&offered).map(Some).map_err(|error| format!("{}: {error}", settings.origin("ssl_cipher_suite")))
+    }
 }
 
 /// What was asked for and is not offered, a line each.
@@ -127,6 +133,20 @@ impl Material {
     }
 }
 
+/// What holds towards a database: whom the settings trust (`lua_ssl_trusted_certificate`), or anybody.
+///
+/// # Errors
+/// What is wrong with a certificate.
+pub(crate) fn towards_database(settings: &Settings, verify: bool) -> Result<Arc<rustls::ClientConfig>, String> {
+    let TlsSettings { authorities, depth, .. } = Material::read(settings)?.towards_upstreams(settings)?;
+    let trust = Trust { verify, depth, ..Trust::default() };
+    let client = Clients::new(authorities).client(&trust).map_err(|error| error.to_string())?;
+    let mut config = client.config().as_ref().clone();
+    // A database is not offered HTTP.
+    config.alpn_protocols.clear();
+    Ok(Arc::new(config))
+}
+
 /// Whom the system trusts, in `lua_ssl_trusted_certificate`.
 const SYSTEM: &str = "system";
 
@@ -150,13 +170,20 @@ pub(crate) fn default_certificates(material: &Material, settings: &Settings) -> 
     made.map_err(|error| format!("cannot make a certificate: {error}; give one with ssl_cert and ssl_cert_key"))
 }
 
-fn read_pair(settings: &Settings, names: [&str; 2], pair: &(String, String)) -> Result<KeyPair, String> {
+/// A certificate and its key, as two settings of these names point to them.
+///
+/// # Errors
+/// The setting that points to nothing.
+pub(crate) fn read_pair(settings: &Settings, names: [&str; 2], pair: &(String, String)) -> Result<KeyPair, String> {
     let [certificate, key] = names;
     Ok(KeyPair { certificate: read(settings, certificate, &pair.0)?.into(), key: read(settings, key, &pair.1)?.into() })
 }
 
 /// The text that an entry of a setting means: a file, PEM itself, or that in base64.
-fn read(settings: &Settings, name: &str, entry: &str) -> Result<String, String> {
+///
+/// # Errors
+/// The setting that points to nothing.
+pub(crate) fn read(settings: &Settings, name: &str, entry: &str) -> Result<String, String> {
     const PEM: &str = "-----BEGIN ";
     if entry.contains(PEM) {
         return Ok(entry.to_owned());

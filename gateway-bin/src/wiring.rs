@@ -61,6 +61,10 @@ impl towergate_runtime::Destinations for Reach {
         self.destinations.destination(service)
     }
 
+    fn usable(&self, destination: &Arc<Policy>) -> Arc<dyn Fn() -> bool + Send + Sync> {
+        self.destinations.usable(destination)
+    }
+
     fn start(&mut self, handle: &Handle) {
         self.destinations.start(handle);
     }
@@ -239,20 +243,20 @@ pub(crate) fn proxy_listens(settings: &Settings) -> Result<Vec<Listen>, String> 
     settings.proxy_listen.iter().map(listen).collect()
 }
 
-/// Where the Admin API listens; its listeners with TLS come later, as the settings warn.
+/// Where the Admin API listens.
 ///
 /// # Errors
 /// A host name that means no address.
 pub(crate) fn admin_listens(settings: &Settings) -> Result<Vec<Listen>, String> {
-    settings.admin_listen.iter().filter(|listener| !listener.ssl).map(listen).collect()
+    settings.admin_listen.iter().map(listen).collect()
 }
 
-/// Where the Status API listens; its listeners with TLS come later, as the settings warn.
+/// Where the Status API listens.
 ///
 /// # Errors
 /// A host name that means no address.
 pub(crate) fn status_listens(settings: &Settings) -> Result<Vec<Listen>, String> {
-    settings.status_listen.iter().filter(|listener| !listener.ssl).map(listen).collect()
+    settings.status_listen.iter().map(listen).collect()
 }
 
 fn listen(listener: &Listener) -> Result<Listen, String> {

@@ -22,7 +22,7 @@ use towergate_upstream::{Proxy, ProxySettings};
 #[test]
 fn each_band_is_in_the_order_of_priority() {
     let registry = Bundled.registry();
-    for band in [Band::Outer, Band::Guard, Band::Inner] {
+    for band in [Band::Log, Band::Outer, Band::Guard, Band::Inner] {
         let kinds: Vec<_> = registry.kinds().iter().filter(|kind| kind.band == band).collect();
         let listed: Vec<_> = kinds.iter().map(|kind| (kind.priority, kind.name)).collect();
         let mut sorted = listed.clone();

@@ -33,6 +33,7 @@ fn generated(kind: &PluginKind) -> String {
     .filter_map(|(place, forbidden)| (!forbidden).then_some(place))
     .collect();
     let band = match kind.band {
+        Band::Log => "told of every request when it is over",
         Band::Outer => "sees every response",
         Band::Guard => "decides on the head of a request",
         Band::Inner => "sees what all guards let through",

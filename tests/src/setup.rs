@@ -42,6 +42,8 @@ impl Setup {
             ("database", "off"),
             ("status_listen", "off"),
             ("admin_gui_listen", "off"),
+            // What requests of these tests call it, unless they say otherwise.
+            ("admin_allowed_hosts", "gateway.test"),
             ("stream_listen", "off"),
             ("nginx_daemon", "off"),
             ("nginx_worker_processes", "2"),
@@ -113,6 +115,12 @@ impl Setup {
     pub fn admin_on_all_addresses(mut self) -> Self {
         self.admin = Arc::new(Port::free().unreserved());
         let listen = format!("0.0.0.0:{}", self.admin.number());
+        self.setting("admin_listen", &listen)
+    }
+
+    /// Lets the Admin API listen there, too, written as in `admin_listen`.
+    pub fn also_admin_on(self, more: &str) -> Self {
+        let listen = format!("{}, {more}", self.admin.address());
         self.setting("admin_listen", &listen)
     }
 
@@ -199,8 +207,17 @@ impl Setup {
 /// # Panics
 /// When the binary cannot be run.
 pub fn run(arguments: &[&str]) -> Output {
+    run_with(arguments, &[])
+}
+
+/// [`run`] with Kong settings by their name in `kong.conf`.
+///
+/// # Panics
+/// When the binary cannot be run.
+pub fn run_with(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let mut command = Command::new(binary());
     forget_settings(&mut command);
+    command.envs(settings.iter().map(|(key, value)| (format!("KONG_{}", key.to_uppercase()), value)));
     command.args(arguments).stdin(Stdio::null()).output().expect("the gateway can be run")
 }
 

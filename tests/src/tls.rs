@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256,
@@ -48,6 +49,13 @@ impl Certificate {
     pub fn alone_with(names: &[&str], algorithm: &'static SignatureAlgorithm) -> Self {
         let key = KeyPair::generate_for(algorithm).expect("a key");
         Self::of(params(names).self_signed(&key).expect("a certificate").pem(), &key)
+    }
+
+    /// One for this name that expires after this time.
+    pub fn expiring_in(name: &str, time: Duration) -> Self {
+        let (mut params, key) = (params(&[name]), KeyPair::generate().expect("a key"));
+        params.not_after = (SystemTime::now() + time).into();
+        Self::of(params.self_signed(&key).expect("a certificate").pem(), &key)
     }
 
     fn of(certificate: String, key: &KeyPair) -> Self {

@@ -64,12 +64,35 @@ fn answers_are_json() {
 }
 
 #[test]
-fn browsers_are_allowed() {
+fn pages_the_settings_name_may_read() {
+    let (allow, credentials) = ("Access-Control-Allow-Origin", "Access-Control-Allow-Credentials");
+    let gateway = Gateway::with(EMPTY).setting("admin_gui_url", "http://manager.test/manager").start();
+    for (origin, allowed) in [("http://manager.test", true), ("http://evil.test", false)] {
+        let answer = gateway.ask_admin(&Request::get("/status").header("Origin", origin));
+        assert_eq!((answer.status, answer.header(allow)), (200, allowed.then_some(origin)), "{origin}");
+        assert_eq!(answer.header(credentials), allowed.then_some("true"), "{origin}");
+    }
+    let preflight = Request::new("OPTIONS", "/config").header("Origin", "http://manager.test");
+    let answer = gateway.ask_admin(&preflight.header("Access-Control-Request-Headers", "Kong-Admin-Token"));
+    assert_eq!(answer.header("Access-Control-Allow-Headers"), Some("Kong-Admin-Token"));
+}
+
+/// Kong lets every page read; here a page of this machine may, and a stranger's may not.
+#[test]
+fn without_settings_pages_of_this_machine_may_read() {
+    let allow = "Access-Control-Allow-Origin";
     let gateway = Gateway::serving(EMPTY);
-    let origin = "Access-Control-Allow-Origin";
-    assert_eq!(ask(&gateway, "GET", "/status").header(origin), Some("*"));
-    let answer = gateway.ask_admin(&Request::get("/status").header("Origin", "http://manager.test"));
-    assert_eq!(answer.header(origin), Some("http://manager.test"));
+    assert_eq!(ask(&gateway, "GET", "/status").header(allow), Some("*"));
+    for (origin, allowed) in [
+        ("http://localhost:8002", true),
+        ("http://127.0.0.1:3000", true),
+        ("http://gateway.test", true),
+        ("http://manager.test", false),
+        ("null", false),
+    ] {
+        let answer = gateway.ask_admin(&Request::get("/status").header("Origin", origin));
+        assert_eq!((answer.status, answer.header(allow)), (200, allowed.then_some(origin)), "{origin}");
+    }
 }
 
 #[test]

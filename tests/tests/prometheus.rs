@@ -3,13 +3,13 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use towergate_tests::sockets::{Sockets, open};
 use towergate_tests::tungstenite::protocol::Message;
 use towergate_tests::{
-    Answer, Connection, Gate, Gateway, Http2, KONG_VERSION, Port, Prometheus, Reply, Request, SOON, Script, Upstream,
-    check_metrics, chunk, eventually, post, proxying, proxying_to,
+    Answer, Certificate, Connection, Gate, Gateway, Http2, KONG_VERSION, Port, Prometheus, Reply, Request, SOON,
+    Script, Upstream, check_metrics, chunk, eventually, post, proxying, proxying_to,
 };
 
 /// All that Kong counts of requests.
@@ -479,4 +479,57 @@ fn latencies_of_kong_2_are_shown_only_if_asked_for() {
             assert_eq!(sample(&gateway, &series), expected, "{series}");
         }
     }
+}
+
+#[test]
+fn connections_to_upstreams_are_counted() {
+    let upstream = Upstream::answering(|request| match request.path.as_str() {
+        "/closing" => Script::from(Reply::ok("bye").header("Connection", "close")),
+        "/held" => Script::hang(),
+        _ => Script::from(Reply::ok("ok")),
+    });
+    let gateway = Gateway::with(&proxying(&upstream)).setting("nginx_worker_processes", "1").start();
+    let now = |state: &str| format!("towergate_upstream_connections{{protocol=\"http1\",state=\"{state}\"}}");
+    let total = |what: &str| format!("towergate_upstream_connections_{what}_total{{protocol=\"http1\"}}");
+    for _ in 0..3 {
+        assert_eq!(gateway.get("/").status, 200);
+    }
+    let mut held = gateway.connect();
+    held.send(Request::get("/held").bytes());
+    eventually(SOON, || upstream.count() == 4);
+    assert_counts(&gateway, &total("opened"), 1.0);
+    assert_counts(&gateway, &total("reused"), 3.0);
+    assert_counts(&gateway, &now("active"), 1.0);
+    assert_counts(&gateway, &now("idle"), 0.0);
+    drop(held);
+    assert_counts(&gateway, &now("active"), 0.0);
+    assert_eq!(gateway.get("/").status, 200);
+    assert_counts(&gateway, &now("idle"), 1.0);
+    assert_eq!(gateway.get("/closing").status, 200);
+    assert_counts(&gateway, &now("idle"), 0.0);
+    assert_counts(&gateway, &total("opened"), 2.0);
+    assert_counts(&gateway, &total("reused"), 4.0);
+    assert_counts(&gateway, "towergate_upstream_connect_seconds_count{protocol=\"http1\"}", 2.0);
+    for protocol in ["http1", "http2"] {
+        let failures =
+            format!("towergate_upstream_connect_failures_total{{protocol=\"{protocol}\",reason=\"connect\"}}");
+        assert_eq!(sample(&gateway, &failures), Some(0.0));
+    }
+}
+
+#[test]
+fn certificates_tell_when_they_expire() {
+    let (day, upstream) = (Duration::from_secs(86_400), Upstream::echo());
+    let certificate = Certificate::expiring_in("shop.test", 30 * day);
+    let gateway = Gateway::serving(&(proxying(&upstream) + "certificates:\n" + &certificate.entry()));
+    let page = scrape(&gateway).text();
+    let start = "towergate_certificate_expiry_timestamp_seconds{kind=\"certificate\",certificate=\"";
+    let line = page.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{page}"));
+    let (labels, at) = line.rsplit_once(' ').unwrap();
+    assert!(labels.ends_with(",subject=\"shop.test\"}"), "{line}");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let left = Duration::from_secs(at.parse().unwrap()).saturating_sub(now);
+    assert!(left > 29 * day && left <= 30 * day, "{line}");
+    gateway.reload(&proxying(&upstream));
+    assert!(!scrape(&gateway).text().contains("towergate_certificate_expiry"), "it is gone");
 }

@@ -1,6 +1,9 @@
 //! The Status API: what probes ask.
 
-use towergate_tests::{Connection, Gate, Gateway, Port, Reply, Request, SOON, Script, Upstream, eventually, proxying};
+use towergate_tests::{
+    Certificate, Connection, Gate, Gateway, Port, Reply, Request, SOON, Script, TlsClient, Upstream, eventually,
+    proxying,
+};
 
 #[test]
 fn the_status_api_tells_who_is_ready() {
@@ -54,15 +57,17 @@ fn a_node_that_stops_is_not_ready() {
     assert!(gateway.end().status.success());
 }
 
-/// As for the Admin API: what is not there yet is told, not opened.
 #[test]
-fn tls_of_the_status_api_comes_later() {
-    let (open, closed) = (Port::free(), Port::free());
-    let listen = format!("{}, {} ssl", open.address(), closed.address());
-    let gateway = Gateway::with("_format_version: \"3.0\"\n").setting("status_listen", &listen).start();
+fn the_status_api_speaks_tls_with_a_certificate_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let [certificate, key] = Certificate::alone(&["status.example.com"]).write(folder.path(), "status");
+    let (open, secured) = (Port::free(), Port::free());
+    let listen = format!("{}, {} ssl http2", open.address(), secured.address());
+    let gateway = Gateway::with("_format_version: \"3.0\"\n").setting("status_listen", &listen);
+    let gateway = gateway.setting("status_ssl_cert", certificate.to_str().unwrap());
+    let _gateway = gateway.setting("status_ssl_cert_key", key.to_str().unwrap()).start();
     assert_eq!(Connection::open(open.address()).request(&Request::get("/status")).status, 200);
-    assert!(Connection::try_open(closed.address()).is_err());
-    let warning =
-        format!("status_listen: {} is not opened: TLS of the Status API comes with a later version", closed.address());
-    assert!(gateway.log().contains(&warning), "{}", gateway.log());
+    let (mut connection, handshake) = TlsClient::new().connect(secured.address(), "status.example.com");
+    assert!(handshake.shows("status.example.com"));
+    assert_eq!(connection.request(&Request::get("/status")).status, 200);
 }

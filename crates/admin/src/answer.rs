@@ -8,10 +8,13 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::Admin;
+use crate::{
+    Admin,
+    access::{Access, host_of},
+};
 
 /// An answer of this status and JSON.
 pub(crate) fn answer(status: StatusCode, body: Value) -> Response {
@@ -41,20 +44,8 @@ pub(crate) async fn method_not_allowed() -> Response {
     message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
 }
 
-pub(crate) async fn options_of_get() -> Response {
-    options("GET, HEAD, OPTIONS")
-}
-
-pub(crate) async fn options_of_config() -> Response {
-    options("GET, HEAD, OPTIONS, POST")
-}
-
-pub(crate) async fn options_of_put() -> Response {
-    options("OPTIONS, PUT")
-}
-
-fn options(methods: &'static str) -> Response {
-    let methods = HeaderValue::from_static(methods);
+/// The methods an endpoint has.
+pub(crate) fn options(methods: HeaderValue) -> Response {
     let headers = [
         (header::ALLOW, methods.clone()),
         (header::ACCESS_CONTROL_ALLOW_METHODS, methods),
@@ -66,7 +57,7 @@ fn options(methods: &'static str) -> Response {
 /// Adds what every answer carries.
 pub(crate) async fn stamp(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let origin = request.headers().get(header::ORIGIN).cloned();
+    let page = Page::of(&request);
     let mut response = next.run(request).await;
     let latency = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let headers = response.headers_mut();
@@ -80,7 +71,46 @@ pub(crate) async fn stamp(State(admin): State<Arc<Admin>>, request: Request, nex
     if told.admin_latency {
         headers.insert(HeaderName::from_static("x-kong-admin-latency"), HeaderValue::from(latency));
     }
-    let allowed = origin.unwrap_or(HeaderValue::from_static("*"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+    page.permit(&admin.access(), headers);
     response
+}
+
+/// The page that made a browser ask, if one did.
+struct Page {
+    origin: Option<HeaderValue>,
+    host: Option<String>,
+    /// The headers it wants to send.
+    wanted: Option<HeaderValue>,
+}
+
+impl Page {
+    fn of(request: &Request) -> Self {
+        let header = |name| request.headers().get(name).cloned();
+        Self {
+            origin: header(header::ORIGIN),
+            host: host_of(request),
+            wanted: header(header::ACCESS_CONTROL_REQUEST_HEADERS).filter(|_| request.method() == Method::OPTIONS),
+        }
+    }
+
+    /// Tells the browser whether the page may read the answer, and send what it wants to send.
+    fn permit(self, access: &Access, headers: &mut HeaderMap) {
+        let Some(origin) = self.origin else {
+            let first = access.first_origin().and_then(|origin| HeaderValue::from_str(origin).ok());
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, first.unwrap_or(HeaderValue::from_static("*")));
+            return;
+        };
+        headers.append(header::VARY, HeaderValue::from_name(header::ORIGIN));
+        let text = origin.to_str().unwrap_or_default();
+        if !access.allows_origin(text, self.host.as_deref()) {
+            return;
+        }
+        if access.names_origin(text) {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        if let Some(wanted) = self.wanted {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
+        }
+    }
 }

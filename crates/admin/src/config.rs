@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use towergate_runtime::LoadError;
 
 use crate::{
-    Admin,
+    Admin, ConfigureError,
     answer::{answer, message},
     document,
 };
@@ -30,7 +30,12 @@ impl Options {
     }
 }
 
+const WITH_A_DATABASE: &str = "this endpoint is only available when Kong is configured to not use a database";
+
 pub(crate) async fn show(State(admin): State<Arc<Admin>>) -> Response {
+    if !admin.is_read_only() {
+        return message(StatusCode::BAD_REQUEST, WITH_A_DATABASE);
+    }
     answer(StatusCode::OK, json!({ "config": admin.control.current().config.to_yaml() }))
 }
 
@@ -39,6 +44,9 @@ pub(crate) async fn replace(
     options: Result<Query<Options>, QueryRejection>,
     request: Request,
 ) -> Response {
+    if !admin.is_read_only() {
+        return message(StatusCode::BAD_REQUEST, WITH_A_DATABASE);
+    }
     let options = match options {
         Ok(Query(options)) => options,
         Err(refusal) => return message(refusal.status(), &refusal.body_text()),
@@ -47,29 +55,22 @@ pub(crate) async fn replace(
         Ok(source) => source,
         Err(response) => return *response,
     };
-    let check_hash = Options::is_on(options.check_hash.as_ref());
-    // Reading a large configuration takes long enough to keep other callers waiting.
-    let loading = tokio::task::spawn_blocking(move || {
-        let sources = vec![source];
-        if check_hash
-            && towergate_config::hash(sources.iter().map(|source| source.text.as_bytes()))
-                == admin.control.current().config.hash
-        {
-            return StatusCode::NOT_MODIFIED.into_response();
-        }
-        match admin.control.load(sources) {
-            Ok((runtime, warnings)) => {
-                for warning in warnings {
-                    tracing::warn!("{warning}");
-                }
-                answer(StatusCode::CREATED, runtime.config.entities_json())
+    let is_known = || towergate_config::hash([source.text.as_bytes()]) == admin.control.current().config.hash;
+    if Options::is_on(options.check_hash.as_ref()) && is_known() {
+        return StatusCode::NOT_MODIFIED.into_response();
+    }
+    match admin.configured.load(vec![source]).await {
+        Ok((runtime, warnings)) => {
+            for warning in warnings {
+                tracing::warn!("{warning}");
             }
-            Err(error) => refusal(&error, Options::is_on(options.flatten_errors.as_ref())),
+            answer(StatusCode::CREATED, runtime.config.entities_json())
         }
-    });
-    match loading.await {
-        Ok(response) => response,
-        Err(_) => message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred"),
+        Err(ConfigureError::Invalid(error)) => refusal(&error, Options::is_on(options.flatten_errors.as_ref())),
+        Err(ConfigureError::Store(error)) => {
+            tracing::error!("configuration not kept, the one before stays in force: {error}");
+            message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! | --- | --- | --- | --- |
 //! | `/` | GET | 200 | the node: versions, plugins, settings with secrets masked |
 //! | `/status` | GET | 200 | connections, memory, the hash of the configuration |
-//! | `/metrics` | GET | 200 | all metrics in Prometheus' text format, `text/plain; charset=UTF-8` |
+//! | `/metrics` | GET | 200 | all metrics in Prometheus' text format (`text/plain; charset=UTF-8`), or in OpenMetrics' if `Accept` asks for it |
 //! | `/plugins/{id or instance name}/state` | GET | 200 | what a running plugin tells of itself |
 //! | | | 404 | no plugin is called so |
 //! | `/upstreams/{name or id}/health` | GET | 200 | how well each target is; with `?balancer_health=1` the whole |
@@ -34,49 +34,76 @@
 //! | | POST | 204 | `status=draining`: not ready from now on |
 //! | `/metrics` | GET | 200 | as above |
 
+mod access;
 mod answer;
+mod audit;
+mod body;
+mod change;
+mod collections;
 mod config;
+mod configured;
 mod document;
+mod endpoints;
+mod entities;
+mod fixed;
 mod metrics;
 mod node;
+mod openapi;
+mod others;
+mod page;
 mod plugin_state;
+mod schemas;
 mod status;
 mod status_api;
+mod tags;
 mod upstream_health;
 
 use std::{
     fmt,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
 };
 
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    middleware,
-    routing::{MethodRouter, get, put},
-};
+use axum::{Router, extract::DefaultBodyLimit, middleware};
+use http::HeaderMap;
 use towergate_config::Settings;
 use towergate_runtime::Control;
 use uuid::Uuid;
 
+pub use access::{Access, Peer};
+pub use audit::AuditLog;
+pub use configured::{ConfigureError, Configured, Held, configuration, entities};
+pub use metrics::MetricsPage;
 pub use status::{Connections, resident_bytes};
 pub use status_api::status_router;
 
 /// What the Admin API tells about and acts upon.
 pub struct Admin {
-    /// The configuration in force, and the way to replace it.
+    /// What puts configurations into force.
     pub control: Arc<Control>,
+    /// The configuration in force as the store has it, and the way to change it.
+    pub configured: Arc<Configured>,
     /// The settings the gateway was started with.
     pub settings: Arc<Settings>,
     /// The id of this node.
     pub node_id: Uuid,
     /// Counts the proxy's connections and requests.
     pub connections: Box<dyn Fn() -> Connections + Send + Sync>,
-    /// Writes all metrics in Prometheus' text format. It may take long, and is called where that
-    /// keeps nobody waiting.
-    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// Writes all metrics for Prometheus, in the format that suits a request with these headers. It may take
+    /// long, and is called where that keeps nobody waiting.
+    pub metrics: Box<dyn Fn(&HeaderMap) -> MetricsPage + Send + Sync>,
+    /// Who may use the Admin API. It may change while the gateway runs.
+    pub access: Mutex<Arc<Access>>,
+    /// Where changes are noted.
+    pub audit: AuditLog,
     /// Whether this node is about to stop, so that it should get no new traffic.
     pub draining: AtomicBool,
+}
+
+impl Admin {
+    /// Who may use the Admin API now.
+    pub(crate) fn access(&self) -> Arc<Access> {
+        self.access.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl fmt::Debug for Admin {
@@ -94,38 +121,12 @@ pub fn router(admin: Arc<Admin>) -> Router {
         Some(limit) => DefaultBodyLimit::max(usize::try_from(limit).unwrap_or(usize::MAX)),
         None => DefaultBodyLimit::disable(),
     };
-    let status = get(status::show).options(answer::options_of_get);
-    let metrics = get(metrics::show).options(answer::options_of_get);
-    let state = get(plugin_state::show).options(answer::options_of_get);
-    let health = get(upstream_health::show).options(answer::options_of_get);
-    let decided = |put: MethodRouter<_>| put.options(answer::options_of_put);
-    let config = get(config::show).post(config::replace).options(answer::options_of_config);
-    Router::new()
-        .route("/", get(node::show).options(answer::options_of_get))
-        .route("/robots.txt", get(answer::robots))
-        // A slash at the end does not matter.
-        .route("/status", status.clone())
-        .route("/status/", status)
-        .route("/metrics", metrics.clone())
-        .route("/metrics/", metrics)
-        .route("/plugins/{plugin}/state", state)
-        .route("/upstreams/{upstream}/health", health.clone())
-        .route("/upstreams/{upstream}/health/", health)
-        .route("/upstreams/{upstream}/targets/{target}/healthy", decided(put(upstream_health::healthy)))
-        .route("/upstreams/{upstream}/targets/{target}/unhealthy", decided(put(upstream_health::unhealthy)))
-        .route(
-            "/upstreams/{upstream}/targets/{target}/{address}/healthy",
-            decided(put(upstream_health::healthy_address)),
-        )
-        .route(
-            "/upstreams/{upstream}/targets/{target}/{address}/unhealthy",
-            decided(put(upstream_health::unhealthy_address)),
-        )
-        .route("/config", config.clone())
-        .route("/config/", config)
+    endpoints::routed(endpoints::all())
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)
         .layer(limit)
+        .layer(middleware::from_fn_with_state(admin.clone(), access::guard))
+        .layer(middleware::from_fn_with_state(admin.clone(), audit::note))
         .layer(middleware::from_fn_with_state(admin.clone(), answer::stamp))
         .with_state(admin)
 }

@@ -46,7 +46,7 @@ fn configuration(admin: &Admin) -> Value {
         (name.to_owned(), if secret { json!("******") } else { typed(value) })
     });
     let mut configuration: Map<_, _> = settings.collect();
-    configuration.insert("database".into(), json!("off"));
+    configuration.insert("database".into(), json!(admin.configured.store().kind()));
     Value::Object(configuration)
 }
 
@@ -59,6 +59,6 @@ fn typed(value: &str) -> Value {
     }
 }
 
-fn hostname() -> String {
+pub(crate) fn hostname() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "localhost".into(), |name| name.trim().into())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{extract::State, response::Response};
 use http::StatusCode;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{Admin, answer::answer};
 
@@ -29,15 +29,18 @@ pub struct Connections {
 }
 
 pub(crate) async fn show(State(admin): State<Arc<Admin>>) -> Response {
-    let current = admin.control.current();
-    answer(
-        StatusCode::OK,
-        json!({
-            "configuration_hash": current.config.hash,
-            "memory": { "lua_shared_dicts": {}, "workers_lua_vms": [], "resident_bytes": resident_bytes() },
-            "server": (admin.connections)(),
-        }),
-    )
+    let mut body = json!({
+        "memory": { "lua_shared_dicts": {}, "workers_lua_vms": [], "resident_bytes": resident_bytes() },
+        "server": (admin.connections)(),
+    });
+    let (name, state) = match admin.is_read_only() {
+        true => ("configuration_hash", json!(admin.control.current().config.hash)),
+        false => ("database", json!({ "reachable": admin.configured.store().reachable().await })),
+    };
+    if let Value::Object(body) = &mut body {
+        body.insert(name.to_owned(), state);
+    }
+    answer(StatusCode::OK, body)
 }
 
 /// The resident set of this process, in bytes; `None` where the kernel does not tell.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 
-use towergate_core::PluginError;
+use towergate_core::{PluginError, Secrets};
 
 use crate::arguments;
 
@@ -48,6 +48,13 @@ impl<'a> Found<'a> {
 }
 
 impl Places {
+    /// Where logs are not to look.
+    pub(crate) fn tell(&self, secrets: &mut Secrets) {
+        secrets.add_headers(self.headers.iter().map(HeaderName::as_str));
+        secrets.add_arguments(self.arguments.iter().map(|name| &**name));
+        secrets.add_cookies(self.cookies.iter().map(|name| &**name));
+    }
+
     /// Looks everywhere: a request that shows two different tokens is nobody's.
     pub(crate) fn search<'a>(&self, head: &'a Parts) -> Found<'a> {
         let mut found = Found::Nothing;

@@ -97,6 +97,12 @@ impl Balancer {
         self.is_watched
     }
 
+    /// Whether any target may be used now.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.with_ring(|ring| ring.is_usable() && ring.weights().0 > 0)
+    }
+
     /// Whether any target is a name.
     #[must_use]
     pub fn has_names(&self) -> bool {

@@ -8,8 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use towergate_core::Count;
+
 use crate::{
-    count::{Count, TICKS},
     rules::{Reason, Rules},
     word::Word,
 };
@@ -159,7 +160,7 @@ struct Inner {
 impl Circuit {
     /// A closed circuit without calls so far.
     pub fn new(rules: Rules, now: Instant) -> Self {
-        let tick = u64::try_from(rules.window.as_nanos() / u128::from(TICKS)).unwrap_or(u64::MAX).max(1);
+        let tick = u64::try_from(rules.window.as_nanos() / u128::from(Count::TICKS)).unwrap_or(u64::MAX).max(1);
         Self {
             rules,
             born: now,
@@ -346,7 +347,7 @@ impl Circuit {
 
     /// The number of the tick that it is now. The first has a window's worth before it.
     fn tick(&self, now: Instant) -> u32 {
-        ((self.nanoseconds(now) / self.tick) as u32).wrapping_add(TICKS)
+        ((self.nanoseconds(now) / self.tick) as u32).wrapping_add(Count::TICKS)
     }
 
     fn nanoseconds(&self, now: Instant) -> u64 {

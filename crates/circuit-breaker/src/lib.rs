@@ -3,7 +3,6 @@
 mod circuit;
 mod circuits;
 mod config;
-mod count;
 mod failures;
 mod judge;
 mod layer;

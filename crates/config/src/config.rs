@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::declarative::Kind;
 use crate::entities::{
-    Acl, BasicauthCredential, CaCertificate, Certificate, Consumer, ConsumerGroup, ConsumerGroupConsumer,
+    Acl, BasicauthCredential, CaCertificate, Certificate, Consumer, ConsumerGroup, ConsumerGroupConsumer, Entity,
     HmacauthCredential, JwtSecret, Key, KeySet, KeyauthCredential, Oauth2Credential, Oauth2Token, Plugin, Route,
     Service, Sni, Target, Upstream, Vault,
 };
@@ -29,20 +29,46 @@ macro_rules! config {
                 Self { $($field: Vec::new(),)* hash: "0".repeat(32), transform: true }
             }
 
-            /// Adds a completed entity.
-            pub(crate) fn push(&mut self, kind: Kind, value: Value) -> serde_json::Result<()> {
-                match kind {
-                    $(Kind::$kind => self.$field.push(serde_json::from_value(value)?),)*
+            /// Adds an entity, or puts it in the place of the one with its id.
+            pub fn put(&mut self, entity: AnyEntity) {
+                match entity {
+                    $(AnyEntity::$kind(entity) => {
+                        match self.$field.iter_mut().find(|present| present.id == entity.id) {
+                            Some(present) => *present = entity,
+                            None => self.$field.push(entity),
+                        }
+                    })*
                 }
-                Ok(())
             }
 
-            /// The entities of a kind with their ids, as JSON with all their fields.
-            pub fn entities(&self, kind: Kind) -> Box<dyn Iterator<Item = (Uuid, Value)> + '_> {
+            /// Adds an entity whose id is known to be new.
+            pub(crate) fn push(&mut self, entity: AnyEntity) {
+                match entity {
+                    $(AnyEntity::$kind(entity) => self.$field.push(entity),)*
+                }
+            }
+
+            /// Takes an entity out; whether it was there.
+            pub fn remove(&mut self, kind: Kind, id: Uuid) -> bool {
+                let before = self.count(kind);
                 match kind {
-                    $(Kind::$kind => Box::new(self.$field.iter().map(|entity| {
-                        (entity.id, whole_numbers(serde_json::to_value(entity).unwrap_or_default()))
-                    })),)*
+                    $(Kind::$kind => self.$field.retain(|entity| entity.id != id),)*
+                }
+                self.count(kind) < before
+            }
+
+            /// The entities of a kind.
+            pub fn iter(&self, kind: Kind) -> Box<dyn Iterator<Item = &dyn Entity> + '_> {
+                match kind {
+                    $(Kind::$kind => Box::new(self.$field.iter().map(|entity| entity as &dyn Entity)),)*
+                }
+            }
+
+            /// The entity in a place of the list of its kind.
+            #[must_use]
+            pub fn at(&self, kind: Kind, position: usize) -> Option<&dyn Entity> {
+                match kind {
+                    $(Kind::$kind => self.$field.get(position).map(|entity| entity as &dyn Entity),)*
                 }
             }
 
@@ -51,6 +77,31 @@ macro_rules! config {
             pub fn count(&self, kind: Kind) -> usize {
                 match kind {
                     $(Kind::$kind => self.$field.len(),)*
+                }
+            }
+        }
+
+        /// An entity of any kind, typed.
+        #[derive(Clone, Debug, PartialEq)]
+        #[expect(missing_docs, reason = "one for each kind")]
+        #[expect(clippy::large_enum_variant, reason = "there is one at a time, on its way into a list of its kind")]
+        pub enum AnyEntity {
+            $($kind($of),)*
+        }
+
+        impl AnyEntity {
+            /// A completed entity in its typed form. References to secrets are not followed.
+            pub(crate) fn of(kind: Kind, value: Value) -> serde_json::Result<Self> {
+                Ok(match kind {
+                    $(Kind::$kind => Self::$kind(serde_json::from_value(value)?),)*
+                })
+            }
+
+            /// It, whatever kind it is of.
+            #[must_use]
+            pub fn entity(&self) -> &dyn Entity {
+                match self {
+                    $(Self::$kind(entity) => entity,)*
                 }
             }
         }
@@ -108,19 +159,21 @@ impl Default for Config {
     }
 }
 
-/// Writes `3.0` as `3`, as Kong does: its numbers know no difference.
-fn whole_numbers(mut value: Value) -> Value {
-    match &mut value {
-        Value::Number(number) if number.is_f64() => {
-            let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e15);
-            // Below 2^53 a float without a fraction is exactly this integer.
-            if let Some(float) = float {
-                value = Value::from(float as i64);
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| *item = whole_numbers(item.take())),
-        Value::Object(fields) => fields.values_mut().for_each(|field| *field = whole_numbers(field.take())),
-        _ => {}
+impl Config {
+    /// The entities of a kind with their ids, as JSON with all their fields.
+    pub fn entities(&self, kind: Kind) -> impl Iterator<Item = (Uuid, Value)> {
+        self.iter(kind).map(|entity| (entity.id(), entity.to_json()))
     }
-    value
+
+    /// The entity of a kind with an id.
+    #[must_use]
+    pub fn by_id(&self, kind: Kind, id: Uuid) -> Option<&dyn Entity> {
+        self.iter(kind).find(|entity| entity.id() == id)
+    }
+
+    /// The entity of a kind whose field of this name holds this text.
+    #[must_use]
+    pub fn by_text(&self, kind: Kind, field: &str, text: &str) -> Option<&dyn Entity> {
+        self.iter(kind).find(|entity| entity.text(field) == Some(text))
+    }
 }

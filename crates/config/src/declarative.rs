@@ -8,9 +8,10 @@ mod ids;
 pub(crate) mod item;
 pub(crate) mod kind;
 mod migrate;
-mod ordering;
+pub(crate) mod ordering;
 mod plugins;
 pub(crate) mod references;
+mod stored;
 pub(crate) mod syntax;
 mod top;
 mod unique;
@@ -22,8 +23,9 @@ use md5::{Digest as _, Md5};
 use towergate_schema::Path;
 use uuid::Uuid;
 
-pub use kind::Kind;
+pub use kind::{Foreign, Kind};
 pub use plugins::{Catalog, PluginLookup, PluginSchema};
+pub use stored::parse_entities;
 
 use crate::config::Config;
 use crate::document::{self, Limits, Node, Position, Value};

@@ -7,6 +7,7 @@
 mod certificate;
 mod consumer;
 mod credential;
+mod entity;
 mod key;
 mod link;
 mod oauth2;
@@ -28,6 +29,7 @@ use towergate_schema::{Record, RecordSchema as _};
 pub use certificate::{CaCertificate, Certificate, Sni};
 pub use consumer::{Consumer, ConsumerGroup, ConsumerGroupConsumer};
 pub use credential::{Acl, BasicauthCredential, HmacauthCredential, JwtAlgorithm, JwtSecret, KeyauthCredential};
+pub use entity::Entity;
 pub use key::{Key, KeyPem, KeySet};
 pub use oauth2::{ClientType, Oauth2Credential, Oauth2Token, TokenType};
 pub use plugin::{Ordering, OrderingPhases, Plugin};

@@ -6,17 +6,21 @@
 //! * [`entities`] are Kong's entities as structs, with their rules.
 //! * What loads but does nothing yet in this version, or cannot work, comes back as [`Warning`]s.
 
+mod completion;
 mod config;
 mod declarative;
 pub mod document;
+mod edit;
 pub mod entities;
 mod excerpt;
 mod export;
 mod fuzz;
+mod index;
 mod later;
 mod lints;
 mod lua_text;
 mod report;
+mod secrets;
 pub mod settings;
 mod source;
 mod suggest;
@@ -24,13 +28,16 @@ pub mod vault;
 mod warning;
 mod yaml_text;
 
-pub use config::Config;
+pub use config::{AnyEntity, Config};
 pub use declarative::{
-    Catalog, Kind, Loaded, Options, PluginLookup, PluginSchema, hash, parse, parse_value, parse_value_with, parse_with,
+    Catalog, Foreign, Kind, Loaded, Options, PluginLookup, PluginSchema, hash, parse, parse_entities, parse_value,
+    parse_value_with, parse_with,
 };
 pub use document::{Limits, Position};
+pub use edit::{Changed, Code, Edit, Named, Refusal, Restore, Written};
 #[doc(hidden)]
 pub use fuzz::fuzz_entry;
+pub use index::Index;
 pub use report::{Problem, Report};
 pub use settings::Settings;
 pub use source::{ReadError, Source, read};

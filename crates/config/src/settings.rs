@@ -4,7 +4,9 @@
 //! something here become the typed fields of [`Settings`]; all are kept as text in
 //! [`Settings::value`]. Keys nobody knows are accepted and ignored.
 
+mod admin;
 mod compression;
+mod database;
 mod file;
 mod gather;
 mod headers;
@@ -23,7 +25,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 use uuid::Uuid;
 
+pub use admin::{AdminAccess, AdminClient, AdminRole, AdminToken, ListenerTls};
 pub use compression::{Coding, Compression, Level};
+pub use database::{Database, Keeping, Postgres};
 pub use headers::{ResponseHeaders, UpstreamHeaders};
 pub use listen::{Listener, Protocol, SoKeepalive, parse as parse_listeners};
 pub use problem::{Origin, Problem, Problems};
@@ -48,6 +52,12 @@ pub struct Settings {
     pub status_listen: Vec<Listener>,
     /// Where raw TCP and UDP connect. Default none.
     pub stream_listen: Vec<Listener>,
+    /// Who may use the Admin API. Default everybody who reaches it.
+    pub admin_access: AdminAccess,
+    /// What the Admin API shows on its listeners with TLS (`admin_ssl_cert`, `admin_ssl_cert_key`).
+    pub admin_tls: ListenerTls,
+    /// What the Status API shows on its listeners with TLS (`status_ssl_cert`, `status_ssl_cert_key`).
+    pub status_tls: ListenerTls,
     /// TLS towards clients.
     pub tls: Tls,
     /// TLS towards upstreams.
@@ -107,8 +117,10 @@ pub struct Settings {
     pub declarative_config: Vec<PathBuf>,
     /// Declarative configuration as text.
     pub declarative_config_string: Option<String>,
-    /// Where the configuration lives.
+    /// Where the configuration is kept.
     pub database: Database,
+    /// How that is used.
+    pub keeping: Keeping,
     /// Whether the request header `Kong-Debug` is answered with route and service. Default `false`.
     pub allow_debug_header: bool,
     /// Whether latencies are shown under the name they had in Kong 2.x, too (`kong_latency`). Ours.
@@ -174,9 +186,10 @@ pub struct Logs {
 }
 
 /// Where one log goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Log {
     /// Nowhere.
+    #[default]
     Off,
     /// To a file or device such as `/dev/stdout`.
     File(PathBuf),
@@ -233,13 +246,6 @@ pub enum RouterFlavor {
     Traditional,
     TraditionalCompatible,
     Expressions,
-}
-
-/// Where the configuration lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Database {
-    /// In memory, from files or the Admin API.
-    Off,
 }
 
 /// Name resolution.

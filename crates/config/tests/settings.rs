@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use towergate_config::settings::{
-    CipherSuite, Coding, Compression, Level, Log, Origin, RouterFlavor, Tls, TlsVersion, UpstreamTls,
+    AdminRole, CipherSuite, Coding, Compression, Database, Level, Log, Origin, Postgres, RouterFlavor, Tls, TlsVersion,
+    UpstreamTls,
 };
 use towergate_config::{Environment, Settings, Source};
 
@@ -158,14 +159,9 @@ fn what_cannot_be_right_is_refused_with_its_place_and_what_would_be() {
         (
             "KONG_DATABASE",
             "cassandra",
-            "database=cassandra is not supported, as in Kong since 3.4; use 'off' with declarative_config",
+            "database=cassandra is not supported, as in Kong since 3.4; use 'postgres', 'sqlite' or 'off'",
         ),
-        (
-            "KONG_DATABASE",
-            "postgres",
-            "database=postgres comes with a later version; use 'off' with declarative_config",
-        ),
-        ("KONG_DATABASE", "mysql", "database has an invalid value: 'mysql' (postgres, cassandra, off)"),
+        ("KONG_DATABASE", "mysql", "database has an invalid value: 'mysql' (postgres, sqlite, cassandra, off)"),
         (
             "KONG_NGINX_WORKER_PROCESSES",
             "0",
@@ -295,14 +291,39 @@ fn settings_without_effect_and_risky_ones_are_told() {
     assert_eq!(
         told.warnings(),
         [
-            "KONG_ADMIN_LISTEN: admin_listen: 127.0.0.1:8444 is not opened: TLS of the Admin API comes with a later version",
-            "KONG_STATUS_LISTEN: status_listen: 127.0.0.1:8107 is not opened: TLS of the Status API comes with a later version",
-            "KONG_STATUS_LISTEN: status_listen: 127.0.0.1:8007 http2: HTTP/2 to the Status API comes with a later version",
             "KONG_WASM: wasm: WebAssembly filters come with a later version",
             "KONG_ADMIN_LISTEN: admin_listen: the Admin API has no authentication and listens on 0.0.0.0:8001: anyone who \
-             reaches it controls the gateway; listen on 127.0.0.1, or let nothing but trusted machines reach it",
+             reaches it controls the gateway; listen on 127.0.0.1, or say who may use it (admin_tokens, admin_client_ca)",
         ]
     );
+}
+
+#[test]
+fn who_may_use_the_admin_api_is_said_in_settings() {
+    let hash = "0".repeat(64);
+    let open = [("KONG_ADMIN_LISTEN", "0.0.0.0:8001"), ("KONG_STATUS_LISTEN", "off"), ("KONG_PREFIX", "/p")];
+    let tokens = format!("admin:alice:sha256:{hash}, read-only:bob:sha256:{hash}");
+    let closed = [&open[..], &[("KONG_ADMIN_TOKENS", &*tokens), ("KONG_ADMIN_REQUIRE_AUTH", "on")]].concat();
+    let settings = from_variables(&closed).unwrap();
+    let access = &settings.admin_access;
+    assert_eq!(
+        access.tokens.iter().map(|token| token.role).collect::<Vec<_>>(),
+        [AdminRole::Admin, AdminRole::ReadOnly]
+    );
+    assert_eq!((access.required, access.authenticates(), settings.warnings()), (true, true, &[][..]));
+    assert_eq!(access.audit_log, Log::File("/p/logs/admin_audit.log".into()));
+    for (name, value, told) in [
+        ("KONG_ADMIN_REQUIRE_AUTH", "on", "admin_require_auth: nobody could be told from anybody"),
+        ("KONG_ADMIN_TOKENS", "hunter2", "KONG_ADMIN_TOKENS: admin_tokens: the form is <admin or read-only>"),
+        ("KONG_ADMIN_CLIENTS", "admin:a", "admin_clients: admin_client_ca must say who issues their certificates"),
+    ] {
+        let refusal = from_variables(&[&open[..], &[(name, value)]].concat()).unwrap_err();
+        assert!(refusal.contains(told) && !refusal.contains("hunter2"), "{refusal}");
+    }
+    for switched_off in [("KONG_ADMIN_LISTEN", "off"), ("KONG_ADMIN_REQUIRE_AUTH", "off")] {
+        let settings = from_variables(&[("KONG_ADMIN_REQUIRE_AUTH", "on"), switched_off]);
+        assert!(settings.is_ok(), "{switched_off:?}");
+    }
 }
 
 #[test]
@@ -334,10 +355,8 @@ fn what_an_http2_client_may_do_is_set_by_nginxs_names_and_ours() {
 #[test]
 fn each_setting_whose_feature_comes_later_is_told_in_one_line() {
     for (name, value, said) in [
-        ("admin_listen", "127.0.0.1:8001 http2", "127.0.0.1:8001 http2: HTTP/2 to the Admin API comes"),
         ("admin_listen", "127.0.0.1:8001 proxy_protocol", "127.0.0.1:8001 proxy_protocol: the PROXY protocol comes"),
         ("admin_listen", "127.0.0.1:8001 deferred", "127.0.0.1:8001 deferred: deferred accepting comes"),
-        ("admin_ssl_cert", "a.pem", "TLS of the Admin API comes"),
         ("ssl_dhparam", "ffdhe2048", "nothing is done with it"),
         ("router_flavor", "expressions", "other flavors come"),
         ("admin_error_log", "logs/admin.log", "a log of the Admin API's own comes"),
@@ -445,4 +464,51 @@ fn certificates_and_keys_go_together() {
     }
     // As in Kong, nobody looks at them without a TLS port.
     assert!(from_variables(&[("KONG_SSL_CERT", "a"), ("KONG_PROXY_LISTEN", "0.0.0.0:8000")]).is_ok());
+}
+
+#[test]
+fn where_the_configuration_is_kept() {
+    let database = |variables: &[(&str, &str)]| from_variables(variables).unwrap().database;
+    assert_eq!(database(&[]), Database::Off);
+    let sqlite = |path: &str| Database::Sqlite(path.into());
+    let (kept, prefix) = (("KONG_DATABASE", "sqlite"), ("KONG_PREFIX", "/srv/gateway"));
+    assert_eq!(database(&[kept, prefix]), sqlite("/srv/gateway/configuration.sqlite"));
+    assert_eq!(database(&[kept, prefix, ("KONG_SQLITE_PATH", "x.db")]), sqlite("/srv/gateway/x.db"));
+    assert_eq!(database(&[kept, prefix, ("KONG_SQLITE_PATH", "/var/x.db")]), sqlite("/var/x.db"));
+    // Kong's defaults.
+    let mut postgres = Postgres {
+        host: "127.0.0.1".to_owned(),
+        port: 5432,
+        database: "kong".to_owned(),
+        schema: None,
+        user: "kong".to_owned(),
+        password: None,
+        timeout: Duration::from_secs(5),
+        ssl: false,
+        ssl_verify: false,
+    };
+    let kept = ("KONG_DATABASE", "postgres");
+    assert_eq!(database(&[kept]), Database::Postgres(Box::new(postgres.clone())));
+    postgres = Postgres { timeout: Duration::from_secs(1), schema: Some("s".to_owned()), ssl: true, ..postgres };
+    postgres.password = Some("of a vault".to_owned());
+    let all = [
+        kept,
+        ("KONG_PG_TIMEOUT", "1000"),
+        ("KONG_PG_SCHEMA", "s"),
+        ("KONG_PG_SSL", "on"),
+        ("KONG_PG_PASSWORD", "{vault://env/db-password}"),
+        ("DB_PASSWORD", "of a vault"),
+    ];
+    assert_eq!(database(&all), Database::Postgres(Box::new(postgres.clone())));
+    assert!(!format!("{postgres:?}").contains("vault"));
+    let refused = from_variables(&[kept, ("KONG_PG_PORT", "70000")]).unwrap_err();
+    assert_eq!(refused, "KONG_PG_PORT: pg_port must be a port number from 1 to 65535, got '70000'");
+}
+
+#[test]
+fn a_declarative_file_beside_a_database_is_told() {
+    let settings = from_variables(&[("KONG_DATABASE", "sqlite"), ("KONG_DECLARATIVE_CONFIG", "kong.yml")]).unwrap();
+    let told = "KONG_DECLARATIVE_CONFIG: declarative_config: it is not read, because the configuration is kept in a \
+                database; 'towergate config db_import' puts it there";
+    assert!(settings.warnings().iter().any(|warning| warning == told), "{:?}", settings.warnings());
 }

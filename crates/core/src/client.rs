@@ -60,6 +60,15 @@ impl fmt::Debug for PeerCertificate {
     }
 }
 
+/// What a TLS handshake agreed on, in OpenSSL's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// The version: `TLSv1.3`.
+    pub version: &'static str,
+    /// The suite: `TLS_AES_256_GCM_SHA384`, `ECDHE-RSA-AES128-GCM-SHA256`.
+    pub cipher: &'static str,
+}
+
 /// What is known of the client's side of a request. All of it comes from the connection and from
 /// headers of *trusted* peers only.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +87,8 @@ pub struct Client {
     pub scheme: Scheme,
     /// The server name of the TLS handshake.
     pub server_name: Option<Box<str>>,
+    /// What the TLS handshake agreed on; `None` without one.
+    pub session: Option<Session>,
     /// The certificates the client has shown in the handshake; `None` if none.
     pub certificate: Option<Arc<PeerCertificate>>,
     /// Serial number of the connection within its worker, from 1.

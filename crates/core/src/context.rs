@@ -1,11 +1,8 @@
 //! What the gateway knows about one request.
 
-use std::{
-    any::Any,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use bytes::Bytes;
@@ -19,10 +16,15 @@ use crate::{
     identity::{Identities, Identity},
     negotiate::Asker,
     plan::Plan,
+    records::Records,
     reply::{Pages, Reply},
     request_id::RequestId,
+    retry::RetryRules,
     route::{Route, Service},
+    service_override::{OtherWay, ServiceOverride},
+    spans::Spans,
     timing::Timing,
+    trace::{Trace, Traces},
     traffic::Traffic,
 };
 
@@ -54,6 +56,10 @@ pub struct Context {
     pub timing: Timing,
     /// How much went over the client's connection.
     pub traffic: Traffic,
+    /// What is kept for those who tell about it when it is over.
+    pub records: Records,
+    /// When the parts of its way ran.
+    pub spans: Spans,
     /// What the router found out about the path.
     pub matched: Matched,
     /// The host the client asked for, without port, lower case.
@@ -73,11 +79,16 @@ pub struct Context {
     checked: AtomicUsize,
     refused_headers: OnceLock<Box<HeaderMap>>,
     correlation_id: OnceLock<HeaderValue>,
+    traces: Traces,
     response_headers: Mutex<Vec<(HeaderName, HeaderValue)>>,
     proxied: AtomicBool,
     fault: OnceLock<Fault>,
     gate: OnceLock<Box<dyn Gate>>,
-    upstream: OnceLock<Box<dyn Any + Send + Sync>>,
+    retries: OnceLock<Arc<RetryRules>>,
+    /// The place of a way among the plan's; beyond them for none.
+    overridden: AtomicUsize,
+    upstream_path: OnceLock<String>,
+    other_path: OnceLock<String>,
 }
 
 impl Context {
@@ -92,6 +103,8 @@ impl Context {
             request_id: RequestId::random(),
             timing,
             traffic: Traffic::default(),
+            records: Records::default(),
+            spans: Spans::default(),
             matched: Matched::default(),
             host: String::new(),
             asker: Asker::of(head),
@@ -104,11 +117,15 @@ impl Context {
             checked: AtomicUsize::new(0),
             refused_headers: OnceLock::new(),
             correlation_id: OnceLock::new(),
+            traces: Traces::default(),
             response_headers: Mutex::new(Vec::new()),
             proxied: AtomicBool::new(false),
             fault: OnceLock::new(),
             gate: OnceLock::new(),
-            upstream: OnceLock::new(),
+            retries: OnceLock::new(),
+            overridden: AtomicUsize::new(usize::MAX),
+            upstream_path: OnceLock::new(),
+            other_path: OnceLock::new(),
         }
     }
 
@@ -219,6 +236,11 @@ impl Context {
         self.refused_headers.get().map(|headers| &**headers)
     }
 
+    /// The headers of the request as the guards left them, if they are [kept](Records) or it was refused.
+    pub fn request_headers(&self) -> Option<&HeaderMap> {
+        self.records.request_headers().or_else(|| self.refused_headers())
+    }
+
     /// The consumer as it was known when the guard of this turn was looked up.
     pub(crate) fn consumer_before(&self, turn: usize) -> Option<&Consumer> {
         self.identities.before(turn)?.consumer(self.directory())
@@ -232,6 +254,21 @@ impl Context {
     /// Records the correlation id; the first one counts.
     pub fn correlate(&self, id: HeaderValue) {
         let _ = self.correlation_id.set(id);
+    }
+
+    /// The trace the request belongs to, once a tracing plugin knows it.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.traces.first()
+    }
+
+    /// The trace's id in each format of headers in which it goes upstream: the format's name and what it writes.
+    pub fn trace_formats(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.traces.formats()
+    }
+
+    /// Records the trace the request belongs to; the first one counts. Of a second one the formats are added.
+    pub fn record_trace(&self, trace: Trace) {
+        self.traces.record(trace);
     }
 
     /// Sets a header of the response to come, whoever makes it.
@@ -289,14 +326,49 @@ impl Context {
         self.gate.get().map(|gate| &**gate)
     }
 
-    /// Keeps what the proxying service has to tell about its attempts (for logs and metrics).
-    pub fn record_upstream<T: Any + Send + Sync>(&self, facts: T) {
-        let _ = self.upstream.set(Box::new(facts));
+    /// Says when and how attempts are repeated; the first one counts, and `false` means that another was.
+    pub fn set_retries(&self, rules: Arc<RetryRules>) -> bool {
+        self.retries.set(rules).is_ok()
     }
 
-    /// What the proxying service told, if it is of this type.
-    pub fn upstream<T: Any>(&self) -> Option<&T> {
-        self.upstream.get()?.downcast_ref()
+    /// When and how attempts are repeated, if somebody has said so.
+    pub fn retries(&self) -> Option<&RetryRules> {
+        self.retries.get().map(|rules| &**rules)
+    }
+
+    /// The way to this other place, if the request's plan has it.
+    pub fn other_way(&self, to: &ServiceOverride) -> Option<&OtherWay> {
+        self.plan()?.overrides.iter().find(|way| way.to == *to)
+    }
+
+    /// Sends the request to another place than its route's service; the last one to do so counts, as in
+    /// Kong. `false` means that the request's plan has no way there, and nothing is changed.
+    pub fn override_service(&self, to: &ServiceOverride) -> bool {
+        let place = self.plan().and_then(|plan| plan.overrides.iter().position(|way| way.to == *to));
+        if let Some(place) = place {
+            self.overridden.store(place, Ordering::Relaxed);
+        }
+        place.is_some()
+    }
+
+    /// Where the request goes instead of to its route's service.
+    pub fn overridden(&self) -> Option<&OtherWay> {
+        self.plan()?.overrides.get(self.overridden.load(Ordering::Relaxed))
+    }
+
+    /// Sets the path to ask the upstream for, escaped, without the query, in place of the one that the
+    /// router found; the first one counts.
+    pub fn set_upstream_path(&self, path: impl Into<String>) {
+        let _ = self.upstream_path.set(path.into());
+    }
+
+    /// The path to ask the upstream for, escaped, without the query.
+    pub fn upstream_path(&self) -> &str {
+        let of_other = || {
+            let path = self.overridden()?.path.as_ref()?;
+            Some(self.other_path.get_or_init(|| path(&self.matched)))
+        };
+        self.upstream_path.get().or_else(of_other).unwrap_or(&self.matched.upstream_path)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, future::Future, pin::Pin};
 use bytes::Bytes;
 use http::{request, response};
 
-use crate::{context::Context, reply::Reply};
+use crate::{context::Context, reply::Reply, secrets::Secrets};
 
 /// A decision on the head of a request, and a look at the head of its response.
 ///
@@ -25,6 +25,9 @@ pub trait Guard: Send + Sync + 'static {
     /// not run before if the request was refused by an earlier guard or matched no route: ask
     /// [`Context::has_checked`].
     fn respond(&self, _cx: &Context, _head: &mut response::Parts) {}
+
+    /// Adds where it looks for what proves who a client is, beside `Authorization`: so that no log shows it.
+    fn secrets(&self, _secrets: &mut Secrets) {}
 }
 
 /// What a guard decided.

@@ -21,6 +21,7 @@ use crate::{
     guard::{BodyLimit, Guard, Outcome, Verdict},
     limit,
     reply::Reply,
+    spans::Part,
 };
 
 /// Which guards apply to a request.
@@ -32,6 +33,10 @@ pub trait Guards: Clone + Send + Sync + 'static {
     /// The turn of the guard that is the `nth` to see the response, from 0.
     fn response_turn(&self, _cx: &Context, nth: usize) -> usize {
         nth
+    }
+    /// What the guard of this turn is called; empty if it has no name.
+    fn name(&self, _cx: &Context, _turn: usize) -> &'static str {
+        ""
     }
 }
 
@@ -71,6 +76,10 @@ impl Guards for FromPlan {
     fn response_turn(&self, cx: &Context, nth: usize) -> usize {
         let turns = cx.plan().and_then(|plan| plan.response_turns.as_deref());
         turns.and_then(|turns| turns.get(nth).copied()).unwrap_or(nth)
+    }
+
+    fn name(&self, cx: &Context, turn: usize) -> &'static str {
+        cx.plan().and_then(|plan| plan.guards.get(turn)).map_or("", |choice| choice.name)
     }
 }
 
@@ -144,6 +153,7 @@ where
                 GuardFuture::refused(Box::new(reply), cx, guards)
             }
             Stop::Passed if limit::is_kept(limit.as_ref(), &body) => {
+                cx.records.keep_request(&head.headers);
                 let future = self.inner.call(Request::from_parts(head, GuardBody::inner(body)));
                 GuardFuture { state: State::Inner { future }, cx, guards }
             }
@@ -178,7 +188,13 @@ fn run(
     for turn in from..guards.turns(cx) {
         cx.begin_check(turn);
         let Some(guard) = guards.guard(cx, turn) else { continue };
-        if let Some(stop) = stop(guard.check(cx, head), turn, limit) {
+        cx.spans.begin(|| Part::Check(guards.name(cx, turn)));
+        let stop = stop(guard.check(cx, head), turn, limit);
+        // What has to wait goes on until it is decided.
+        if !matches!(stop, Some(Stop::Waiting(..) | Stop::Buffering(..))) {
+            cx.spans.end();
+        }
+        if let Some(stop) = stop {
             return stop;
         }
     }
@@ -217,13 +233,18 @@ where
     let (mut head, mut body) = request.into_parts();
     loop {
         let turn = match stop {
-            Stop::Passed => return limit::call(inner, Request::from_parts(head, body), limit).await,
+            Stop::Passed => {
+                cx.records.keep_request(&head.headers);
+                return limit::call(inner, Request::from_parts(head, body), limit).await;
+            }
             Stop::Refused(reply) => {
                 cx.keep_refused(head.headers);
                 return Err(reply);
             }
             Stop::Waiting(turn, future) => {
-                match future.await {
+                let outcome = future.await;
+                cx.spans.end();
+                match outcome {
                     Outcome::Pass => {}
                     Outcome::PassWith(change) => change(&cx, &mut head),
                     Outcome::Refuse(reply) => {
@@ -236,7 +257,11 @@ where
             Stop::Buffering(turn, bytes) => {
                 let verdict;
                 (body, verdict) = show_body(&guards, &cx, &mut head, body, turn, bytes).await?;
-                if let Some(next) = self::stop(verdict, turn, &mut limit) {
+                let next = self::stop(verdict, turn, &mut limit);
+                if !matches!(next, Some(Stop::Waiting(..) | Stop::Buffering(..))) {
+                    cx.spans.end();
+                }
+                if let Some(next) = next {
                     stop = next;
                     continue;
                 }
@@ -357,7 +382,9 @@ fn respond(guards: &impl Guards, cx: &Context, head: &mut response::Parts) {
         let turn = guards.response_turn(cx, nth);
         if let Some(guard) = guards.guard(cx, turn) {
             cx.begin_respond(turn);
+            cx.spans.begin(|| Part::Respond(guards.name(cx, turn)));
             guard.respond(cx, head);
+            cx.spans.end();
         }
     }
 }

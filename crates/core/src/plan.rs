@@ -9,8 +9,11 @@ use crate::{
     entities::Entities,
     guard::Guard,
     memos::Memos,
+    observe::Observe,
     reply::Pages,
     route::{Route, Service},
+    secrets::Secrets,
+    service_override::OtherWay,
 };
 
 /// The policy of a wrapping plugin, whatever its type.
@@ -33,12 +36,20 @@ pub struct Plan {
     pub wraps: Vec<Option<Choice<Policy>>>,
     /// What the wrapping plugins have worked out for this plan, each at its slot.
     pub memos: Memos,
+    /// Who is told when a request is over, in the order of PRIORITY.
+    pub observers: Vec<Choice<dyn Observe>>,
+    /// Where clients send what proves who they are, on any route of the configuration.
+    pub secrets: Arc<Secrets>,
+    /// Whether one of its plugins may want to know when the parts of a request's way ran.
+    pub records_spans: bool,
     /// The consumers and credentials.
     pub directory: Arc<Directory>,
     /// How the gateway writes its own answers.
     pub pages: Arc<Pages>,
     /// What the proxying service needs to reach the service, made by it.
     pub destination: Option<Arc<Policy>>,
+    /// Where its plugins may send requests instead of to its service.
+    pub overrides: Vec<OtherWay>,
     /// The entities of the configuration as people see them.
     pub entities: Option<Arc<dyn Entities>>,
 }

@@ -5,7 +5,7 @@ use std::{any::Any, error::Error, fmt, future::Future, pin::Pin, sync::Arc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{context::Context, credential::CredentialKind, shared::Shared};
+use crate::{context::Context, credential::CredentialKind, service_override::ServiceOverride, shared::Shared};
 
 /// Something that configuration may name: a policy made from a typed configuration.
 ///
@@ -28,6 +28,9 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     /// The field of its configuration that lists the authorities (ids of `ca_certificates`) whom it
     /// trusts to say who clients are. With it, clients are asked for a certificate where it applies.
     const AUTHORITIES_FIELD: Option<&'static str> = None;
+    /// Whether it may ask when the parts of a request's way ran ([`Spans`](crate::Spans)). On the plans
+    /// it is part of, the end of routing is noted as well ([`Timing::routed`](crate::Timing::routed)).
+    const RECORDS_SPANS: bool = false;
     /// The configuration as written, defaults filled in.
     type Config;
 
@@ -41,6 +44,12 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     /// the configuration went live, and dropped with it.
     fn background(self: &Arc<Self>) -> Option<Task> {
         None
+    }
+
+    /// Where it may send requests instead of to their service. The ways there are made with the
+    /// configuration.
+    fn overrides(&self) -> Vec<ServiceOverride> {
+        Vec::new()
     }
 
     /// What operators may see of its state now, as JSON (`GET /plugins/{id}/state` of the Admin API);

@@ -10,6 +10,7 @@ use std::{
 pub struct Timing {
     started: Instant,
     started_at: SystemTime,
+    routed: OnceLock<Instant>,
     sent: OnceLock<Instant>,
     answered: OnceLock<Instant>,
 }
@@ -22,7 +23,7 @@ impl Timing {
 
     /// A request whose head was read at these readings of the two clocks.
     pub fn at(started: Instant, started_at: SystemTime) -> Self {
-        Self { started, started_at, sent: OnceLock::new(), answered: OnceLock::new() }
+        Self { started, started_at, routed: OnceLock::new(), sent: OnceLock::new(), answered: OnceLock::new() }
     }
 
     /// When its head had been read.
@@ -33,6 +34,16 @@ impl Timing {
     /// The same moment on the wall clock.
     pub fn started_at(&self) -> SystemTime {
         self.started_at
+    }
+
+    /// Marks that the route is known; the first mark counts.
+    pub fn mark_routed(&self, now: Instant) {
+        let _ = self.routed.set(now);
+    }
+
+    /// When the route was known; `None` if no plugin of its plan [wants to know](crate::Plugin::RECORDS_SPANS).
+    pub fn routed(&self) -> Option<Instant> {
+        self.routed.get().copied()
     }
 
     /// Marks that the gateway's own part is over and the request goes upstream; the first mark counts.

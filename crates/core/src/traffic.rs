@@ -15,6 +15,7 @@ pub struct Traffic {
     is_asked: AtomicBool,
     received: OnceLock<Arc<AtomicU64>>,
     sent: AtomicU64,
+    head: AtomicU64,
     tunnel: OnceLock<Tunnelled>,
 }
 
@@ -56,13 +57,23 @@ impl Traffic {
         self.received.get().or(tunnelled).map(|counter| counter.load(Relaxed))
     }
 
-    /// Counts bytes that are sent: the head as it is written, a frame of the body.
+    /// Counts the bytes of the response's head as it is written.
+    pub fn add_head(&self, bytes: u64) {
+        self.head.fetch_add(bytes, Relaxed);
+    }
+
+    /// Counts bytes of the body that are sent.
     pub fn add_sent(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Relaxed);
     }
 
     /// The bytes of the response so far, its head and what its tunnel carried among them; 0 if nobody counts.
     pub fn sent(&self) -> u64 {
+        self.head.load(Relaxed).saturating_add(self.body_sent())
+    }
+
+    /// The bytes of the response's body so far, or of what came back through its tunnel.
+    pub fn body_sent(&self) -> u64 {
         let tunnelled = self.tunnel.get().map_or(0, |tunnel| tunnel.down.load(Relaxed));
         self.sent.load(Relaxed).saturating_add(tunnelled)
     }
@@ -78,9 +89,10 @@ mod tests {
         assert!(!traffic.is_asked());
         traffic.ask();
         assert!(traffic.is_asked());
-        traffic.add_sent(100);
+        traffic.add_head(100);
         traffic.add_sent(20);
         assert_eq!((traffic.received(), traffic.sent()), (None, 120));
+        assert_eq!(traffic.body_sent(), 20);
         let counter = Arc::new(AtomicU64::new(7));
         traffic.receive_by(counter.clone());
         counter.store(9, Relaxed);

@@ -12,8 +12,8 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode, request, resp
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use towergate_core::{
-    Accounts, Choice, Client, Consumer, Context, Directory, Guard, GuardBody, GuardLayer, Level, Outcome, Plan, Reply,
-    Route, Timing, Verdict,
+    Accounts, Choice, Client, Consumer, Context, Directory, Guard, GuardBody, GuardLayer, Level, Outcome, Part, Plan,
+    Reply, Route, Timing, Verdict,
 };
 use uuid::Uuid;
 
@@ -250,4 +250,49 @@ async fn what_a_refusal_says_counts_more_than_what_was_said_before() {
     assert_eq!(response.headers()["x-remaining"], "refused");
     assert_eq!(response.headers()["x-other"], "before");
     assert_eq!(response.headers().get_all("x-remaining").iter().count(), 1);
+}
+
+#[tokio::test]
+async fn when_each_guard_ran_is_recorded_for_those_who_ask() {
+    let waits = || {
+        Verdict::wait(async {
+            tokio::task::yield_now().await;
+            Outcome::Refuse(Reply::exit(StatusCode::TOO_MANY_REQUESTS, "later"))
+        })
+    };
+    let guards = vec![everybody("a", Mark("a", pass)), everybody("b", Mark("b", waits))];
+    let plan = Arc::new(plan(guards));
+    for is_asked in [false, true] {
+        let (mut head, body) = Request::new(Full::<Bytes>::default()).into_parts();
+        let cx = Arc::new(Context::new(Client::default(), &head, Timing::start(), Some(plan.clone())));
+        if is_asked {
+            cx.spans.ask();
+        }
+        head.extensions.insert(cx.clone());
+        let service = GuardLayer::from_plan().layer(Inner::default().service());
+        service.oneshot(Request::from_parts(head, body)).await.unwrap();
+        let spans = cx.spans.list();
+        let parts: Vec<_> = spans.iter().map(|span| span.part).collect();
+        let all = [Part::Check("a"), Part::Check("b"), Part::Respond("a"), Part::Respond("b")];
+        assert_eq!(parts, if is_asked { all.to_vec() } else { vec![] });
+        assert!(spans.iter().all(|span| span.ended.is_some()));
+    }
+}
+
+#[tokio::test]
+async fn the_headers_that_guards_left_are_kept_for_those_who_ask() {
+    for is_asked in [false, true] {
+        let (mut head, body) =
+            Request::builder().header("x-a", "1").body(Full::<Bytes>::default()).unwrap().into_parts();
+        let plan = Arc::new(plan(vec![everybody("a", Mark("a", pass))]));
+        let cx = Arc::new(Context::new(Client::default(), &head, Timing::start(), Some(plan)));
+        if is_asked {
+            cx.records.ask();
+        }
+        head.extensions.insert(cx.clone());
+        let service = GuardLayer::from_plan().layer(Inner::default().service());
+        service.oneshot(Request::from_parts(head, body)).await.unwrap();
+        let kept = cx.request_headers().map(|headers| headers["x-a"].clone());
+        assert_eq!(kept, is_asked.then_some(HeaderValue::from_static("1")));
+    }
 }

@@ -83,6 +83,28 @@ impl<S, P, H> Balance<S, P, H> {
     pub fn picker(&self) -> &Arc<P> {
         &self.picker
     }
+
+    /// How many services there are.
+    pub(crate) fn len(&self) -> usize {
+        self.services.len()
+    }
+
+    pub(crate) fn hash_of<R>(&self, request: &R) -> u32
+    where
+        H: HashOf<R>,
+    {
+        self.hash.hash(request)
+    }
+
+    /// A service in rotation, none of those `tried` while there is another.
+    pub(crate) fn pick(&self, hash: u32, tried: &[usize]) -> Option<(usize, S)>
+    where
+        P: Pick,
+        S: Clone,
+    {
+        let place = self.picker.pick(hash, tried)?;
+        Some((place, self.services.get(place)?.clone()))
+    }
 }
 
 impl<S, P, H: Clone> Clone for Balance<S, P, H> {
@@ -112,13 +134,10 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        let place = self.picker.pick(self.hash.hash(&request), &[]);
-        let chosen = place.and_then(|place| Some((place, self.services.get(place)?.clone())));
-        let state = match chosen {
+        let state = match self.pick(self.hash_of(&request), &[]) {
             None => State::Nowhere,
             Some((place, service)) => {
-                self.picker.begin(place);
-                let flight = Flight { picker: self.picker.clone(), place, began: Instant::now() };
+                let flight = Flight::begin(self.picker.clone(), place);
                 State::Waiting { service, request: Some(request), flight: Some(flight) }
             }
         };
@@ -154,10 +173,22 @@ impl<E: Error + 'static> Error for BalanceError<E> {
 }
 
 /// A request in flight; no more when this is dropped.
-struct Flight<P: Pick> {
+pub(crate) struct Flight<P: Pick> {
     picker: Arc<P>,
     place: usize,
     began: Instant,
+}
+
+impl<P: Pick> Flight<P> {
+    pub(crate) fn begin(picker: Arc<P>, place: usize) -> Self {
+        picker.begin(place);
+        Self { picker, place, began: Instant::now() }
+    }
+
+    /// Tells the algorithm how long the answer took.
+    pub(crate) fn observe(&self, now: Instant) {
+        self.picker.observe(self.place, now.saturating_duration_since(self.began), now);
+    }
 }
 
 impl<P: Pick> Drop for Flight<P> {
@@ -198,8 +229,7 @@ impl<S: Service<R>, R, P: Pick> Future for BalanceFuture<S, R, P> {
                 }
                 StateProjection::Running { answer, flight } => {
                     let answer = ready!(answer.poll(cx));
-                    let now = Instant::now();
-                    flight.picker.observe(flight.place, now.saturating_duration_since(flight.began), now);
+                    flight.observe(Instant::now());
                     return Poll::Ready(answer.map_err(BalanceError::Service));
                 }
                 StateProjection::Nowhere => return Poll::Ready(Err(BalanceError::NoneAvailable)),

@@ -2,6 +2,8 @@
 
 mod balance;
 mod consistent_hash;
+mod ejection;
+mod failover;
 mod latency;
 mod least_connections;
 mod load;
@@ -14,6 +16,7 @@ mod two_choices;
 
 pub use balance::{Balance, BalanceError, BalanceFuture, HashOf, Unhashed};
 pub use consistent_hash::{ConsistentHash, hash};
+pub use failover::{EveryError, Failed, Failover};
 pub use latency::PeakEwma;
 pub use least_connections::LeastConnections;
 pub use pick::Pick;

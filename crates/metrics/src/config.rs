@@ -18,7 +18,8 @@ pub struct PrometheusConfig {
     #[schema(default = false)]
     pub ai_metrics: Option<bool>,
     /// Whether latencies are counted (`kong_request_latency_ms`, `kong_upstream_latency_ms`,
-    /// `kong_kong_latency_ms`).
+    /// `kong_kong_latency_ms`), and of some requests how long each plugin took
+    /// (`towergate_plugin_duration_seconds`).
     #[schema(default = false)]
     pub latency_metrics: Option<bool>,
     /// Whether bytes are counted (`kong_bandwidth_bytes`).

@@ -22,8 +22,19 @@ use crate::{
 };
 
 /// The buckets that Prometheus' own libraries have.
-const BOUNDS: Bounds =
-    &[5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000];
+const BOUNDS: Bounds = &[
+    5_000_000,
+    10_000_000,
+    25_000_000,
+    50_000_000,
+    100_000_000,
+    250_000_000,
+    500_000_000,
+    1_000_000_000,
+    2_500_000_000,
+    5_000_000_000,
+    10_000_000_000,
+];
 
 /// The classes of statuses, 1xx first; the last one is what has no status: nobody waited for it, or the
 /// service failed.
@@ -168,7 +179,7 @@ impl HttpMetrics {
         if let Some(counter) = handles.requests.get(class.min(CLASSES.len() - 1)) {
             counter.fetch_add(1, Relaxed);
         }
-        handles.duration.observe(took);
+        handles.duration.observe(took, None);
         handles.received.fetch_add(received, Relaxed);
         handles.sent.fetch_add(sent, Relaxed);
     }

@@ -17,6 +17,7 @@ use towergate_core::{Context, Slot};
 
 use crate::{
     body::{Watch, WatchedBody},
+    plugin_times::PluginTimes,
     policy::{Over, Prometheus},
     route::Latencies,
 };
@@ -29,12 +30,13 @@ const CLIENT_CLOSED: u16 = 499;
 #[derive(Debug, Clone)]
 pub struct PrometheusLayer {
     slot: Slot<Prometheus>,
+    times: Arc<PluginTimes>,
 }
 
 impl PrometheusLayer {
     /// With the policies found there.
     pub fn new(slot: Slot<Prometheus>) -> Self {
-        Self { slot }
+        Self { slot, times: Arc::default() }
     }
 }
 
@@ -42,7 +44,7 @@ impl<S> Layer<S> for PrometheusLayer {
     type Service = PrometheusService<S>;
 
     fn layer(&self, inner: S) -> PrometheusService<S> {
-        PrometheusService { inner, slot: self.slot.clone() }
+        PrometheusService { inner, slot: self.slot.clone(), times: self.times.clone() }
     }
 }
 
@@ -51,6 +53,7 @@ impl<S> Layer<S> for PrometheusLayer {
 pub struct PrometheusService<S> {
     inner: S,
     slot: Slot<Prometheus>,
+    times: Arc<PluginTimes>,
 }
 
 impl<S, A, B> Service<Request<A>> for PrometheusService<S>
@@ -73,7 +76,8 @@ where
         let watched = self.slot.may_apply(&cx).then(|| {
             cx.traffic.ask();
             let (head, body) = (head_length(&head), body.size_hint().exact().unwrap_or(0));
-            Watched { cx, slot: self.slot.clone(), status: CLIENT_CLOSED, head, body, waited: None }
+            let times = self.times.begin(&cx).then(|| self.times.clone());
+            Watched { cx, slot: self.slot.clone(), times, status: CLIENT_CLOSED, head, body, waited: None }
         });
         PrometheusFuture { future: self.inner.call(Request::from_parts(head, body)), watched }
     }
@@ -94,6 +98,8 @@ fn head_length(head: &Parts) -> u64 {
 pub struct Watched {
     cx: Arc<Context>,
     slot: Slot<Prometheus>,
+    /// Where it counts how long plugins took, if they were timed.
+    times: Option<Arc<PluginTimes>>,
     status: u16,
     /// Bytes of the request's head.
     head: u64,
@@ -127,6 +133,9 @@ impl Drop for Watched {
         let received = self.head.saturating_add(self.cx.traffic.received().unwrap_or(self.body));
         let over = Over { status: self.status, received, latencies: Latencies { request, upstream } };
         policy.count(&self.slot, &self.cx, &over);
+        if let Some(times) = self.times.take().filter(|_| policy.latencies) {
+            times.count(&self.cx, policy.registry());
+        }
     }
 }
 

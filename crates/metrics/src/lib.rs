@@ -2,12 +2,15 @@
 
 mod body;
 mod config;
+mod exemplar;
 mod exposition;
 mod family;
+mod format;
 mod histogram;
 mod http_layer;
 mod http_metrics;
 mod layer;
+mod plugin_times;
 mod policy;
 mod registry;
 mod route;
@@ -16,6 +19,7 @@ mod tree;
 pub use body::WatchedBody;
 pub use config::PrometheusConfig;
 pub use exposition::{Exposition, Kind};
+pub use format::Format;
 pub use http_layer::{InFlight, MetricsFuture, MetricsLayer, MetricsService, RouteOf};
 pub use http_metrics::HttpMetrics;
 pub use layer::{PrometheusFuture, PrometheusLayer, PrometheusService, Watched};

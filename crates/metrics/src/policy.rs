@@ -6,6 +6,7 @@ use towergate_core::{Context, Env, Plugin, PluginError, Slot, Wrap};
 
 use crate::{
     config::PrometheusConfig,
+    exemplar::Traced,
     layer::PrometheusLayer,
     registry::Registry,
     route::{Latencies, RouteMetrics},
@@ -17,7 +18,7 @@ pub struct Prometheus {
     registry: Arc<Registry>,
     per_consumer: bool,
     statuses: bool,
-    latencies: bool,
+    pub(crate) latencies: bool,
     pub(crate) bandwidth: bool,
 }
 
@@ -46,6 +47,13 @@ impl Wrap for Prometheus {
     }
 }
 
+/// The trace of a request that is over now, if it is recorded.
+fn traced(cx: &Context, latencies: &Latencies) -> Option<Traced> {
+    let trace = cx.trace().filter(|trace| trace.is_sampled)?;
+    let started_at = cx.timing.started_at();
+    Some(Traced { id: trace.id, at: started_at.checked_add(latencies.request).unwrap_or(started_at) })
+}
+
 /// What is known of a request when it is over.
 #[derive(Debug)]
 pub(crate) struct Over {
@@ -55,6 +63,11 @@ pub(crate) struct Over {
 }
 
 impl Prometheus {
+    /// Where it counts.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// Counts a request that is over, as Kong does in its log phase.
     pub(crate) fn count(&self, slot: &Slot<Self>, cx: &Context, over: &Over) {
         let make = || cx.plan().and_then(|plan| RouteMetrics::of(plan, &self.registry));
@@ -67,7 +80,7 @@ impl Prometheus {
             route.carried(over.received, cx.traffic.sent(), consumer);
         }
         if self.latencies {
-            route.took(over.latencies);
+            route.took(over.latencies, traced(cx, &over.latencies));
         }
     }
 }

@@ -17,12 +17,29 @@ const KONG_BOUNDS: Bounds = &milliseconds([1, 2, 5, 7, 10, 15, 20, 30, 50, 75, 1
 /// Kong's buckets for upstreams and for the whole.
 const UPSTREAM_BOUNDS: Bounds = &milliseconds([25, 50, 80, 100, 250, 400, 700, 1000, 2000, 5000, 10000, 30000, 60000]);
 
+/// For plugins, which mostly take less than a microsecond, but may wait for a store.
+const PLUGIN_BOUNDS: Bounds = &[
+    1_000,
+    5_000,
+    10_000,
+    50_000,
+    100_000,
+    500_000,
+    1_000_000,
+    5_000_000,
+    10_000_000,
+    50_000_000,
+    100_000_000,
+    500_000_000,
+    1_000_000_000,
+];
+
 const fn milliseconds<const N: usize>(mut bounds: [u64; N]) -> [u64; N] {
     let mut place = 0;
     while place < N {
         #[expect(clippy::indexing_slicing, reason = "for a constant, where it would not compile")]
         {
-            bounds[place] *= 1000;
+            bounds[place] *= 1_000_000;
         }
         place += 1;
     }
@@ -51,6 +68,7 @@ struct State {
     kong: Family<Histogram>,
     upstream: Family<Histogram>,
     request: Family<Histogram>,
+    plugins: Family<Histogram>,
     overflowed: u64,
 }
 
@@ -135,6 +153,13 @@ impl Registry {
         ]
     }
 
+    /// A cell that counts how long this plugin takes with requests or with responses. There are few plugins:
+    /// these are not counted among the label sets.
+    pub(crate) fn plugin(&self, plugin: &str, phase: &str) -> Arc<Histogram> {
+        let labels = label_text([("plugin", plugin), ("phase", phase)]);
+        self.state().plugins.join(labels, Histogram::new(PLUGIN_BOUNDS))
+    }
+
     /// Writes all metrics that something was counted for, with `legacy` also those Kong 2.x had for
     /// latencies. Nobody who counts waits for it longer than it takes to add up a few numbers.
     pub fn write(&self, out: &mut Exposition, legacy: bool) {
@@ -150,6 +175,17 @@ impl Registry {
             let all: Vec<_> = LATENCIES.iter().collect();
             self.write_latencies(out, "kong_latency", help, &all, |latency| ("type", latency.legacy_type));
         }
+        self.write_plugins(out);
+    }
+
+    fn write_plugins(&self, out: &mut Exposition) {
+        let plugins: FamilyOf<Histogram> = |state| &mut state.plugins;
+        if plugins(&mut self.state()).len() == 0 {
+            return;
+        }
+        let name = "towergate_plugin_duration_seconds";
+        out.family(name, Kind::Histogram, "How long plugins took with requests and responses, of some requests");
+        self.each(plugins, |labels, sum| sum.write(out, name, labels, Unit::Seconds));
     }
 
     fn write_counter(&self, out: &mut Exposition, name: &str, help: &str, family: FamilyOf<Counter>) {

@@ -8,7 +8,7 @@ use std::{
 use towergate_core::{Consumer, Context, Plan};
 use uuid::Uuid;
 
-use crate::{family::Counter, histogram::Histogram, registry::Registry, tree::Tree};
+use crate::{exemplar::Traced, family::Counter, histogram::Histogram, registry::Registry, tree::Tree};
 
 /// What one worker counts for one route: cells of its own, found once and then kept. Nothing here
 /// waits for anybody but when a cell is asked for the first time.
@@ -68,14 +68,14 @@ impl RouteMetrics {
     }
 
     /// Counts how long a request took; what was not the upstream's is the gateway's own.
-    pub(crate) fn took(&self, latencies: Latencies) {
+    pub(crate) fn took(&self, latencies: Latencies, traced: Option<Traced>) {
         let [kong, upstream, request] =
             self.latencies.get_or_init(|| self.registry.latencies(&self.service, &self.route));
-        request.observe(latencies.request);
+        request.observe(latencies.request, traced);
         if let Some(waited) = latencies.upstream {
-            upstream.observe(waited);
+            upstream.observe(waited, traced);
         }
-        kong.observe(latencies.request.saturating_sub(latencies.upstream.unwrap_or_default()));
+        kong.observe(latencies.request.saturating_sub(latencies.upstream.unwrap_or_default()), traced);
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     base::Base,
     certificates, directory,
     order::Orders,
+    overrides::Overrides,
     problem::CompileProblem,
     registry::{Built, PluginKind, Registry},
     resolve::{self, Served, Services},
@@ -33,6 +34,11 @@ pub trait Destinations: Send {
 
     /// What is needed to reach this service. Asked once per service and configuration.
     fn destination(&mut self, service: &towergate_core::Service) -> Arc<Policy>;
+
+    /// Tells of a destination whether it can be used now.
+    fn usable(&self, _destination: &Arc<Policy>) -> Arc<dyn Fn() -> bool + Send + Sync> {
+        Arc::new(|| true)
+    }
 
     /// Begins what is done beside requests, on this runtime, once the configuration these were made
     /// for is in force. It ends with them, unless the next ones go on with it.
@@ -142,6 +148,7 @@ pub fn compile(
     let resolved = Services::new(&config);
     resolved.upstreams().for_each(|balancing| destinations.upstream(balancing));
     let mut services = HashMap::new();
+    let mut overrides = Overrides::new(&config, &resolved, &policies, &mut problems);
     let mut plan = |served: &Served<'_>| {
         let mut plan = Plan { route: Some(Arc::new(resolve::route(served.route))), ..shared.clone() };
         if let Some(service) = served.service {
@@ -152,6 +159,7 @@ pub fn compile(
             });
             (plan.service, plan.destination) = (Some(service.clone()), Some(destination.clone()));
         }
+        plan.overrides = overrides.of(served, destinations);
         let service = served.service.map(|service| service.id);
         note(&mut problems, stages.apply(&mut plan, Some(served.route.id), service));
         Arc::new(plan)

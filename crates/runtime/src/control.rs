@@ -37,6 +37,28 @@ struct State {
     tasks: Tasks,
 }
 
+/// A configuration that is compiled and not in force.
+pub struct Prepared {
+    next: Runtime,
+    reach: Box<dyn Destinations>,
+    /// What was in force then.
+    before: Arc<Runtime>,
+}
+
+impl Prepared {
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Arc<Config> {
+        &self.next.config
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").field("next", &self.next).finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Control").field("current", &self.lock().current).finish_non_exhaustive()
@@ -94,18 +116,38 @@ impl Control {
         put
     }
 
+    /// Compiles a configuration without putting it into force: whatever else has to be done before,
+    /// such as keeping it, can be.
+    ///
+    /// # Errors
+    /// All problems of the configuration.
+    pub fn prepare(&self, config: Config) -> Result<Prepared, Vec<CompileProblem>> {
+        self.compiled(&self.lock(), Arc::new(config))
+    }
+
+    /// Puts what was prepared into force. It is compiled once more if something else was put into
+    /// force since, so that state is carried over from what is.
+    ///
+    /// # Errors
+    /// All problems of the configuration, which only what has changed around it can be the cause of.
+    pub fn publish(&self, prepared: Prepared) -> Result<Arc<Runtime>, Vec<CompileProblem>> {
+        let mut state = self.lock();
+        let prepared = match Arc::ptr_eq(&prepared.before, &state.current) {
+            true => prepared,
+            false => self.compiled(&state, prepared.next.config)?,
+        };
+        Ok(put(&mut state, prepared))
+    }
+
     fn put(&self, state: &mut State, config: Arc<Config>) -> Result<Arc<Runtime>, Vec<CompileProblem>> {
-        let State { base, current, destinations, publisher, tasks } = state;
-        let mut reach = destinations.next();
-        let next = Arc::new(compile(config, &self.registry, &mut *reach, base, Some(current))?);
-        publisher.publish((0..publisher.watchers()).map(|_| next.table.copy()).collect::<Vec<_>>());
-        reach.start(tasks.handle());
-        // What the ones before did beside requests, and these do not go on with, ends here.
-        *destinations = reach;
-        follow(tasks, &next);
-        *current = next.clone();
-        publisher.sweep();
-        Ok(next)
+        let prepared = self.compiled(state, config)?;
+        Ok(put(state, prepared))
+    }
+
+    fn compiled(&self, state: &State, config: Arc<Config>) -> Result<Prepared, Vec<CompileProblem>> {
+        let mut reach = state.destinations.next();
+        let next = compile(config, &self.registry, &mut *reach, &state.base, Some(&state.current))?;
+        Ok(Prepared { next, reach, before: state.current.clone() })
     }
 
     /// Drops what no worker uses any more of earlier configurations; answers how many tables wait still.
@@ -137,6 +179,20 @@ impl Control {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn put(state: &mut State, prepared: Prepared) -> Arc<Runtime> {
+    let Prepared { next, mut reach, .. } = prepared;
+    let State { current, destinations, publisher, tasks, .. } = state;
+    let next = Arc::new(next);
+    publisher.publish((0..publisher.watchers()).map(|_| next.table.copy()).collect::<Vec<_>>());
+    reach.start(tasks.handle());
+    // What the ones before did beside requests, and these do not go on with, ends here.
+    *destinations = reach;
+    follow(tasks, &next);
+    *current = next.clone();
+    publisher.sweep();
+    next
 }
 
 fn follow(tasks: &mut Tasks, runtime: &Runtime) {

@@ -12,6 +12,7 @@ mod directory;
 mod load;
 mod loads;
 mod order;
+mod overrides;
 mod problem;
 mod registry;
 mod resolve;
@@ -24,7 +25,7 @@ mod watch;
 
 pub use base::Base;
 pub use compile::{Destinations, Runtime, TargetName, compile};
-pub use control::Control;
+pub use control::{Control, Prepared};
 pub use load::LoadError;
 pub use loads::report_load;
 pub use problem::CompileProblem;

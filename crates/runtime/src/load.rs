@@ -1,11 +1,11 @@
-//! From text to the configuration in force.
+//! Why a configuration was not put into force.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt};
 
 use serde_json::{Value, json};
-use towergate_config::{Report, Source, Warning, parse};
+use towergate_config::Report;
 
-use crate::{compile::Runtime, control::Control, loads::report_load, problem::CompileProblem};
+use crate::problem::CompileProblem;
 
 /// Why a configuration was not put into force.
 #[derive(Debug)]
@@ -82,22 +82,5 @@ impl From<Report> for LoadError {
 impl From<Vec<CompileProblem>> for LoadError {
     fn from(problems: Vec<CompileProblem>) -> Self {
         Self(Kind::Compile(problems))
-    }
-}
-
-impl Control {
-    /// Reads a configuration and puts it into force; answers it, and what loads but will not work.
-    ///
-    /// # Errors
-    /// All problems at once; the configuration before stays in force then.
-    pub fn load(&self, sources: Vec<Source>) -> Result<(Arc<Runtime>, Vec<Warning>), LoadError> {
-        let loaded = self.parse_and_apply(sources);
-        report_load(loaded.is_ok());
-        loaded
-    }
-
-    fn parse_and_apply(&self, sources: Vec<Source>) -> Result<(Arc<Runtime>, Vec<Warning>), LoadError> {
-        let loaded = parse(sources, self.registry())?;
-        Ok((self.apply(loaded.config)?, loaded.warnings))
     }
 }

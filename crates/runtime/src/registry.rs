@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use towergate_config::{Catalog, PluginLookup, PluginSchema, entities::Certificate};
-use towergate_core::{CredentialKind, Env, Guard, Plugin, PluginError, Policy, Shared, Task, Wrap};
+use towergate_core::{
+    CredentialKind, Env, Guard, Observe, Plugin, PluginError, Policy, ServiceOverride, Shared, Task, Wrap,
+};
 use towergate_schema::{Check, Path, Problem, RecordSchema, is_reference};
 use towergate_tls::Authority;
 
@@ -14,6 +16,8 @@ use crate::{certificates, credentials};
 /// Where in the stack a plugin stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Band {
+    /// Told when a request is over.
+    Log,
     /// Outside the guards: sees every response.
     Outer,
     /// A guard.
@@ -37,6 +41,8 @@ pub struct PluginKind {
     pub credentials: Option<CredentialKind>,
     /// The field that lists the authorities whom it trusts to say who clients are.
     pub authorities_field: Option<&'static str>,
+    /// Whether it may ask when the parts of a request's way ran.
+    pub records_spans: bool,
     enabled: bool,
     build: fn(Value, &Env) -> Result<Built, PluginError>,
 }
@@ -57,18 +63,22 @@ pub struct Built {
     pub(crate) policy: BuiltPolicy,
     pub(crate) background: Arc<dyn Fn() -> Option<Task> + Send + Sync>,
     pub(crate) state: Arc<dyn Fn() -> Option<Value> + Send + Sync>,
+    /// Where it may send requests instead of to their service.
+    pub(crate) overrides: Arc<[ServiceOverride]>,
 }
 
 impl Built {
     fn new<P: Plugin>(plugin: &Arc<P>, policy: BuiltPolicy) -> Self {
-        let (beside, seen) = (plugin.clone(), plugin.clone());
-        Self { policy, background: Arc::new(move || beside.background()), state: Arc::new(move || seen.state()) }
+        let (beside, seen, overrides) = (plugin.clone(), plugin.clone(), plugin.overrides().into());
+        let (background, state) = (Arc::new(move || beside.background()), Arc::new(move || seen.state()));
+        Self { policy, background, state, overrides }
     }
 }
 
 #[derive(Clone)]
 pub(crate) enum BuiltPolicy {
     Guard(Arc<dyn Guard>),
+    Observe(Arc<dyn Observe>),
     Wrap(Arc<Policy>),
 }
 
@@ -127,6 +137,18 @@ impl Registry {
         });
     }
 
+    /// Adds a plugin that is told when a request is over.
+    pub fn add_log<P>(&mut self)
+    where
+        P: Plugin + Observe,
+        P::Config: DeserializeOwned + RecordSchema,
+    {
+        self.add::<P>(Band::Log, |config, env| {
+            let policy = Arc::new(made::<P>(config, env)?);
+            Ok(Built::new(&policy, BuiltPolicy::Observe(policy.clone())))
+        });
+    }
+
     /// Adds a wrapping plugin outside or inside the guards.
     pub fn add_wrap<P>(&mut self, band: Band)
     where
@@ -157,6 +179,7 @@ impl Registry {
             schema,
             credentials: P::CREDENTIAL_KIND,
             authorities_field: P::AUTHORITIES_FIELD,
+            records_spans: P::RECORDS_SPANS,
             enabled: true,
             build,
         });

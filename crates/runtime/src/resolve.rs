@@ -128,6 +128,20 @@ impl Services {
         }
     }
 
+    /// A service at another host, port, or both, known by an id of its own.
+    pub(crate) fn elsewhere(&self, service: &entities::Service, host: Option<&str>, port: Option<u16>) -> Service {
+        let mut other = service.clone();
+        other.host = host.map_or(other.host, str::to_owned);
+        other.port = port.unwrap_or(other.port);
+        other.id = Uuid::new_v5(&service.id, format!("{}:{}", other.host, other.port).as_bytes());
+        self.service(&other)
+    }
+
+    /// Whether there is an upstream of this name.
+    pub(crate) fn has_upstream(&self, name: &str) -> bool {
+        self.balancing.contains_key(name)
+    }
+
     /// Where the requests of a service's routes go. A host that is an upstream's name means its targets.
     pub(crate) fn service(&self, service: &entities::Service) -> Service {
         let timeout = |ms: Option<u32>| Duration::from_millis(ms.unwrap_or(TIMEOUT_MS).into());

@@ -1,6 +1,8 @@
 //! Which configurations of which plugins apply on a route, and in which order.
 
-use towergate_core::{Guard, Memos, Plan, Policy};
+use std::sync::Arc;
+
+use towergate_core::{Guard, Memos, Observe, Plan, Policy, Secrets};
 use uuid::Uuid;
 
 use crate::{
@@ -8,33 +10,36 @@ use crate::{
     order::Orders,
     problem::CompileProblem,
     registry::{Band, BuiltPolicy, Registry},
-    scope::Scopes,
+    scope::{Scope, Scopes},
 };
 
 /// The configurations of each plugin of the registry, by band, ready to be chosen from.
 pub(crate) struct Stages {
     guards: Vec<Scopes<dyn Guard>>,
     wraps: Vec<Scopes<Policy>>,
+    observers: Vec<Scopes<dyn Observe>>,
+    /// Where clients send what proves who they are: on a wrong route a key is a key, too.
+    secrets: Arc<Secrets>,
     orders: Orders,
+    /// The names of the plugins that may ask when the parts of a request's way ran.
+    recorders: Vec<&'static str>,
 }
 
 impl Stages {
     pub(crate) fn new(registry: &Registry, policies: &Policies, orders: Orders) -> Self {
-        let mut stages = Self { guards: Vec::new(), wraps: Vec::new(), orders };
+        let (guards, wraps, observers) = (Vec::new(), Vec::new(), Vec::new());
+        let secrets = Arc::new(secrets(policies));
+        let mut stages = Self { guards, wraps, observers, secrets, orders, recorders: Vec::new() };
+        stages.recorders = registry.kinds().iter().filter(|kind| kind.records_spans).map(|kind| kind.name).collect();
         for kind in registry.kinds() {
             let of_kind = policies.iter().map(|(_, kept)| kept).filter(|kept| kept.name == kind.name);
-            if kind.band == Band::Guard {
-                let guards = of_kind.filter_map(|kept| match &kept.built.policy {
-                    BuiltPolicy::Guard(guard) => Some((kept.scope, guard.clone())),
-                    BuiltPolicy::Wrap(_) => None,
-                });
-                stages.guards.push(Scopes::new(kind.name, guards));
-            } else {
-                let wraps = of_kind.filter_map(|kept| match &kept.built.policy {
-                    BuiltPolicy::Wrap(policy) => Some((kept.scope, policy.clone())),
-                    BuiltPolicy::Guard(_) => None,
-                });
-                stages.wraps.push(Scopes::new(kind.name, wraps));
+            let built: Vec<_> = of_kind.map(|kept| (kept.scope, kept.built.policy.clone())).collect();
+            match kind.band {
+                Band::Guard => stages.guards.push(Scopes::new(kind.name, built.into_iter().filter_map(guard))),
+                Band::Log => stages.observers.push(Scopes::new(kind.name, built.into_iter().filter_map(observer))),
+                Band::Outer | Band::Inner => {
+                    stages.wraps.push(Scopes::new(kind.name, built.into_iter().filter_map(wrap)));
+                }
             }
         }
         stages
@@ -65,6 +70,45 @@ impl Stages {
         let used = wraps.iter().rposition(Option::is_some).map_or(0, |last| last.saturating_add(1));
         plan.wraps = wraps.into_iter().take(used).collect();
         plan.memos = Memos::new(plan.wraps.len());
+        plan.observers = self.observers.iter().filter_map(|scopes| scopes.choice(route, service)).collect();
+        plan.secrets = self.secrets.clone();
+        let names = plan.guards.iter().map(|choice| choice.name);
+        let names = names.chain(plan.wraps.iter().flatten().map(|choice| choice.name));
+        let mut names = names.chain(plan.observers.iter().map(|choice| choice.name));
+        plan.records_spans = names.any(|name| self.recorders.contains(&name));
         Ok(())
     }
+}
+
+type Scoped<P> = (Scope, Arc<P>);
+
+fn guard((scope, policy): (Scope, BuiltPolicy)) -> Option<Scoped<dyn Guard>> {
+    match policy {
+        BuiltPolicy::Guard(guard) => Some((scope, guard)),
+        BuiltPolicy::Observe(_) | BuiltPolicy::Wrap(_) => None,
+    }
+}
+
+fn observer((scope, policy): (Scope, BuiltPolicy)) -> Option<Scoped<dyn Observe>> {
+    match policy {
+        BuiltPolicy::Observe(observer) => Some((scope, observer)),
+        BuiltPolicy::Guard(_) | BuiltPolicy::Wrap(_) => None,
+    }
+}
+
+fn wrap((scope, policy): (Scope, BuiltPolicy)) -> Option<Scoped<Policy>> {
+    match policy {
+        BuiltPolicy::Wrap(policy) => Some((scope, policy)),
+        BuiltPolicy::Guard(_) | BuiltPolicy::Observe(_) => None,
+    }
+}
+
+fn secrets(policies: &Policies) -> Secrets {
+    let mut secrets = Secrets::default();
+    for (_, kept) in policies.iter() {
+        if let BuiltPolicy::Guard(guard) = &kept.built.policy {
+            guard.secrets(&mut secrets);
+        }
+    }
+    secrets.settled()
 }

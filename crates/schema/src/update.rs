@@ -33,6 +33,20 @@ impl Record {
         Value::Object(merged)
     }
 
+    /// Puts old and short names of fields in a change into the place of what they stand for, so that it can be laid over
+    /// an entity that has those already. What is wrong with them stays and is told later.
+    pub fn expand_old_names(&self, change: &mut Value) {
+        let Value::Object(map) = change else { return };
+        for shorthand in self.shorthands() {
+            shorthand.apply(map, Trail::ROOT, &mut Vec::new());
+        }
+        for (name, field) in self.fields() {
+            if let (Kind::Record(inner), Some(value)) = (&field.kind, map.get_mut(name)) {
+                inner.expand_old_names(value);
+            }
+        }
+    }
+
     /// Completes and checks an entity with a change laid over it ([`Record::merge`]), in Kong's words for changes: a
     /// required field that was set to null is missing, whatever its default, and checks between fields begin with
     /// `when updating, `.

@@ -132,9 +132,10 @@ impl Facts {
         if is_last && head.status != StatusCode::SWITCHING_PROTOCOLS {
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        self.cx.records.keep_response(head.status, &head.headers);
         if self.cx.traffic.is_asked() {
             let length = body.size_hint().exact();
-            self.cx.traffic.add_sent(head_length::of_response(&head.headers, head.status, self.version, length));
+            self.cx.traffic.add_head(head_length::of_response(&head.headers, head.status, self.version, length));
             body.counted = Some(self.cx);
         }
         Response::from_parts(head, body)

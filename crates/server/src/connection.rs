@@ -1,6 +1,6 @@
 //! One connection: what it knows of its client, and what becomes of each of its requests.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{Request, Version, request::Parts};
@@ -50,6 +50,7 @@ impl<S> Connection<S> {
             trusted: self.is_trusted,
             scheme: self.origin.scheme,
             server_name: self.origin.server_name.clone(),
+            session: self.origin.session,
             certificate: self.origin.certificate.clone(),
             connection: self.origin.number,
             connection_requests,
@@ -69,6 +70,9 @@ impl<S> Connection<S> {
             Ok(asked) => routing::find(table, head, &client, self.origin.local, asked),
             Err(refusal) => Found::refused(table, refusal.reply()),
         });
+        if found.plan.records_spans {
+            timing.mark_routed(Instant::now());
+        }
         let mut cx = Context::new(client, head, timing, Some(found.plan));
         if let Ok(asked) = checked {
             cx.matched = Matched { path: asked.path, ..found.matched };

@@ -125,7 +125,7 @@ impl Listeners {
     }
 
     /// The same, each socket with how it listens.
-    pub(crate) fn into_doors(self) -> Vec<Vec<(TcpListener, Listen)>> {
+    pub fn into_doors(self) -> Vec<Vec<(TcpListener, Listen)>> {
         let doors = |sockets: Vec<TcpListener>| sockets.into_iter().zip(self.listens.iter().copied()).collect();
         self.workers.into_iter().map(doors).collect()
     }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use towergate_core::{PeerCertificate, Scheme};
+use towergate_core::{PeerCertificate, Scheme, Session};
 
 use crate::{config::ServerConfig, proxy_protocol::Broken, tls::Introduction};
 
@@ -23,6 +23,8 @@ pub(crate) struct Origin {
     pub(crate) scheme: Scheme,
     /// The server name of the TLS handshake.
     pub(crate) server_name: Option<Box<str>>,
+    /// What the handshake agreed on.
+    pub(crate) session: Option<Session>,
     /// The certificates the client has shown in it.
     pub(crate) certificate: Option<Arc<PeerCertificate>>,
     /// Whether it should have been TLS and is not.
@@ -36,13 +38,25 @@ impl Origin {
         let port = |port| config.port_maps.get(&port).copied().unwrap_or(port);
         let shown = local.map(|local| SocketAddr::new(local.ip(), port(local.port())));
         let (scheme, lacks_tls) = (Scheme::Http, false);
-        let (server_name, certificate) = (None, None);
-        Self { number, peer: canonical(peer), told: None, local, shown, scheme, server_name, certificate, lacks_tls }
+        let (server_name, session, certificate) = (None, None, None);
+        Self {
+            number,
+            peer: canonical(peer),
+            told: None,
+            local,
+            shown,
+            scheme,
+            server_name,
+            session,
+            certificate,
+            lacks_tls,
+        }
     }
 
     /// The same after a handshake in which the client said this.
     pub(crate) fn secured(self, said: Introduction) -> Self {
-        Self { scheme: Scheme::Https, server_name: said.server_name, certificate: said.certificate, ..self }
+        let Introduction { server_name, session, certificate } = said;
+        Self { scheme: Scheme::Https, server_name, session, certificate, ..self }
     }
 
     /// The same where there should have been a handshake.

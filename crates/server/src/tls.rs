@@ -15,7 +15,7 @@ use tokio_rustls::{
     rustls::{ServerConfig, ServerConnection, server::Acceptor},
     server::TlsStream,
 };
-use towergate_core::PeerCertificate;
+use towergate_core::{PeerCertificate, Session};
 use towergate_tls::{Asked, CertificateSource, Certificates, explain};
 
 use crate::{activity::Activity, stream::Stream, transport::Transport, worker::Worker};
@@ -63,6 +63,8 @@ pub(crate) enum Accepted {
 pub(crate) struct Introduction {
     /// The server it wants.
     pub(crate) server_name: Option<Box<str>>,
+    /// What was agreed on.
+    pub(crate) session: Option<Session>,
     /// The certificates it has shown.
     pub(crate) certificate: Option<Arc<PeerCertificate>>,
 }
@@ -71,7 +73,9 @@ impl Introduction {
     fn of(connection: &ServerConnection) -> Self {
         let shown = connection.peer_certificates().unwrap_or_default();
         let certificate = PeerCertificate::new(shown.iter().map(|certificate| certificate.as_ref().into()).collect());
-        Self { server_name: connection.server_name().map(Into::into), certificate: certificate.map(Arc::new) }
+        let session = towergate_tls::agreed(connection).map(|(version, cipher)| Session { version, cipher });
+        let server_name = connection.server_name().map(Into::into);
+        Self { server_name, session, certificate: certificate.map(Arc::new) }
     }
 }
 

@@ -100,6 +100,19 @@ const TLS13: &[(&str, SupportedCipherSuite)] = &[
     ("TLS_AES_128_GCM_SHA256", built_in::TLS13_AES_128_GCM_SHA256),
 ];
 
+/// The version and the suite that a handshake agreed on, in OpenSSL's words; `None` before its end.
+pub fn agreed(connection: &rustls::CommonState) -> Option<(&'static str, &'static str)> {
+    let version = match connection.protocol_version()? {
+        rustls::ProtocolVersion::TLSv1_3 => "TLSv1.3",
+        rustls::ProtocolVersion::TLSv1_2 => "TLSv1.2",
+        _ => return None,
+    };
+    let suite = connection.negotiated_cipher_suite()?;
+    let of_13 = TLS13.iter().find(|(_, known)| *known == suite).map(|(name, _)| *name);
+    let of_12 = || TLS12.iter().find(|known| known.suite == suite).and_then(|known| known.words.first().copied());
+    Some((version, of_13.or_else(of_12)?))
+}
+
 /// What a list came to.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Chosen {

@@ -163,6 +163,12 @@ impl Clients {
 pub struct Client(Arc<ClientConfig>);
 
 impl Client {
+    /// What it is for rustls.
+    #[must_use]
+    pub fn config(&self) -> &Arc<ClientConfig> {
+        &self.0
+    }
+
     /// Shakes hands with a server by this name, which is also the one it must have a certificate for.
     /// What is no name is asked for by the address; addresses are not sent along (RFC 6066).
     ///

@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use rustls::{
-    NamedGroup, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion,
+    NamedGroup, RootCertStore, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion,
     crypto::{CryptoProvider, aws_lc_rs::default_provider},
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
     version::{TLS12, TLS13},
 };
 
 use crate::{
+    authority::Authorities,
     certificates::{CertificateSource, Certificates, Resolver},
     ciphers,
     client_certificates::Curious,
@@ -104,6 +105,27 @@ impl Server {
     /// # Errors
     /// When nothing would be left to offer.
     pub fn new(settings: &ServerSettings) -> Result<Self, SettingsError> {
+        Self::asking_with(settings, |provider| Ok(Arc::new(Curious(provider.signature_verification_algorithms))))
+    }
+
+    /// The same, where the certificates of clients that are asked count only if one of these
+    /// authorities has issued them; others end the handshake. Clients may still show none.
+    ///
+    /// # Errors
+    /// When nothing would be left to offer, or nobody is trusted.
+    pub fn verifying(settings: &ServerSettings, authorities: &Authorities) -> Result<Self, SettingsError> {
+        Self::asking_with(settings, |provider| {
+            let anchors = Arc::new(RootCertStore { roots: authorities.anchors().anchors });
+            let verifier = WebPkiClientVerifier::builder_with_provider(anchors, provider.clone());
+            let built = verifier.allow_unauthenticated().build();
+            built.map(|verifier| verifier as _).map_err(|error| SettingsError(error.to_string()))
+        })
+    }
+
+    fn asking_with(
+        settings: &ServerSettings,
+        verifier: impl FnOnce(&Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, SettingsError>,
+    ) -> Result<Self, SettingsError> {
         let custom = custom(&settings.cipher_suite);
         let mut warnings = Vec::new();
         let suites = suites(&custom, &mut warnings);
@@ -113,7 +135,6 @@ impl Server {
             let of_nist = [NamedGroup::secp256r1, NamedGroup::secp384r1];
             provider.kx_groups.retain(|group| of_nist.contains(&group.name()));
         }
-        let algorithms = provider.signature_verification_algorithms;
         let provider = Arc::new(provider);
         let template = |verifier: Arc<dyn ClientCertVerifier>| {
             let mut template = ServerConfig::builder_with_provider(provider.clone())
@@ -129,7 +150,7 @@ impl Server {
             Ok(template)
         };
         let silent = template(WebPkiClientVerifier::no_client_auth())?;
-        let asking = template(Arc::new(Curious(algorithms)))?;
+        let asking = template(verifier(&provider)?)?;
         Ok(Self { template: silent, asking, warnings })
     }
 
@@ -146,7 +167,7 @@ impl Server {
     }
 
     /// The same for clients that are asked for a certificate. They may show none; whom one is trusted
-    /// to be is not looked at.
+    /// to be is not looked at, except by [`Server::verifying`].
     #[must_use]
     pub fn asking_config(&self, source: impl CertificateSource, http2: bool) -> Arc<ServerConfig> {
         Self::completed(self.asking.clone(), source, http2)

@@ -1,7 +1,5 @@
 //! One HTTP/1.1 connection to an upstream: the only module that knows which HTTP client drives it.
 
-use std::time::Duration;
-
 use http::{HeaderName, HeaderValue, Method, Response, header};
 use towergate_http1::{
     Spelling,
@@ -12,7 +10,7 @@ use crate::{
     error::{Error, Kind},
     forward::{Own, Sink},
     request_body::Feed,
-    transport::{Key, Transport},
+    transport::Transport,
     websocket::WEBSOCKET,
 };
 
@@ -30,9 +28,9 @@ pub(crate) struct Outgoing<'a> {
 }
 
 impl Connection {
-    /// Connects within the time given.
-    pub(crate) async fn open(key: &Key, limit: Duration) -> Result<Self, Error> {
-        Ok(Self(client::Connection::new(Transport::dial(key, limit).await?)))
+    /// On a transport that was just made.
+    pub(crate) fn new(transport: Transport) -> Self {
+        Self(client::Connection::new(transport))
     }
 
     /// A connection on which a response was read to its end.

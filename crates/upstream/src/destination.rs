@@ -8,11 +8,12 @@ use std::{
 };
 
 use http::HeaderValue;
-use towergate_balancer::{Balancer, Flight, LookUp, Outcome, Picked};
-use towergate_core::{Algorithm, Attempt, Balancing, Context, Gate, Pass, Protocol, Service};
+use towergate_balancer::{Balancer, LookUp};
+use towergate_core::{Algorithm, Balancing, Protocol, Service};
 use towergate_tls::{Client, PemError};
 
 use crate::{
+    chosen::{Chosen, Tried},
     error::{Error, Kind},
     resolve::Resolver,
     transport::{Key, Secured},
@@ -75,20 +76,6 @@ pub(crate) struct Peer<'a> {
     client: Option<&'a Client>,
 }
 
-/// What the earlier attempts of a request went to, so that the next goes elsewhere if it can, and
-/// who else has a say in it.
-#[derive(Default)]
-pub(crate) struct Tried<'a> {
-    addresses: Vec<SocketAddr>,
-    /// What the requests of one key are kept together by.
-    hash: u32,
-    /// The target of an upstream that was picked last, and whose it is.
-    latest: Option<(&'a Balancer, Picked)>,
-    gate: Option<(&'a dyn Gate, &'a Context)>,
-    /// Leave for the attempt at the latest pick.
-    pass: Option<Box<dyn Pass + 'a>>,
-}
-
 impl Peer<'_> {
     /// What a connection to it must be made to, if this is the `Host` that is sent in place of its own.
     pub(crate) fn key(&self, host: Option<&HeaderValue>) -> Key {
@@ -97,42 +84,6 @@ impl Peer<'_> {
             Secured { client: client.clone(), name }
         });
         Key { address: self.address, tls }
-    }
-}
-
-impl<'a> Tried<'a> {
-    /// Nothing yet, for a request with this context and the hash of its key.
-    pub(crate) fn new(cx: &'a Context, hash: u32) -> Self {
-        Self { gate: cx.gate().map(|gate| (gate, cx)), hash, ..Self::default() }
-    }
-
-    /// Notes that the attempt at the latest pick failed and another follows.
-    pub(crate) fn failed(&mut self, address: SocketAddr, outcome: Outcome) {
-        if let Some((balancer, picked)) = self.latest.take() {
-            balancer.report(&picked, outcome);
-        }
-        self.addresses.push(address);
-    }
-
-    /// Notes how the last attempt ended; answers what counts as long as its request is under way.
-    pub(crate) fn ended(&mut self, outcome: Outcome) -> Option<Flight> {
-        let (balancer, picked) = self.latest.take()?;
-        balancer.report(&picked, outcome);
-        picked.flight
-    }
-
-    /// Tells the gate how the attempt at the latest pick went, if there is a gate.
-    pub(crate) fn report(&mut self, attempt: impl FnOnce() -> Attempt) {
-        if let Some(pass) = self.pass.take() {
-            pass.report(attempt());
-        }
-    }
-
-    /// Takes leave to try this target.
-    fn admit(&mut self, target: &'a str) -> bool {
-        let Some((gate, cx)) = self.gate else { return true };
-        self.pass = gate.admit(cx, target);
-        self.pass.is_some()
     }
 }
 
@@ -183,21 +134,25 @@ impl Destination {
     pub(crate) async fn pick<'a>(
         &'a self,
         resolver: &Arc<Resolver>,
-        tried: &mut Tried<'a>,
+        tried: &Tried<'a>,
         now: Instant,
-    ) -> Result<Peer<'a>, Error> {
-        let peer = match &self.way {
+    ) -> Result<Chosen<'a>, Error> {
+        let mut chosen = match &self.way {
             Way::Unsupported(protocol) => Err(Error::new(Kind::Unsupported(*protocol))),
             Way::Broken(why) => Err(Error::new(Kind::Certificates(why.clone()))),
-            Way::Single(endpoint) if !tried.admit(&endpoint.target) => Err(Error::new(Kind::Barred)),
-            Way::Single(endpoint) => endpoint.peer(resolver, &tried.addresses).await,
+            Way::Single(endpoint) => match tried.admit(&endpoint.target) {
+                None => Err(Error::new(Kind::Barred)),
+                Some(leave) => Ok(Chosen::new(endpoint.peer(resolver, &tried.addresses).await?, leave)),
+            },
             Way::Balanced { balancer, endpoints } => {
                 let was_asked_for = look_up(balancer, resolver, now).await;
-                let peer = pick_target(balancer, endpoints, tried);
-                peer.map(|peer| Peer { was_asked_for, ..peer })
+                let mut chosen = pick_target(balancer, endpoints, tried)?;
+                chosen.peer.was_asked_for = was_asked_for;
+                Ok(chosen)
             }
         }?;
-        Ok(Peer { client: self.client.as_ref(), ..peer })
+        chosen.peer.client = self.client.as_ref();
+        Ok(chosen)
     }
 }
 
@@ -219,21 +174,16 @@ async fn look_up(balancer: &Arc<Balancer>, resolver: &Arc<Resolver>, now: Instan
 }
 
 /// Picks a target; one that is not to be tried now is passed over, which is not an attempt.
-fn pick_target<'a>(
-    balancer: &'a Balancer,
-    endpoints: &'a [Endpoint],
-    tried: &mut Tried<'a>,
-) -> Result<Peer<'a>, Error> {
+fn pick_target<'a>(balancer: &'a Balancer, endpoints: &'a [Endpoint], tried: &Tried<'a>) -> Result<Chosen<'a>, Error> {
     let mut barred = Vec::new();
     loop {
         let picked = balancer.pick(tried.hash, &tried.addresses, &barred);
         let Some((endpoint, picked)) = picked.and_then(|picked| Some((endpoints.get(picked.target)?, picked))) else {
             return Err(Error::new(if barred.is_empty() { Kind::NoPeer } else { Kind::Barred }));
         };
-        if tried.admit(&endpoint.target) {
+        if let Some(leave) = tried.admit(&endpoint.target) {
             let peer = endpoint.at(picked.address, picked.name.as_deref());
-            tried.latest = Some((balancer, picked));
-            return Ok(peer);
+            return Ok(Chosen::new(peer, leave).of(balancer, picked));
         }
         barred.push(picked.target);
     }
@@ -311,6 +261,7 @@ fn host_header(name: String, port: u16, protocol: Protocol) -> HeaderValue {
 mod tests {
     use std::time::Duration;
 
+    use towergate_balancer::Outcome;
     use towergate_core::{Target, Tls};
     use uuid::Uuid;
 
@@ -345,8 +296,7 @@ mod tests {
     async fn pick(service: &Service) -> Result<(String, String), Error> {
         let destination = Destinations::new().make(service);
         let resolver = Arc::default();
-        let mut tried = Tried::default();
-        let peer = destination.pick(&resolver, &mut tried, Instant::now()).await?;
+        let Chosen { peer, .. } = &destination.pick(&resolver, &Tried::default(), Instant::now()).await?;
         Ok((peer.address.to_string(), peer.host.to_str().unwrap().to_owned()))
     }
 
@@ -392,9 +342,10 @@ mod tests {
         let mut tried = Tried::default();
         let mut seen = Vec::new();
         for _ in 0..4 {
-            let address = destination.pick(&resolver, &mut tried, Instant::now()).await.unwrap().address;
-            tried.failed(address, Outcome::Broken);
-            seen.push(address.port());
+            let mut chosen = destination.pick(&resolver, &tried, Instant::now()).await.unwrap();
+            chosen.failed(Outcome::Broken);
+            tried.addresses.push(chosen.peer.address);
+            seen.push(chosen.peer.address.port());
         }
         assert_ne!(seen[0], seen[1], "{seen:?}: the second attempt goes elsewhere, later ones anywhere");
     }
@@ -427,14 +378,14 @@ mod tests {
             (secure("127.0.0.1", 443, None), Some("not a name"), "127.0.0.1"),
         ] {
             let destination = Destinations::new().make(&service);
-            let (resolver, mut tried) = (Arc::default(), Tried::default());
-            let peer = destination.pick(&resolver, &mut tried, Instant::now()).await.unwrap();
-            let key = peer.key(host.map(HeaderValue::from_static).as_ref());
+            let (resolver, tried) = (Arc::default(), Tried::default());
+            let chosen = destination.pick(&resolver, &tried, Instant::now()).await.unwrap();
+            let key = chosen.peer.key(host.map(HeaderValue::from_static).as_ref());
             assert_eq!(&*key.tls.unwrap().name, expected, "{host:?}");
         }
         let plain = Destinations::new().make(&service("127.0.0.1", 443, None));
-        let (resolver, mut tried) = (Arc::default(), Tried::default());
-        assert!(plain.pick(&resolver, &mut tried, Instant::now()).await.unwrap().key(None).tls.is_none());
+        let (resolver, tried) = (Arc::default(), Tried::default());
+        assert!(plain.pick(&resolver, &tried, Instant::now()).await.unwrap().peer.key(None).tls.is_none());
     }
 
     #[tokio::test]
@@ -459,8 +410,8 @@ mod tests {
         let other = made(&mut fourth, strict());
         let mut keys = Vec::new();
         for destination in all.iter().chain([&after, &same, &other]) {
-            let (resolver, mut tried) = (Arc::default(), Tried::default());
-            keys.push(destination.pick(&resolver, &mut tried, Instant::now()).await.unwrap().key(None));
+            let (resolver, tried) = (Arc::default(), Tried::default());
+            keys.push(destination.pick(&resolver, &tried, Instant::now()).await.unwrap().peer.key(None));
         }
         let equal: Vec<_> = keys.iter().map(|key| keys.iter().position(|other| other == key).unwrap()).collect();
         assert_eq!(equal, [0, 0, 0, 3, 4, 3, 3, 7], "{keys:#?}");
@@ -470,7 +421,7 @@ mod tests {
     async fn certificates_that_cannot_be_read_are_told_and_never_ignored() {
         let tls = Tls { verify: Some(true), authorities: vec!["".into()], ..Tls::default() };
         let destination = Destinations::new().make(&Service { tls: Some(tls), ..secure("127.0.0.1", 443, None) });
-        let error = destination.pick(&Arc::default(), &mut Tried::default(), Instant::now()).await.unwrap_err();
+        let error = destination.pick(&Arc::default(), &Tried::default(), Instant::now()).await.err().unwrap();
         let expected = "the service's certificates cannot be used: invalid certificate: expected PEM";
         assert!(error.to_string().starts_with(expected), "{error}");
         assert_eq!(error.status().as_u16(), 502);

@@ -131,6 +131,16 @@ impl Destinations {
         self.make(service)
     }
 
+    /// Tells of such a destination whether it can be used now: one with an upstream of which nobody is
+    /// well cannot.
+    pub fn usable(&self, destination: &Arc<dyn Any + Send + Sync>) -> Arc<dyn Fn() -> bool + Send + Sync> {
+        let made = destination.downcast_ref::<Destination>();
+        match made.and_then(Destination::balancer).cloned() {
+            Some(balancer) => Arc::new(move || balancer.is_usable()),
+            None => Arc::new(|| true),
+        }
+    }
+
     pub(crate) fn make(&mut self, service: &Service) -> Arc<Destination> {
         let known = [&self.made, &self.previous]
             .into_iter()

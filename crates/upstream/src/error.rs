@@ -75,6 +75,10 @@ pub(crate) enum Kind {
     WriteTimeout(Duration),
     /// The upstream gave no bytes for so long.
     ReadTimeout(Duration),
+    /// The head of an attempt's answer did not come within this limit of its own.
+    TryTimeout(Duration),
+    /// No answer began within this limit for all attempts together.
+    Deadline(Duration),
     /// What the upstream sent is not an HTTP response.
     BadResponse,
     /// The upstream gave the request up (HTTP/2's `RST_STREAM`).
@@ -106,6 +110,10 @@ impl Error {
         self
     }
 
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
     /// Whose side it was on.
     pub fn side(&self) -> Side {
         match self.kind {
@@ -125,6 +133,8 @@ impl Error {
             | Kind::Closed
             | Kind::WriteTimeout(_)
             | Kind::ReadTimeout(_)
+            | Kind::TryTimeout(_)
+            | Kind::Deadline(_)
             | Kind::BadResponse
             | Kind::Reset(_) => Side::Upstream,
         }
@@ -134,7 +144,12 @@ impl Error {
     pub fn is_timeout(&self) -> bool {
         matches!(
             self.kind,
-            Kind::ConnectTimeout(..) | Kind::HandshakeTimeout(..) | Kind::WriteTimeout(_) | Kind::ReadTimeout(_)
+            Kind::ConnectTimeout(..)
+                | Kind::HandshakeTimeout(..)
+                | Kind::WriteTimeout(_)
+                | Kind::ReadTimeout(_)
+                | Kind::TryTimeout(_)
+                | Kind::Deadline(_)
         )
     }
 
@@ -188,9 +203,16 @@ impl Error {
     /// those that must not be repeated (`POST`, `LOCK`, `PATCH`). A response that is not HTTP is
     /// no reason to ask again.
     pub fn is_retryable(&self, method: &Method) -> bool {
+        self.is_retryable_if(is_repeatable(method))
+    }
+
+    /// The same for a request that may, or may not, be sent again after the upstream may have seen it.
+    pub(crate) fn is_retryable_if(&self, is_repeatable: bool) -> bool {
         match self.kind {
             Kind::Connect(_) | Kind::ConnectTimeout(..) | Kind::Handshake(_) | Kind::HandshakeTimeout(..) => true,
-            Kind::Closed | Kind::WriteTimeout(_) | Kind::ReadTimeout(_) => self.unsent || is_repeatable(method),
+            Kind::Closed | Kind::WriteTimeout(_) | Kind::ReadTimeout(_) | Kind::TryTimeout(_) => {
+                self.unsent || is_repeatable
+            }
             _ => false,
         }
     }
@@ -201,9 +223,12 @@ impl Error {
             Kind::ClientBody(_) | Kind::BadRequest => StatusCode::BAD_REQUEST,
             Kind::NoDestination | Kind::Unresolved(..) => StatusCode::INTERNAL_SERVER_ERROR,
             Kind::NoService | Kind::NoPeer | Kind::Barred | Kind::Resolve(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Kind::ConnectTimeout(..) | Kind::HandshakeTimeout(..) | Kind::WriteTimeout(_) | Kind::ReadTimeout(_) => {
-                StatusCode::GATEWAY_TIMEOUT
-            }
+            Kind::ConnectTimeout(..)
+            | Kind::HandshakeTimeout(..)
+            | Kind::WriteTimeout(_)
+            | Kind::ReadTimeout(_)
+            | Kind::TryTimeout(_)
+            | Kind::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
             Kind::Unsupported(_)
             | Kind::Certificates(_)
             | Kind::Connect(_)
@@ -256,6 +281,8 @@ impl fmt::Display for Error {
             Kind::Closed => f.write_str("the upstream closed the connection too early"),
             Kind::WriteTimeout(limit) => write!(f, "the upstream took nothing for {limit:?}"),
             Kind::ReadTimeout(limit) => write!(f, "the upstream sent nothing for {limit:?}"),
+            Kind::TryTimeout(limit) => write!(f, "the attempt was not answered within {limit:?}"),
+            Kind::Deadline(limit) => write!(f, "the request was not answered within {limit:?}"),
             Kind::BadResponse => f.write_str("the upstream's answer is not HTTP"),
             Kind::Reset(reason) => write!(f, "the upstream reset the request's stream: {reason}"),
         }?;
@@ -302,6 +329,8 @@ mod tests {
             (Kind::ConnectTimeout(address(), limit), 504, Side::Upstream, Fault::Timeout),
             (Kind::ReadTimeout(limit), 504, Side::Upstream, Fault::Timeout),
             (Kind::WriteTimeout(limit), 504, Side::Upstream, Fault::Timeout),
+            (Kind::TryTimeout(limit), 504, Side::Upstream, Fault::Timeout),
+            (Kind::Deadline(limit), 504, Side::Upstream, Fault::Timeout),
             (Kind::ClientBody("x".into()), 400, Side::Client, Fault::Client),
         ] {
             let error = Error::new(kind);

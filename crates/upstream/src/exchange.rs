@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts, uri::Scheme};
 use http_body::Body as _;
-use towergate_balancer::{Flight, Outcome};
-use towergate_core::{Attempt, Body, Context, Service};
+use towergate_balancer::Flight;
+use towergate_core::{Body, Context, Service, Tries, Try, TryState};
 use towergate_http1::{
     Spelling, Upgrade,
     client::{Length, Timeouts},
@@ -15,7 +15,7 @@ use crate::{
     answer::{self, Arrived},
     connection::{Connection, Received},
     counted,
-    destination::{Destination, Peer, Tried},
+    destination::{Destination, Peer},
     error::{Error, Kind},
     forward,
     hash_key::HashKey,
@@ -23,38 +23,45 @@ use crate::{
     pool::Berth,
     proxy::Worker,
     request_body::RequestBody,
-    tries::{Tries, Try, TryState},
+    retry,
     tunnel::{self, Patience},
     websocket,
 };
 
 /// A request on its way upstream, ready to be sent more than once.
 pub(crate) struct Exchange<'a> {
-    worker: &'a Worker,
-    cx: &'a Context,
-    service: &'a Service,
-    head: &'a Parts,
-    body: &'a RequestBody,
+    pub(crate) worker: &'a Worker,
+    pub(crate) cx: &'a Context,
+    pub(crate) service: &'a Service,
+    pub(crate) head: &'a Parts,
+    pub(crate) body: &'a RequestBody,
     /// The client's `Host`, where that and not each target's is to be sent.
     host: Option<HeaderValue>,
     /// Whether the client takes trailers.
     trailers: bool,
     /// The client's wish to go on with a WebSocket.
-    wish: Option<Upgrade>,
+    pub(crate) wish: Option<Upgrade>,
 }
 
 /// A response whose body is still to be read.
-enum Answered {
+pub(crate) enum Answered {
     /// And where its connection goes then.
     Http1(Response<Arrived>, Berth),
     Http2(Response<http2::Answer>),
 }
 
 impl Answered {
-    fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Http1(response, _) => response.status(),
             Self::Http2(response) => response.status(),
+        }
+    }
+
+    /// Gives an answer up; if all of it has come, its connection is free again.
+    pub(crate) async fn discard(self) {
+        if let Self::Http1(response, berth) = self {
+            drop(answer::body(response.into_body(), berth, Instant::now().into()).await);
         }
     }
 }
@@ -79,8 +86,12 @@ impl<'a> Exchange<'a> {
         let mut tries = Tries::default();
         let key = destination.hashing().map(|balancing| HashKey::of(balancing, self.cx, self.head));
         let hash = key.as_ref().map_or(0, |key| key.hash);
-        let result = self.attempts(destination, &mut tries, hash).await;
-        self.cx.record_upstream(tries);
+        let result = match self.cx.retries() {
+            None => self.attempts(destination, &mut tries, hash).await,
+            // Boxed: a request without such rules does not make room for them.
+            Some(rules) => Box::pin(retry::attempts(&self, destination, rules, &mut tries, hash)).await,
+        };
+        self.cx.records.keep_tries(tries);
         let (answered, flight) = result?;
         let now = Instant::now();
         self.cx.timing.mark_answered(now);
@@ -95,58 +106,14 @@ impl<'a> Exchange<'a> {
         Ok(response)
     }
 
-    async fn attempts(
-        &self,
-        destination: &Destination,
-        tries: &mut Tries,
-        hash: u32,
-    ) -> Result<(Answered, Option<Flight>), Error> {
-        let target = forward::target(self.cx, self.head).ok_or(Error::new(Kind::BadRequest))?;
-        let mut tried = Tried::new(self.cx, hash);
-        let mut left = self.service.retries;
-        let mut failure = None;
-        loop {
-            let started = Instant::now();
-            let peer = match destination.pick(&self.worker.resolver, &mut tried, started).await {
-                // A request that has been tried is told what became of that.
-                Err(error) if error.is_barred() => return Err(failure.unwrap_or(error)),
-                picked => picked?,
-            };
-            let sent = if peer.was_asked_for { Instant::now() } else { started };
-            self.cx.timing.mark_sent(sent);
-            let result = match destination.is_http2() {
-                false => self.attempt(&peer, &target, sent).await,
-                // Boxed, so that it takes no room in the future of the many others.
-                true => Box::pin(self.attempt_http2(&peer, &target)).await,
-            };
-            tries.push(self.note(&peer, started, sent, &result));
-            tried.report(|| attempt(&result));
-            match result {
-                Err(error) if left > 0 && self.may_repeat(&error) => {
-                    tracing::debug!(upstream = %peer.address, cause = %error, "Trying again");
-                    left -= 1;
-                    tried.failed(peer.address, failed(&error));
-                    failure = Some(error);
-                }
-                Ok(answered) => {
-                    let flight = tried.ended(ended(answered.status()));
-                    if let Some(flight) = &flight {
-                        let now = Instant::now();
-                        flight.answered(now.saturating_duration_since(sent), now);
-                    }
-                    return Ok((answered, flight));
-                }
-                // Of the last attempt Kong counts what the client reads, which is no failed connection.
-                Err(error) => {
-                    tried.ended(ended(error.status()));
-                    return Err(error);
-                }
-            }
-        }
-    }
-
     /// What became of an attempt.
-    fn note(&self, peer: &Peer<'_>, started: Instant, sent: Instant, result: &Result<Answered, Error>) -> Try {
+    pub(crate) fn note(
+        &self,
+        peer: &Peer<'_>,
+        started: Instant,
+        sent: Instant,
+        result: &Result<Answered, Error>,
+    ) -> Try {
         let (state, code) = match result {
             Ok(answered) => (TryState::Answered, answered.status()),
             Err(error) => (TryState::Failed, error.status()),
@@ -163,26 +130,42 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    fn may_repeat(&self, error: &Error) -> bool {
+    /// Whether a request that failed so may be sent again by Kong's rule.
+    pub(crate) fn may_repeat(&self, error: &Error) -> bool {
         error.is_retryable(&self.head.method) && self.body.can_replay()
+    }
+
+    /// One attempt.
+    pub(crate) async fn attempt(
+        &self,
+        destination: &Destination,
+        peer: &Peer<'_>,
+        target: &[&str],
+        now: Instant,
+    ) -> Result<Answered, Error> {
+        match destination.is_http2() {
+            false => self.attempt_http1(peer, target, now).await,
+            // Boxed, so that it takes no room in the future of the many others.
+            true => Box::pin(self.attempt_http2(peer, target)).await,
+        }
     }
 
     /// One attempt, on a kept connection if there is one. That the upstream has closed such a
     /// connection in the meantime says nothing about the upstream: then a new one is made.
-    async fn attempt(&self, peer: &Peer<'_>, target: &[&str], now: Instant) -> Result<Answered, Error> {
+    async fn attempt_http1(&self, peer: &Peer<'_>, target: &[&str], now: Instant) -> Result<Answered, Error> {
         let pool = &self.worker.pool;
         let berth = Berth { key: peer.key(self.host.as_ref()), pool: pool.clone() };
         if let Some(connection) = pool.take(&berth.key, now.into()) {
             match self.send(peer, target, connection).await {
                 Err(error) if error.is_unheard_close() && self.may_repeat(&error) => {
                     tracing::debug!(upstream = %peer.address, cause = %error, "Kept connection was closed");
+                    pool.was_stale();
                 }
                 result => return result.map(|response| Answered::Http1(response, berth)),
             }
         }
         // Boxed, because it is rare and large.
-        let mut connection = Box::pin(Connection::open(&berth.key, self.service.connect_timeout)).await?;
-        connection.give_buffers(pool.buffers());
+        let connection = Box::pin(pool.open(&berth.key, self.service.connect_timeout)).await?;
         self.send(peer, target, connection).await.map(|response| Answered::Http1(response, berth))
     }
 
@@ -278,26 +261,5 @@ impl<'a> Exchange<'a> {
         hop::strip_response(&mut head.headers, &self.head.method, head.status, announced, self.trailers);
         let body = if answer.is_end_stream() { Body::Empty } else { Body::Boxed(Box::pin(answer)) };
         Response::from_parts(head, body)
-    }
-}
-
-/// How an attempt failed that is not the last, for passive health checks.
-fn failed(error: &Error) -> Outcome {
-    if error.is_timeout() { Outcome::TimedOut } else { Outcome::Broken }
-}
-
-/// How the last attempt ended, by what the client reads: any 504 is a timeout, as in Kong.
-fn ended(status: StatusCode) -> Outcome {
-    match status {
-        StatusCode::GATEWAY_TIMEOUT => Outcome::TimedOut,
-        status => Outcome::Status(status.as_u16()),
-    }
-}
-
-/// How an attempt went, for the gate.
-fn attempt(result: &Result<Answered, Error>) -> Attempt {
-    match result {
-        Ok(answered) => Attempt::Answered(answered.status()),
-        Err(error) => Attempt::Failed(error.fault()),
     }
 }

@@ -178,7 +178,7 @@ impl<'a> Lines<'a> {
 /// Where the request goes on the upstream, in parts: the path the router worked out and the client's
 /// query as it is, an empty one included. `None` if that is not a request target.
 pub(crate) fn target<'a>(cx: &'a Context, head: &'a Parts) -> Option<[&'a str; 3]> {
-    let path = match cx.matched.upstream_path.as_str() {
+    let path = match cx.upstream_path() {
         "" => head.uri.path(),
         path => path,
     };

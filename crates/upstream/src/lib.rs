@@ -28,7 +28,13 @@
 //! never a reason. That an upstream has closed an idle connection is no failed attempt, nor is a stream
 //! that an HTTP/2 upstream says it did nothing about (`REFUSED_STREAM`, `GOAWAY`): that request is
 //! sent once more whatever its method.
-//! What became of the attempts is kept for logs and metrics as [`Tries`].
+//! What became of the attempts is kept as [`Tries`](towergate_core::Tries) for those who ask for [`Records`](towergate_core::Records).
+//!
+//! A request may bring rules of its own ([`RetryRules`](towergate_core::RetryRules), the plugin `retry`):
+//! answers that count as failures, other methods, pauses between attempts, a limit for each and for all
+//! together, a budget, and a second attempt beside one that takes too long. Then all of the above holds
+//! as far as they say nothing else. An attempt that was given up because another was faster is not among
+//! the tries.
 //!
 //! A request may bring a [`Gate`](towergate_core::Gate) in its context (a circuit breaker per target
 //! does): it is asked about each target picked, told of each attempt, and words the answer if it
@@ -117,7 +123,10 @@
 //! ```
 
 mod answer;
+mod attempts;
+mod chosen;
 mod connection;
+mod connections;
 mod counted;
 mod destination;
 mod destinations;
@@ -132,18 +141,18 @@ mod probe;
 mod proxy;
 mod request_body;
 mod resolve;
+mod retry;
 mod settings;
 mod text;
 mod tls;
 mod transport;
-mod tries;
 mod tunnel;
 mod watch;
 mod websocket;
 
+pub use connections::{ConnectionSnapshot, ConnectionStats, Connections};
 pub use destinations::Destinations;
 pub use error::{Error, Side};
 pub use proxy::{Proxy, ProxyFuture};
 pub use settings::ProxySettings;
 pub use tls::TlsSettings;
-pub use tries::{Tries, Try, TryState};

@@ -10,7 +10,13 @@ use hashbrown::HashMap;
 use tokio::time::{Instant, sleep_until};
 use towergate_http1::client::Buffers;
 
-use crate::{connection::Connection, settings::ProxySettings, transport::Key};
+use crate::{
+    connection::Connection,
+    connections::{Connections, Dialler},
+    error::Error,
+    settings::ProxySettings,
+    transport::Key,
+};
 
 /// How many bytes of buffers are kept for connections that come into use.
 const SPARE: usize = 2 << 20;
@@ -23,6 +29,7 @@ const SWEEP: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Pool {
     idle: Mutex<Shelves>,
+    dialler: Arc<Dialler>,
     size: usize,
     max_requests: u64,
     idle_timeout: Duration,
@@ -36,6 +43,9 @@ struct Shelves {
     spare: Spare,
     /// Whether a task closes what gets too old.
     swept: bool,
+    /// How often a connection was used again, and how often such a one was closed just then.
+    reused: u64,
+    stale: u64,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +64,7 @@ impl Pool {
     pub(crate) fn new(settings: &ProxySettings) -> Self {
         Self {
             idle: Mutex::default(),
+            dialler: Dialler::new("http1"),
             size: settings.pool_size,
             max_requests: settings.max_requests,
             idle_timeout: settings.idle_timeout,
@@ -67,6 +78,7 @@ impl Pool {
             let Idle { mut connection, since } = shelves.by_key.get_mut(key)?.pop_back()?;
             if !self.is_too_old(since, now) && connection.is_open() {
                 connection.give_buffers(shelves.spare.take());
+                shelves.reused = shelves.reused.saturating_add(1);
                 return Some(connection);
             }
             // What is closed is dropped after the lock.
@@ -74,9 +86,24 @@ impl Pool {
         }
     }
 
-    /// Memory for a new connection.
-    pub(crate) fn buffers(&self) -> Buffers {
-        self.lock().spare.take()
+    /// Makes a new connection within the time given.
+    pub(crate) async fn open(&self, key: &Key, limit: Duration) -> Result<Connection, Error> {
+        let mut connection = Connection::new(self.dialler.dial(key, limit).await?);
+        connection.give_buffers(self.lock().spare.take());
+        Ok(connection)
+    }
+
+    /// A connection that was used again turned out to be closed.
+    pub(crate) fn was_stale(&self) {
+        let mut shelves = self.lock();
+        shelves.stale = shelves.stale.saturating_add(1);
+    }
+
+    /// What its connections are doing.
+    pub(crate) fn connections(&self) -> Connections {
+        let shelves = self.lock();
+        let idle = shelves.by_key.values().map(VecDeque::len).fold(0, usize::saturating_add);
+        self.dialler.connections(u64::try_from(idle).unwrap_or(u64::MAX), shelves.reused, shelves.stale)
     }
 
     fn is_too_old(&self, since: Instant, now: Instant) -> bool {
@@ -189,7 +216,8 @@ mod tests {
     use super::*;
 
     async fn connect(listener: &TcpListener, key: &Key) -> (Connection, TcpStream) {
-        let connection = Connection::open(key, Duration::from_secs(5)).await.unwrap();
+        let pool = Pool::new(&ProxySettings::default());
+        let connection = pool.open(key, Duration::from_secs(5)).await.unwrap();
         (connection, listener.accept().await.unwrap().0)
     }
 

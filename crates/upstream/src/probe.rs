@@ -75,7 +75,11 @@ impl Prober {
         let limit = self.limit.saturating_mul(2);
         if matches!(self.kind, ProbeKind::Grpc | ProbeKind::Grpcs) {
             let patience = http2::Patience { connect: limit, write: limit, read: limit };
-            return http2::Connection::open(&key, patience).await.map_or_else(|e| failure(&e), |_| Outcome::Connected);
+            let opened = match Transport::dial(&key, limit).await {
+                Ok(transport) => http2::Connection::open(transport, key.address, patience).await,
+                Err(error) => Err(error),
+            };
+            return opened.map_or_else(|error| failure(&error), |_| Outcome::Connected);
         }
         match Transport::dial(&key, limit).await {
             Err(error) => failure(&error),

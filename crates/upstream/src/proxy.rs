@@ -72,6 +72,10 @@ impl Proxy {
         Self::with(settings, Client::default(), Some((service, destination)))
     }
 
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.worker
+    }
+
     fn with(settings: &ProxySettings, names: Client, fixed: Option<(Target, Arc<Destination>)>) -> Self {
         let worker = Worker {
             forwarding: Forwarding::new(settings),
@@ -164,6 +168,10 @@ impl Worker {
             let (service, destination) = self.fixed.as_ref().ok_or(Error::new(Kind::NoService))?;
             return Ok((service, destination));
         };
+        if let Some(other) = cx.overridden() {
+            let destination = other.destination.downcast_ref().ok_or(Error::new(Kind::NoDestination))?;
+            return Ok((&other.service, destination));
+        }
         let service = plan.service.as_deref().ok_or(Error::new(Kind::NoService))?;
         let destination = plan.destination.as_deref().and_then(|made| made.downcast_ref());
         Ok((service, destination.ok_or(Error::new(Kind::NoDestination))?))

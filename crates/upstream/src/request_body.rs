@@ -122,6 +122,11 @@ impl RequestBody {
         }
     }
 
+    /// Whether all of it is here, so that two attempts can send it at the same time.
+    pub(crate) fn is_at_hand(&self) -> bool {
+        matches!(self.kind, Kind::Empty | Kind::Whole(_))
+    }
+
     /// Whether another attempt could send the whole body.
     pub(crate) fn can_replay(&self) -> bool {
         match &self.kind {

@@ -17,7 +17,10 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 use towergate_tls::{Client, explain};
 
-use crate::error::{Error, Kind};
+use crate::{
+    connections::Counted,
+    error::{Error, Kind},
+};
 
 /// What a connection is made to; connections are interchangeable only if all of it is the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -39,7 +42,14 @@ pub(crate) struct Secured {
 
 /// What carries a connection to an upstream.
 #[derive(Debug)]
-pub(crate) enum Transport {
+pub(crate) struct Transport {
+    stream: Stream,
+    /// Where it counts as open.
+    _counted: Option<Counted>,
+}
+
+#[derive(Debug)]
+enum Stream {
     /// In cleartext.
     Tcp(TcpStream),
     /// Over TLS.
@@ -57,29 +67,38 @@ impl Transport {
         };
         // A socket that cannot be told so still works.
         let _ = socket.set_nodelay(true);
-        let Some(Secured { client, name }) = &key.tls else { return Ok(Self::Tcp(socket)) };
+        let Some(Secured { client, name }) = &key.tls else { return Ok(Self::over(Stream::Tcp(socket))) };
         match timeout(limit, client.connect(name, address.ip(), socket)).await {
-            Ok(Ok(stream)) => Ok(Self::Tls(Box::new(stream))),
+            Ok(Ok(stream)) => Ok(Self::over(Stream::Tls(Box::new(stream)))),
             Ok(Err(cause)) => Err(Error::new(Kind::Handshake(address)).because(explain(&cause))),
             Err(_) => Err(Error::new(Kind::HandshakeTimeout(address, limit))),
         }
+    }
+
+    fn over(stream: Stream) -> Self {
+        Self { stream, _counted: None }
+    }
+
+    /// Counts as open there, until it is closed.
+    pub(crate) fn counted(self, counted: Counted) -> Self {
+        Self { _counted: Some(counted), ..self }
     }
 }
 
 impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        match &mut self.get_mut().stream {
+            Stream::Tcp(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
 
 impl AsyncWrite for Transport {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(socket) => Pin::new(socket).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        match &mut self.get_mut().stream {
+            Stream::Tcp(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -88,30 +107,30 @@ impl AsyncWrite for Transport {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        match &mut self.get_mut().stream {
+            Stream::Tcp(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Tcp(socket) => socket.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
+        match &self.stream {
+            Stream::Tcp(socket) => socket.is_write_vectored(),
+            Stream::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(socket) => Pin::new(socket).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.get_mut().stream {
+            Stream::Tcp(socket) => Pin::new(socket).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.get_mut().stream {
+            Stream::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -7,7 +7,9 @@ use std::{
 
 use http::{Method, Uri, request};
 use serde_json::{Map, Value};
-use towergate_core::{Accounts, Consumer, Context, Directory, Env, Guard, Outcome, Plugin, PluginError, Task, Verdict};
+use towergate_core::{
+    Accounts, Consumer, Context, Directory, Env, Guard, Outcome, Plugin, PluginError, Secrets, Task, Verdict,
+};
 use uuid::Uuid;
 
 use super::{
@@ -161,6 +163,10 @@ struct Prospects {
 }
 
 impl Guard for JwksAuth {
+    fn secrets(&self, secrets: &mut Secrets) {
+        self.places.tell(secrets);
+    }
+
     fn check(&self, cx: &Context, head: &mut request::Parts) -> Verdict {
         if !self.on_preflight && head.method == Method::OPTIONS {
             // As in key-auth: nobody has proven the client's identity headers.

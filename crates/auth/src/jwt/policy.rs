@@ -9,7 +9,7 @@ use std::{
 use http::{Method, header, request};
 use serde_json::{Map, Value};
 use towergate_core::{
-    Accounts, Context, Credential, CredentialKind, Directory, Env, Guard, Plugin, PluginError, Verdict,
+    Accounts, Context, Credential, CredentialKind, Directory, Env, Guard, Plugin, PluginError, Secrets, Verdict,
 };
 
 use super::{config::JwtConfig, key::JwtKey, refusal::Refusal};
@@ -116,6 +116,10 @@ impl Plugin for Jwt {
 }
 
 impl Guard for Jwt {
+    fn secrets(&self, secrets: &mut Secrets) {
+        self.places.tell(secrets);
+    }
+
     fn check(&self, cx: &Context, head: &mut request::Parts) -> Verdict {
         if !self.on_preflight && head.method == Method::OPTIONS {
             // As in key-auth: nobody has proven the client's identity headers.

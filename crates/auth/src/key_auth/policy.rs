@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request};
-use towergate_core::{Accounts, Context, Credential, CredentialKind, Env, Guard, Plugin, PluginError, Reply, Verdict};
+use towergate_core::{
+    Accounts, Context, Credential, CredentialKind, Env, Guard, Plugin, PluginError, Reply, Secrets, Verdict,
+};
 
 use super::{
     config::KeyAuthConfig,
@@ -77,6 +79,10 @@ pub(super) fn challenge(realm: Option<&[u8]>) -> Option<HeaderValue> {
 }
 
 impl Guard for KeyAuth {
+    fn secrets(&self, secrets: &mut Secrets) {
+        self.names.iter().for_each(|name| name.tell(secrets));
+    }
+
     fn check(&self, cx: &Context, head: &mut request::Parts) -> Verdict {
         if !self.on_preflight && head.method == Method::OPTIONS {
             // Kong lets the client's identity headers through here; nobody has proven them.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, request::Parts};
+use towergate_core::Secrets;
 
 use crate::{arguments, fields::Fields, value::Value};
 
@@ -46,6 +47,12 @@ impl KeyName {
             (Value::Absent, Some(dashed)) => of(dashed),
             (found, _) => found,
         }
+    }
+
+    /// Where logs are not to look.
+    pub(super) fn tell(&self, secrets: &mut Secrets) {
+        secrets.add_headers([&self.header].into_iter().chain(&self.dashed).map(HeaderName::as_str));
+        secrets.add_arguments([&*self.text]);
     }
 
     /// Removes what stands under this name in headers and query.

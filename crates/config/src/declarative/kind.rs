@@ -29,9 +29,11 @@ pub enum Kind {
 
 /// A field that names another entity.
 #[derive(Debug)]
-pub(crate) struct Foreign {
-    pub(crate) field: &'static str,
-    pub(crate) of: Kind,
+pub struct Foreign {
+    /// Its name.
+    pub field: &'static str,
+    /// The kind of the entity it names.
+    pub of: Kind,
 }
 
 /// How the id of an entity without one is made. The result is the same on every load.
@@ -100,6 +102,12 @@ impl Kind {
         }
     }
 
+    /// Its place in [`Kind::ALL`].
+    #[must_use]
+    pub fn position(self) -> usize {
+        Self::ALL.iter().position(|kind| *kind == self).unwrap_or_default()
+    }
+
     /// Whether entities of this kind are credentials of a consumer.
     #[must_use]
     pub const fn is_credential(self) -> bool {
@@ -124,7 +132,8 @@ impl Kind {
 
     /// The field that may stand for the id when others refer to it; no two entities of the kind
     /// may share its value.
-    pub(crate) const fn endpoint_key(self) -> Option<&'static str> {
+    #[must_use]
+    pub const fn endpoint_key(self) -> Option<&'static str> {
         match self {
             Self::Services
             | Self::Routes
@@ -147,7 +156,7 @@ impl Kind {
     }
 
     /// Fields beside the endpoint key that no two entities of the kind may share.
-    pub(super) const fn also_unique(self) -> &'static [&'static str] {
+    pub(crate) const fn also_unique(self) -> &'static [&'static str] {
         match self {
             Self::Consumers => &["custom_id"],
             Self::Oauth2Tokens => &["refresh_token"],
@@ -156,7 +165,7 @@ impl Kind {
     }
 
     /// Fields whose values together no two entities of the kind may share.
-    pub(super) const fn unique_together(self) -> &'static [&'static str] {
+    pub(crate) const fn unique_together(self) -> &'static [&'static str] {
         match self {
             Self::Plugins => &["name", "route", "service", "consumer", "consumer_group"],
             Self::Targets => &["upstream", "target"],
@@ -168,7 +177,8 @@ impl Kind {
     }
 
     /// Its fields that name other entities.
-    pub(crate) const fn foreigns(self) -> &'static [Foreign] {
+    #[must_use]
+    pub const fn foreigns(self) -> &'static [Foreign] {
         match self {
             Self::Services | Self::Upstreams => &[Foreign { field: "client_certificate", of: Self::Certificates }],
             Self::Routes => &[Foreign { field: "service", of: Self::Services }],
@@ -204,6 +214,12 @@ impl Kind {
         }
     }
 
+    /// Whether an entity whose field of this name refers to another keeps that from being deleted. It
+    /// goes with it otherwise.
+    pub(crate) fn holds(self, field: &str) -> bool {
+        matches!((self, field), (Self::Routes, "service") | (Self::Services | Self::Upstreams, "client_certificate"))
+    }
+
     /// The field of `self` that names its parent, if entities of this kind may be nested in `parent`.
     pub(super) fn nests_in(self, parent: Self) -> Option<&'static str> {
         self.foreigns().iter().find(|foreign| foreign.of == parent).map(|foreign| foreign.field)
@@ -235,7 +251,7 @@ impl Kind {
     }
 
     /// A field that gets a random text when it is not given.
-    pub(super) const fn random_field(self) -> &'static [&'static str] {
+    pub(crate) const fn random_field(self) -> &'static [&'static str] {
         match self {
             Self::KeyauthCredentials => &["key"],
             Self::JwtSecrets => &["key", "secret"],

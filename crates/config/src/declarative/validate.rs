@@ -1,21 +1,17 @@
 //! Every entity completed, checked and made into its typed form.
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value, json};
 use towergate_schema::{Path, Problem, Record, Segment};
-use uuid::Uuid;
 
 use super::references::{self, Index, Link};
 use super::syntax::{Complaint, Complaints};
 use super::top::Top;
 use super::unique::Seen;
-use super::{Catalog, Entities, Kind, Options, PluginLookup, migrate, ordering};
+use super::{Catalog, Entities, Kind, Options, migrate};
+use crate::completion::{Completed, Completion, Way};
 use crate::config::Config;
 use crate::document::Value as Written;
-use crate::entities::{self, Plugin};
 use crate::suggest;
-use crate::vault;
 use crate::warning::Warning;
 
 /// What the check of entities looks at.
@@ -27,44 +23,58 @@ pub(super) struct Validation<'a> {
     pub(super) top: &'a Top,
 }
 
-/// The schemas of the plugins met so far, each with the rest of the entity around it.
-type Plugins = HashMap<String, Record>;
-
 impl Validation<'_> {
     /// All entities; those with problems are left out.
     pub(super) fn run(&self, hash: String, complaints: &mut Complaints, warnings: &mut Vec<Warning>) -> Config {
         let mut config = Config { hash, transform: self.top.transform, ..Config::empty() };
-        let (mut seen, mut plugins) = (Seen::default(), Plugins::new());
+        let Options { environment, now, .. } = self.options;
+        let mut completion = Completion::new(self.catalog, environment, *now, self.top.transform);
+        let mut seen = Seen::default();
         for position in 0..self.entities.items.len() {
-            let before = complaints.0.len();
-            let Some((kind, mut value)) = self.written(position, complaints) else {
-                continue;
-            };
-            entities::before_completion(kind, &mut value);
-            let mut value = Value::Object(value);
-            match kind {
-                Kind::Plugins => self.plugin(position, &mut value, &mut plugins, complaints, warnings),
-                kind => self.complete(position, entities::record(kind), &mut value, complaints),
+            if let Some((kind, value)) = self.completed(position, &mut completion, complaints, warnings) {
+                if kind == Kind::Services {
+                    self.check_authorities(position, &value, complaints);
+                }
+                seen.note(self.entities, position, &value, complaints);
+                match completion.typed(kind, Value::Object(value)) {
+                    Ok(entity) => config.push(entity),
+                    Err(problems) => problems.into_iter().for_each(|Problem { path, message }| {
+                        complaints.push(Complaint::of_field(self.entities, position, path, message));
+                    }),
+                }
             }
-            let Value::Object(mut value) = value else {
-                continue;
-            };
-            if complaints.0.len() > before {
-                continue;
-            }
-            entities::after_completion(kind, self.top.transform, &mut value);
-            match kind {
-                Kind::CaCertificates => self.digest_authority(position, &mut value, complaints),
-                Kind::Services => self.check_authorities(position, &value, complaints),
-                kind if kind.is_credential() => self.check_credential(position, kind, &value, complaints),
-                _ => {}
-            }
-            seen.note(self.entities, position, &value, complaints);
-            self.keep(position, kind, Value::Object(value), &mut config, complaints);
         }
         // Passwords are hashed now; whoever reads the configuration again must not do it once more.
         config.transform &= config.basicauth_credentials.is_empty();
         config
+    }
+
+    /// An entity completed, if nothing is wrong with it.
+    fn completed(
+        &self,
+        position: usize,
+        completion: &mut Completion<'_>,
+        complaints: &mut Complaints,
+        warnings: &mut Vec<Warning>,
+    ) -> Option<(Kind, Map<String, Value>)> {
+        let before = complaints.0.len();
+        let (kind, value) = self.written(position, complaints)?;
+        let Completed { value, problems, remark } =
+            completion.complete(kind, value, Way::Whole, self.nested_scope(position));
+        if let Some(Problem { path, message }) = remark {
+            warnings.push(self.entities.warning(position, &path, message));
+        }
+        let plugin = value.get("name").and_then(Value::as_str).unwrap_or_default();
+        for problem in problems {
+            let hint = self.hint(position, completion.record(kind, plugin), &problem);
+            let mut complaint = Complaint::of_field(self.entities, position, problem.path, problem.message);
+            complaint.hint = hint;
+            complaints.push(complaint);
+        }
+        match value {
+            Value::Object(value) if complaints.0.len() == before => Some((kind, value)),
+            _ => None,
+        }
     }
 
     /// What is written of an entity, with its id, its references and what the gateway adds itself.
@@ -87,13 +97,8 @@ impl Validation<'_> {
             };
             value.insert(foreign.field.to_owned(), link);
         }
-        fill(&mut value, "id", || json!(id));
-        let has_no_update = entities::record(item.kind).named("updated_at").is_none();
-        for field in ["created_at", "updated_at"].into_iter().take(if has_no_update { 1 } else { 2 }) {
-            fill(&mut value, field, || json!(self.options.now));
-        }
-        for field in item.kind.random_field() {
-            fill(&mut value, field, || json!(Uuid::new_v4().simple().to_string()));
+        if value.get("id").is_none_or(Value::is_null) {
+            value.insert("id".to_owned(), json!(id));
         }
         Some((item.kind, value))
     }
@@ -112,15 +117,6 @@ impl Validation<'_> {
         }
     }
 
-    fn complete(&self, position: usize, record: &Record, value: &mut Value, complaints: &mut Complaints) {
-        for problem in record.complete(value) {
-            let hint = self.hint(position, record, &problem);
-            let mut complaint = Complaint::of_field(self.entities, position, problem.path, problem.message);
-            complaint.hint = hint;
-            complaints.push(complaint);
-        }
-    }
-
     /// What we add to Kong's words.
     fn hint(&self, position: usize, record: &Record, problem: &Problem) -> Option<String> {
         let item = self.entities.items.get(position)?;
@@ -135,173 +131,11 @@ impl Validation<'_> {
         }
     }
 
-    fn plugin(
-        &self,
-        position: usize,
-        value: &mut Value,
-        plugins: &mut Plugins,
-        complaints: &mut Complaints,
-        warnings: &mut Vec<Warning>,
-    ) {
-        let name = value.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let disabled = value.get("enabled") == Some(&Value::Bool(false));
-        match self.catalog.plugin(&name) {
-            PluginLookup::Known(schema) => {
-                let nested = self.forget_nested_scope(position, value);
-                let record = plugins.entry(name).or_insert_with(|| schema.entity());
-                self.complete(position, record, value, complaints);
-                restore(value, nested);
-            }
-            PluginLookup::NotYet if disabled => {
-                self.complete(position, entities::record(Kind::Plugins), value, complaints);
-                let message =
-                    format!("plugin '{name}' accepted because it is disabled; this version does not build it yet");
-                warnings.push(self.entities.warning(position, &Path::root().key("name"), message));
-            }
-            PluginLookup::NotYet | PluginLookup::Unknown => {
-                if value.get("name").is_some_and(|name| name.as_str().is_some_and(|name| !name.is_empty())) {
-                    // Kong's words.
-                    let message =
-                        format!("plugin '{name}' not enabled; add it to the 'plugins' configuration property");
-                    let path = Path::root().key("name");
-                    complaints.push(Complaint::of_field(self.entities, position, path, message));
-                    return;
-                }
-                if value.get("config").is_none_or(Value::is_null) {
-                    fill_object(value, "config");
-                }
-                self.complete(position, entities::record(Kind::Plugins), value, complaints);
-            }
-        }
-    }
-
-    /// Kong refuses to scope some plugins to a consumer and so on, but not where the plugin is
-    /// nested in one: the parent is only known after the check.
-    fn forget_nested_scope(&self, position: usize, value: &mut Value) -> Option<(&'static str, Value)> {
+    /// The scope a plugin has only by the entity it is nested in.
+    fn nested_scope(&self, position: usize) -> Option<&'static str> {
         let item = self.entities.items.get(position)?;
         let field = item.parent?.field;
-        if item.field(field).is_some() {
-            return None;
-        }
-        let parent = value.get_mut(field)?;
-        Some((field, std::mem::take(parent)))
-    }
-
-    /// What only the plugin that looks it up can know of a credential.
-    fn check_credential(&self, position: usize, kind: Kind, value: &Map<String, Value>, complaints: &mut Complaints) {
-        for (field, message) in self.catalog.check_credential(kind.name(), value) {
-            complaints.push(Complaint::of_field(self.entities, position, Path::root().key(&field), message));
-        }
-    }
-
-    /// Puts a completed entity into the configuration.
-    fn keep(&self, position: usize, kind: Kind, value: Value, config: &mut Config, complaints: &mut Complaints) {
-        let kept = match kind {
-            Kind::Plugins => self.keep_plugin(position, value, config, complaints),
-            Kind::Certificates => self.keep_certificate(position, value, config, complaints),
-            kind => config.push(kind, value),
-        };
-        if let Err(error) = kept {
-            // The schema lets nothing through that does not fit; if it does, say so and refuse.
-            complaints.push(Complaint::of_field(self.entities, position, Path::root(), error.to_string()));
-        }
-    }
-
-    fn keep_plugin(
-        &self,
-        position: usize,
-        value: Value,
-        config: &mut Config,
-        complaints: &mut Complaints,
-    ) -> serde_json::Result<()> {
-        let mut plugin: Plugin = serde_json::from_value(value)?;
-        ordering::check(self, position, &plugin, complaints);
-        if let PluginLookup::Known(schema) = self.catalog.plugin(&plugin.name) {
-            let path = Path::root().key("config");
-            plugin.revealed = self.revealed(position, &schema.config, &plugin.config, &path, complaints).map(Box::new);
-        }
-        config.plugins.push(plugin);
-        Ok(())
-    }
-
-    /// `value` with the secrets in place of its references, if it has any.
-    pub(super) fn revealed(
-        &self,
-        position: usize,
-        record: &Record,
-        value: &Value,
-        path: &Path,
-        complaints: &mut Complaints,
-    ) -> Option<Value> {
-        let mut revealed = value.clone();
-        let mut found = false;
-        reveal(record, &mut revealed, path, &mut |path, reference| {
-            found = true;
-            vault::resolve(reference, &self.options.environment).map_err(|why| {
-                complaints.push(Complaint::of_field(self.entities, position, path.clone(), why));
-            })
-        });
-        found.then_some(revealed)
-    }
-}
-
-/// Replaces the references in the referenceable fields of `value` by what `resolve` makes of them.
-fn reveal(
-    record: &Record,
-    value: &mut Value,
-    path: &Path,
-    resolve: &mut impl FnMut(&Path, &str) -> Result<String, ()>,
-) {
-    use towergate_schema::Kind as Type;
-    let Some(fields) = value.as_object_mut() else {
-        return;
-    };
-    for (name, field) in record.fields() {
-        let Some(value) = fields.get_mut(name) else {
-            continue;
-        };
-        let path = path.clone().key(name);
-        match (&field.kind, value) {
-            (Type::Record(inner), value) => reveal(inner, value, &path, resolve),
-            (Type::Array(element) | Type::Set(element), Value::Array(items)) if element.referenceable => {
-                for (index, item) in items.iter_mut().enumerate() {
-                    reveal_one(item, &path.clone().index(index), resolve);
-                }
-            }
-            (Type::Map(_, element), Value::Object(entries)) if element.referenceable => {
-                for (key, item) in entries.iter_mut() {
-                    reveal_one(item, &path.clone().entry(key.as_str()), resolve);
-                }
-            }
-            (_, value) if field.referenceable => reveal_one(value, &path, resolve),
-            _ => {}
-        }
-    }
-}
-
-fn reveal_one(value: &mut Value, path: &Path, resolve: &mut impl FnMut(&Path, &str) -> Result<String, ()>) {
-    if let Some(reference) = value.as_str().filter(|text| vault::is_reference(text))
-        && let Ok(secret) = resolve(path, reference)
-    {
-        *value = Value::String(secret);
-    }
-}
-
-fn fill(value: &mut Map<String, Value>, field: &str, make: impl FnOnce() -> Value) {
-    if value.get(field).is_none_or(Value::is_null) {
-        value.insert(field.to_owned(), make());
-    }
-}
-
-fn fill_object(value: &mut Value, field: &str) {
-    if let Some(fields) = value.as_object_mut() {
-        fields.insert(field.to_owned(), json!({}));
-    }
-}
-
-fn restore(value: &mut Value, scope: Option<(&'static str, Value)>) {
-    if let (Some(fields), Some((field, parent))) = (value.as_object_mut(), scope) {
-        fields.insert(field.to_owned(), parent);
+        item.field(field).is_none().then_some(field)
     }
 }
 

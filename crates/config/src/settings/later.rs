@@ -1,13 +1,11 @@
 //! Settings that do nothing yet in this version, and settings that are risky. Take a line out here
 //! when its feature is built.
 
-use super::{Listener, Origin, RouterFlavor, Settings};
+use super::{Database, Listener, Origin, RouterFlavor, Settings};
 
 /// Settings that do nothing yet: prefix of the name, what it belongs to. Told only when given.
 const LATER: &[(&str, &str)] = &[
     ("admin_gui_listen", "the graphical interface comes"),
-    ("admin_ssl_", "TLS of the Admin API comes"),
-    ("status_ssl_", "TLS of the Status API comes"),
     ("wasm", "WebAssembly filters come"),
     ("pluginserver_", "plugin servers come"),
     ("proxy_access_log", "access logs come"),
@@ -18,6 +16,7 @@ const LATER: &[(&str, &str)] = &[
     ("cluster_", "hybrid mode comes"),
     ("resolver_", "the settings of Kong's new DNS client come"),
     ("new_dns_client", "the settings of Kong's new DNS client come"),
+    ("pg_ro_", "reading from a replica comes"),
     ("request_debug", "request debugging comes"),
     ("lua_max_", "limits on what plugins see come"),
 ];
@@ -42,31 +41,22 @@ pub(super) fn warnings(settings: &Settings) -> Vec<String> {
 }
 
 fn listeners(settings: &Settings, warnings: &mut Vec<String>) {
-    for (name, listeners, feature) in [
-        ("admin_listen", &settings.admin_listen, "TLS of the Admin API comes"),
-        ("status_listen", &settings.status_listen, "TLS of the Status API comes"),
-        ("stream_listen", &settings.stream_listen, "proxying of TCP and UDP comes"),
-    ] {
-        for listener in listeners.iter().filter(|listener| name == "stream_listen" || listener.ssl) {
-            let what = format!("{} is not opened: {feature} with a later version", listener.address());
-            warnings.push(line(&settings.origin(name), name, &what));
-        }
+    for listener in &settings.stream_listen {
+        let what = format!("{} is not opened: proxying of TCP and UDP comes with a later version", listener.address());
+        warnings.push(line(&settings.origin("stream_listen"), "stream_listen", &what));
     }
 }
 
 /// What is written after an address and is not done there yet.
 fn flags(settings: &Settings, warnings: &mut Vec<String>) {
-    for (name, listeners, api) in [
-        ("proxy_listen", &settings.proxy_listen, None),
-        ("admin_listen", &settings.admin_listen, Some("Admin API")),
-        ("status_listen", &settings.status_listen, Some("Status API")),
+    for (name, listeners, is_api) in [
+        ("proxy_listen", &settings.proxy_listen, false),
+        ("admin_listen", &settings.admin_listen, true),
+        ("status_listen", &settings.status_listen, true),
     ] {
-        let is_open = |listener: &&Listener| api.is_none() || !listener.ssl;
-        let http2 = format!("HTTP/2 to the {} comes", api.unwrap_or_default());
-        for listener in listeners.iter().filter(is_open) {
+        for listener in listeners {
             for (given, flag, feature) in [
-                (listener.http2 && api.is_some(), "http2", http2.as_str()),
-                (listener.proxy_protocol && api.is_some(), "proxy_protocol", "the PROXY protocol comes"),
+                (listener.proxy_protocol && is_api, "proxy_protocol", "the PROXY protocol comes"),
                 (listener.deferred, "deferred", "deferred accepting comes"),
             ] {
                 if given {
@@ -81,6 +71,11 @@ fn flags(settings: &Settings, warnings: &mut Vec<String>) {
 /// Settings of which only some values are done yet.
 fn values(settings: &Settings, warnings: &mut Vec<String>) {
     for (later, name, what) in [
+        (
+            settings.database != Database::Off && settings.gathered.is_given("declarative_config"),
+            "declarative_config",
+            "it is not read, because the configuration is kept in a database; 'towergate config db_import' puts it there",
+        ),
         (
             settings.router_flavor != RouterFlavor::TraditionalCompatible,
             "router_flavor",
@@ -103,13 +98,20 @@ fn values(settings: &Settings, warnings: &mut Vec<String>) {
     }
 }
 
-/// Whoever reaches the Admin API can change everything; Kong's own default is the loopback.
+/// Whoever reaches an Admin API without authentication can change everything; Kong's own default is the loopback.
 fn exposed_admin(settings: &Settings, warnings: &mut Vec<String>) {
+    if !settings.admin_access.client_authorities.is_empty() && !settings.admin_listen.iter().any(|l| l.ssl) {
+        let what = "clients can only show certificates on a listener with ssl, and admin_listen has none";
+        warnings.push(line(&settings.origin("admin_client_ca"), "admin_client_ca", what));
+    }
+    if settings.admin_access.authenticates() {
+        return;
+    }
     let exposed: Vec<_> = settings.admin_listen.iter().filter(|l| !l.is_loopback()).map(Listener::address).collect();
     if !exposed.is_empty() {
         let what = format!(
             "the Admin API has no authentication and listens on {}: anyone who reaches it controls the gateway; \
-             listen on 127.0.0.1, or let nothing but trusted machines reach it",
+             listen on 127.0.0.1, or say who may use it (admin_tokens, admin_client_ca)",
             exposed.join(", ")
         );
         warnings.push(line(&settings.origin("admin_listen"), "admin_listen", &what));

@@ -11,17 +11,19 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::gather::Gathered;
-use super::problem::Problem;
+use super::problem::{Origin, Problem};
 use super::value::{list, number, size, switch, time};
 use super::{
-    Database, Dns, ErrorTemplates, Http2, Keepalive, Listener, Log, LogLevel, Logs, Maxima, Protocol, RouterFlavor,
-    Settings, Tls, UpstreamTls, compression, headers, later, listen, tls,
+    Dns, ErrorTemplates, Http2, Keepalive, Listener, ListenerTls, Log, LogLevel, Logs, Maxima, Protocol, RouterFlavor,
+    Settings, Tls, UpstreamTls, admin, compression, database, headers, later, listen, tls,
 };
 
 /// All settings; problems are added to `problems` and their settings left at something harmless.
 pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Settings {
     let mut from = Resolver { gathered: &gathered, problems };
     let prefix = PathBuf::from(from.text("prefix"));
+    let audit_log = from.log(&prefix, "admin_audit_log");
+    let database = database::database(&mut from, &prefix);
     let (trusted_ips, trusts_unix_sockets) = from.trusted_ips();
     let mut settings = Settings {
         log_level: from.log_level(),
@@ -29,6 +31,9 @@ pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Setti
         admin_listen: from.listeners("admin_listen", Protocol::Http),
         status_listen: from.listeners("status_listen", Protocol::Http),
         stream_listen: from.listeners("stream_listen", Protocol::Stream),
+        admin_access: admin::access(&mut from, audit_log),
+        admin_tls: ListenerTls::default(),
+        status_tls: ListenerTls::default(),
         tls: from.tls(),
         upstream_tls: from.upstream_tls(),
         logs: from.logs(&prefix),
@@ -62,7 +67,8 @@ pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Setti
         port_maps: from.port_maps(),
         declarative_config: from.list("declarative_config").into_iter().map(PathBuf::from).collect(),
         declarative_config_string: from.given("declarative_config_string"),
-        database: from.database(),
+        database,
+        keeping: database::keeping(&from),
         allow_debug_header: from.switch("allow_debug_header"),
         prometheus_legacy_latency: from.switch("prometheus_legacy_latency"),
         dns: from.dns(),
@@ -71,9 +77,19 @@ pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Setti
         warnings: Vec::new(),
         gathered: gathered.clone(),
     };
-    if settings.proxy_listen.iter().any(|listener| listener.ssl) {
-        settings.tls.certificates = Resolver { gathered: &settings.gathered, problems }.certificates();
+    let is_spoken = |listeners: &[Listener]| listeners.iter().any(|listener| listener.ssl);
+    let mut from = Resolver { gathered: &gathered, problems };
+    if is_spoken(&settings.proxy_listen) {
+        settings.tls.certificates = from.certificates();
     }
+    if is_spoken(&settings.admin_listen) {
+        settings.admin_tls = admin::tls(&mut from, "admin_ssl_cert", "admin_ssl_cert_key");
+    }
+    if is_spoken(&settings.status_listen) {
+        settings.status_tls = admin::tls(&mut from, "status_ssl_cert", "status_ssl_cert_key");
+    }
+    let is_open = admin::check(&settings.admin_access, !settings.admin_listen.is_empty(), &from);
+    problems.extend(is_open);
     settings.warnings = later::warnings(&settings);
     settings
 }
@@ -93,11 +109,15 @@ impl Resolver<'_> {
         self.given(name).unwrap_or_default()
     }
 
+    pub(super) fn origin(&self, name: &str) -> Origin {
+        self.gathered.origin(name)
+    }
+
     pub(super) fn is_given(&self, name: &str) -> bool {
         self.gathered.is_given(name)
     }
 
-    fn given(&self, name: &str) -> Option<String> {
+    pub(super) fn given(&self, name: &str) -> Option<String> {
         self.gathered.text(name).map(str::to_owned)
     }
 
@@ -109,7 +129,7 @@ impl Resolver<'_> {
         self.gathered.text(name).and_then(switch).unwrap_or(false)
     }
 
-    fn seconds(&self, name: &str) -> Option<Duration> {
+    pub(super) fn seconds(&self, name: &str) -> Option<Duration> {
         let seconds = self.gathered.text(name).and_then(number)?;
         Duration::try_from_secs_f64(seconds).ok()
     }
@@ -177,7 +197,7 @@ impl Resolver<'_> {
     /// As in Kong, nobody looks at them unless a listener needs them.
     fn certificates(&mut self) -> Vec<(String, String)> {
         tls::pairs(self.list("ssl_cert"), self.list("ssl_cert_key")).unwrap_or_else(|(name, why)| {
-            self.report(name, why);
+            self.report(&name, why);
             Vec::new()
         })
     }
@@ -208,15 +228,16 @@ impl Resolver<'_> {
         LogLevel::ALL.into_iter().find(|level| level.name() == name).unwrap_or(LogLevel::Notice)
     }
 
+    fn log(&self, prefix: &Path, name: &str) -> Log {
+        // A format may follow the path: `logs/access.log basic`.
+        match self.text(name).split_whitespace().next() {
+            None | Some("off") => Log::Off,
+            Some(path) => Log::File(prefix.join(path)),
+        }
+    }
+
     fn logs(&self, prefix: &Path) -> Logs {
-        let log = |name: &str| {
-            let text = self.text(name);
-            // A format may follow the path: `logs/access.log basic`.
-            match text.split_whitespace().next() {
-                None | Some("off") => Log::Off,
-                Some(path) => Log::File(prefix.join(path)),
-            }
-        };
+        let log = |name: &str| self.log(prefix, name);
         Logs {
             proxy_access: log("proxy_access_log"),
             proxy_error: log("proxy_error_log"),
@@ -335,22 +356,6 @@ impl Resolver<'_> {
             }
         }
         maps
-    }
-
-    fn database(&mut self) -> Database {
-        match self.text("database").as_str() {
-            "cassandra" => self.report(
-                "database",
-                "database=cassandra is not supported, as in Kong since 3.4; use 'off' with declarative_config"
-                    .to_owned(),
-            ),
-            "postgres" => self.report(
-                "database",
-                "database=postgres comes with a later version; use 'off' with declarative_config".to_owned(),
-            ),
-            _ => {}
-        }
-        Database::Off
     }
 
     fn dns(&self) -> Dns {

@@ -88,16 +88,23 @@ fn version(word: &str) -> Result<TlsVersion, String> {
 }
 
 /// Certificates with their keys, from two lists; what Kong says when they do not go together.
-pub(super) fn pairs(
+pub(super) fn pairs(certificates: Vec<String>, keys: Vec<String>) -> Result<Vec<(String, String)>, (String, String)> {
+    named_pairs("ssl_cert", "ssl_cert_key", certificates, keys)
+}
+
+/// The same for the settings of these names.
+pub(super) fn named_pairs(
+    certificate: &str,
+    key: &str,
     certificates: Vec<String>,
     keys: Vec<String>,
-) -> Result<Vec<(String, String)>, (&'static str, String)> {
+) -> Result<Vec<(String, String)>, (String, String)> {
     match (certificates.len(), keys.len()) {
-        (0, 1..) => Err(("ssl_cert_key", "ssl_cert must be specified".to_owned())),
-        (1.., 0) => Err(("ssl_cert", "ssl_cert_key must be specified".to_owned())),
+        (0, 1..) => Err((key.to_owned(), format!("{certificate} must be specified"))),
+        (1.., 0) => Err((certificate.to_owned(), format!("{key} must be specified"))),
         (some, others) if some != others => {
-            let why = format!("ssl_cert was specified {some} times while ssl_cert_key was specified {others} times");
-            Err(("ssl_cert", why))
+            let why = format!("{certificate} was specified {some} times while {key} was specified {others} times");
+            Err((certificate.to_owned(), why))
         }
         _ => Ok(certificates.into_iter().zip(keys).collect()),
     }

@@ -1,14 +1,13 @@
 //! What is told when Redis does not answer: a count, and now and then a line.
 
 use std::{
-    sync::{
-        OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-use metrics::Counter;
+use metrics::{Counter, counter, describe_counter};
+
+const ERRORS: &str = "towergate_ratelimit_store_errors_total";
 
 /// At most one line in this time.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -22,25 +21,27 @@ pub(crate) struct Failures {
     next_line: AtomicU64,
     untold: AtomicU64,
     failing: AtomicBool,
-    counter: OnceLock<Counter>,
+    counter: Counter,
 }
 
 impl Failures {
-    /// Of the store at this place.
+    /// Of the store at this place. It is counted from now on, so that the first failure is seen as one more
+    /// than none.
     pub(crate) fn new(store: String) -> Self {
+        describe_counter!(ERRORS, "Requests to the store of rate limits that it did not answer");
         Self {
+            counter: counter!(ERRORS, "store" => store.clone()),
             store,
             began: Instant::now(),
             next_line: AtomicU64::new(0),
             untold: AtomicU64::new(0),
             failing: AtomicBool::new(false),
-            counter: OnceLock::new(),
         }
     }
 
     /// A request was not answered.
     pub(crate) fn failed(&self, error: &str) {
-        self.counter.get_or_init(|| metrics::counter!("towergate_ratelimit_store_errors_total")).increment(1);
+        self.counter.increment(1);
         self.failing.store(true, Ordering::Relaxed);
         let now = self.now();
         let due = self.next_line.load(Ordering::Relaxed);
@@ -101,7 +102,8 @@ mod tests {
         fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
 
         fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-            assert_eq!(key.name(), "towergate_ratelimit_store_errors_total");
+            let labels: Vec<_> = key.labels().map(|label| (label.key(), label.value())).collect();
+            assert_eq!((key.name(), &*labels), (ERRORS, &[("store", "here")][..]));
             Counter::from_arc(self.0.clone())
         }
 
@@ -116,8 +118,9 @@ mod tests {
 
     #[test]
     fn every_failure_is_counted_and_one_is_told() {
-        let (recorder, failures) = (One::default(), Failures::new("here".to_owned()));
-        metrics::with_local_recorder(&recorder, || (0..5).for_each(|_| failures.failed("gone")));
+        let recorder = One::default();
+        let failures = metrics::with_local_recorder(&recorder, || Failures::new("here".to_owned()));
+        (0..5).for_each(|_| failures.failed("gone"));
         assert_eq!(recorder.0.load(Ordering::Relaxed), 5);
         assert_eq!(failures.untold.load(Ordering::Relaxed), 4);
         failures.connected();

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind},
-    transport::{Key, Transport},
+    transport::Transport,
 };
 
 /// How many bytes of one response an upstream may send before the client takes them: what a client
@@ -64,11 +64,10 @@ pub(crate) struct State {
 }
 
 impl Connection {
-    /// Connects, and waits as long once more until the upstream has said what it allows. Before that
+    /// On a transport that was just made. Waits as long as connecting may take until the upstream has said what it allows. Before that
     /// it might speak something else, and nothing of a request is sent.
-    pub(crate) async fn open(key: &Key, patience: Patience) -> Result<Self, Error> {
-        let (address, limit) = (key.address, patience.connect);
-        let transport = Transport::dial(key, limit).await?;
+    pub(crate) async fn open(transport: Transport, address: SocketAddr, patience: Patience) -> Result<Self, Error> {
+        let limit = patience.connect;
         let traffic = Arc::new(Traffic::default());
         let socket = Socket::new(transport, traffic.clone(), patience.write);
         let (sender, driver) = match timeout(limit, shake_hands(socket)).await {

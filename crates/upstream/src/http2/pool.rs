@@ -16,6 +16,7 @@ use super::{
     connection::{Claim, Connection},
 };
 use crate::{
+    connections::{Connections, Dialler},
     error::{Error, Kind},
     settings::ProxySettings,
     transport::Key,
@@ -30,6 +31,7 @@ const OPENED: usize = 3;
 #[derive(Debug)]
 pub(crate) struct Pool {
     shelves: Mutex<Shelves>,
+    dialler: Arc<Dialler>,
     kept: bool,
     max_requests: u64,
     idle_timeout: Duration,
@@ -40,6 +42,8 @@ struct Shelves {
     by_key: HashMap<Key, Shelf>,
     /// Whether a task closes what is idle for too long.
     swept: bool,
+    /// How many streams found a connection to go on.
+    reused: u64,
 }
 
 /// The connections to one place.
@@ -57,6 +61,7 @@ impl Pool {
     pub(crate) fn new(settings: &ProxySettings) -> Self {
         Self {
             shelves: Mutex::default(),
+            dialler: Dialler::new("http2"),
             kept: settings.pool_size > 0,
             max_requests: settings.max_requests,
             idle_timeout: settings.idle_timeout,
@@ -66,10 +71,10 @@ impl Pool {
     /// Room for a stream on a connection of this kind.
     pub(crate) async fn claim(self: &Arc<Self>, key: &Key, patience: Patience) -> Result<Claim, Error> {
         if !self.kept {
-            return Connection::open(key, patience).await?.claim().ok_or(Error::new(Kind::Closed).unsent());
+            return self.connect(key, patience).await?.claim().ok_or(Error::new(Kind::Closed).unsent());
         }
-        for _ in 0..OPENED {
-            let opening = match self.lock().by_key.entry(key.clone()).or_default().claim(self.max_requests) {
+        for turn in 0..OPENED {
+            let opening = match self.claim_kept(key, turn == 0) {
                 Ok(claim) => return Ok(claim),
                 Err(opening) => opening,
             };
@@ -80,12 +85,25 @@ impl Pool {
                 return Err(error.again());
             }
         }
-        let last = self.lock().by_key.entry(key.clone()).or_default().claim(self.max_requests);
-        last.map_err(|_| Error::new(Kind::Closed).because("its connections take no requests").unsent())
+        self.claim_kept(key, false)
+            .map_err(|_| Error::new(Kind::Closed).because("its connections take no requests").unsent())
+    }
+
+    /// Room on a connection that is there, or else the making of a new one.
+    fn claim_kept(&self, key: &Key, counts: bool) -> Result<Claim, Arc<Opening>> {
+        let mut shelves = self.lock();
+        let claim = shelves.by_key.entry(key.clone()).or_default().claim(self.max_requests)?;
+        shelves.reused = shelves.reused.saturating_add(u64::from(counts));
+        Ok(claim)
+    }
+
+    async fn connect(&self, key: &Key, patience: Patience) -> Result<Connection, Error> {
+        let transport = self.dialler.dial(key, patience.connect).await?;
+        Connection::open(transport, key.address, patience).await
     }
 
     async fn open(self: &Arc<Self>, key: &Key, patience: Patience) -> Result<(), Error> {
-        let connection = Connection::open(key, patience).await?;
+        let connection = self.connect(key, patience).await?;
         let mut shelves = self.lock();
         shelves.by_key.entry(key.clone()).or_default().connections.push(connection);
         if !shelves.swept && !self.idle_timeout.is_zero() {
@@ -122,6 +140,14 @@ impl Pool {
         shelves.by_key.retain(|_, shelf| !shelf.connections.is_empty() || shelf.opening.is_some());
         shelves.swept = next.is_some();
         next
+    }
+
+    /// What its connections are doing.
+    pub(crate) fn connections(&self) -> Connections {
+        let shelves = self.lock();
+        let connections = shelves.by_key.values().flat_map(|shelf| &shelf.connections);
+        let idle = connections.filter(|connection| connection.idle_since().is_some()).count();
+        self.dialler.connections(u64::try_from(idle).unwrap_or(u64::MAX), shelves.reused, 0)
     }
 
     fn lock(&self) -> MutexGuard<'_, Shelves> {

@@ -1,8 +1,8 @@
 //! What is tried again, how often, and where.
 
 use bytes::Bytes;
-use towergate_core::{Route, Service};
-use towergate_upstream::{ProxySettings, Tries, TryState};
+use towergate_core::{Route, Service, TryState};
+use towergate_upstream::ProxySettings;
 
 use crate::support::{
     Gateway, OK, Upstream, balanced, get, refusing, request, route, service, text, tries, uploaded, with_body,
@@ -15,7 +15,7 @@ async fn a_refused_connection_is_tried_again_for_any_method() {
             let gateway = Gateway::to(Service { retries, ..service(refusing().await) });
             let (cx, response) = gateway.call(request(method, "hello")).await;
             assert_eq!(response.status(), 502, "{method}");
-            let attempts: Vec<_> = cx.upstream::<Tries>().unwrap().iter().copied().collect();
+            let attempts: Vec<_> = cx.records.tries().unwrap().iter().copied().collect();
             assert_eq!(attempts.len() as u32, retries + 1, "{method}");
             assert!(attempts.iter().all(|attempt| attempt.state == TryState::Failed && attempt.code == 502));
         }

@@ -24,7 +24,7 @@ use tower::ServiceExt;
 use towergate_core::{
     Balancing, Body, BoxError, Client, Context, Matched, Plan, Protocol, Route, Service, Target, Timing,
 };
-use towergate_upstream::{Destinations, Proxy, ProxySettings, Tries};
+use towergate_upstream::{Destinations, Proxy, ProxySettings};
 use uuid::Uuid;
 
 /// Fails a test that would hang.
@@ -203,6 +203,7 @@ impl Gateway {
         let (mut head, body) = request.into_parts();
         let mut cx = Context::new(self.client.clone(), &head, Timing::start(), Some(self.plan.clone()));
         cx.matched = self.matched.clone();
+        cx.records.ask();
         let cx = Arc::new(cx);
         head.extensions.insert(cx.clone());
         (cx, Request::from_parts(head, body))
@@ -244,7 +245,7 @@ pub(crate) async fn text(response: Response<Body>) -> String {
 
 /// The ports and codes of a request's attempts.
 pub(crate) fn tries(cx: &Context) -> Vec<(u16, u16)> {
-    cx.upstream::<Tries>().unwrap().iter().map(|attempt| (attempt.port, attempt.code)).collect()
+    cx.records.tries().unwrap().iter().map(|attempt| (attempt.port, attempt.code)).collect()
 }
 
 /// A client's body of unknown length, sent by the test.

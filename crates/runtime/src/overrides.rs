@@ -1,0 +1,115 @@
+//! Where plugins may send requests instead of to their route's service.
+
+use std::{collections::HashMap, sync::Arc};
+
+use towergate_config::{Config, entities};
+use towergate_core::{Matched, OtherPath, OtherWay, Policy, Service, ServiceOverride};
+use towergate_router::path;
+use uuid::Uuid;
+
+use crate::{
+    compile::{Destinations, Policies},
+    problem::CompileProblem,
+    resolve::{Served, Services},
+    scope::Scope,
+};
+
+/// The ways that the plugins of a configuration may take, made once for all plans.
+pub(crate) struct Overrides<'a> {
+    services: HashMap<String, &'a entities::Service>,
+    resolved: &'a Services,
+    wanted: Vec<(Scope, Arc<[ServiceOverride]>)>,
+    made: HashMap<(Option<Uuid>, ServiceOverride), Made>,
+}
+
+/// A service in the place of another, and the way there.
+type Made = (Arc<Service>, Arc<Policy>);
+
+impl<'a> Overrides<'a> {
+    /// Of these policies. A service that is not there is a problem of the plugin that names it; an
+    /// upstream that is not there may come later, and until then there is no way to it.
+    pub(crate) fn new(
+        config: &'a Config,
+        resolved: &'a Services,
+        policies: &Policies,
+        problems: &mut Vec<CompileProblem>,
+    ) -> Self {
+        let by_id = config.services.iter().map(|service| (service.id.to_string(), service));
+        let by_name = config.services.iter().filter_map(|service| Some((service.name.clone()?, service)));
+        let services: HashMap<_, _> = by_id.chain(by_name).collect();
+        let mut wanted = Vec::new();
+        for (id, kept) in policies.iter().filter(|(_, kept)| !kept.built.overrides.is_empty()) {
+            for to in kept.built.overrides.iter() {
+                if let ServiceOverride::Service(name) = to
+                    && !services.contains_key(name)
+                {
+                    let message = format!("no service has the name or id '{name}'");
+                    problems.push(CompileProblem::new("plugins", id, Some(&kept.name), "config", message));
+                }
+            }
+            wanted.push((kept.scope, kept.built.overrides.clone()));
+        }
+        Self { services, resolved, wanted, made: HashMap::new() }
+    }
+
+    /// The ways for requests of this route: those of all plugins that may run there.
+    pub(crate) fn of(&mut self, served: &Served<'_>, destinations: &mut dyn Destinations) -> Vec<OtherWay> {
+        let (route, service) = (served.route.id, served.service.map(|service| service.id));
+        let runs = |scope: &Scope| {
+            scope.route.is_none_or(|id| id == route) && scope.service.is_none_or(|id| Some(id) == service)
+        };
+        let here = self.wanted.iter().filter(|(scope, _)| runs(scope));
+        let mut wanted: Vec<ServiceOverride> = here.flat_map(|(_, overrides)| overrides.iter().cloned()).collect();
+        let mut seen = std::collections::HashSet::new();
+        wanted.retain(|to| seen.insert(to.clone()));
+        wanted.into_iter().filter_map(|to| self.way(to, served, destinations)).collect()
+    }
+
+    fn way(
+        &mut self,
+        to: ServiceOverride,
+        served: &Served<'_>,
+        destinations: &mut dyn Destinations,
+    ) -> Option<OtherWay> {
+        // Another service is the same for all; another host is that of the route's service.
+        let base = match to {
+            ServiceOverride::Service(_) => None,
+            ServiceOverride::Host { .. } | ServiceOverride::Upstream(_) => Some(served.service?.id),
+        };
+        let key = (base, to.clone());
+        let (service, destination) = match self.made.get(&key) {
+            Some(made) => made.clone(),
+            None => {
+                let service = Arc::new(self.service(&to, served)?);
+                let destination = destinations.destination(&service);
+                self.made.entry(key).or_insert((service, destination)).clone()
+            }
+        };
+        let path = matches!(to, ServiceOverride::Service(_)).then(|| path_to(&service, served));
+        Some(OtherWay { is_usable: destinations.usable(&destination), to, service, destination, path })
+    }
+
+    fn service(&self, to: &ServiceOverride, served: &Served<'_>) -> Option<Service> {
+        match to {
+            ServiceOverride::Host { host, port } => {
+                Some(self.resolved.elsewhere(served.service?, host.as_deref(), *port))
+            }
+            ServiceOverride::Upstream(name) if self.resolved.has_upstream(name) => {
+                Some(self.resolved.elsewhere(served.service?, Some(name), None))
+            }
+            ServiceOverride::Upstream(_) => None,
+            ServiceOverride::Service(name) => Some(self.resolved.service(self.services.get(name)?)),
+        }
+    }
+}
+
+/// The path to ask another service for: that service's own in front, as on a route of its own.
+fn path_to(service: &Service, served: &Served<'_>) -> Arc<OtherPath> {
+    // A gRPC method's name is no path that could be moved.
+    let is_moved = !service.protocol.is_grpc();
+    let (base, strip) = (service.path.clone().filter(|_| is_moved), is_moved && served.route.strip_path);
+    Arc::new(move |matched: &Matched| {
+        let path = path::upstream(base.as_deref(), &matched.path, matched.prefix, strip);
+        path::escape(&path).into_owned()
+    })
+}

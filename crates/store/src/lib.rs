@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod file;
+mod held;
+mod migrate;
+mod off;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod rows;
+mod seal;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod store;
+
+pub use error::{CommitError, StoreError, Trouble};
+pub use migrate::{Migrate, Migrations, Phase};
+pub use off::Off;
+#[cfg(feature = "postgres")]
+pub use postgres::{Postgres, PostgresSettings};
+pub use seal::{Seal, SealKey};
+#[cfg(feature = "sqlite")]
+pub use sqlite::Sqlite;
+pub use store::{Answer, Change, Changes, Commit, Entity, News, Snapshot, Store, Version};

@@ -1,0 +1,98 @@
+//! The attempts of a request by Kong's rule: one after the other, at once, while they fail.
+
+use std::time::Instant;
+
+use http::StatusCode;
+use towergate_balancer::{Flight, Outcome};
+use towergate_core::{Attempt, Part, Tries};
+
+use crate::{
+    chosen::{Chosen, Tried},
+    destination::Destination,
+    error::{Error, Kind},
+    exchange::{Answered, Exchange},
+    forward,
+};
+
+/// The answer, and what counts as long as the request is under way.
+pub(crate) type Ended = Result<(Answered, Option<Flight>), Error>;
+
+impl Exchange<'_> {
+    /// Tries until an upstream answers or nothing more may be tried.
+    pub(crate) async fn attempts(&self, destination: &Destination, tries: &mut Tries, hash: u32) -> Ended {
+        let target = forward::target(self.cx, self.head).ok_or(Error::new(Kind::BadRequest))?;
+        let mut tried = Tried::new(self.cx, hash);
+        let mut left = self.service.retries;
+        let mut failure = None;
+        loop {
+            let started = Instant::now();
+            self.cx.spans.begin(|| Part::Attempt);
+            let picked = destination.pick(&self.worker.resolver, &tried, started).await;
+            if picked.is_err() {
+                self.cx.spans.end();
+            }
+            let mut chosen = match picked {
+                // A request that has been tried is told what became of that.
+                Err(error) if error.is_barred() => return Err(failure.unwrap_or(error)),
+                picked => picked?,
+            };
+            let sent = if chosen.peer.was_asked_for { Instant::now() } else { started };
+            self.cx.timing.mark_sent(sent);
+            let result = self.attempt(destination, &chosen.peer, &target, sent).await;
+            self.cx.spans.end();
+            if self.cx.records.is_asked() {
+                tries.push(self.note(&chosen.peer, started, sent, &result));
+            }
+            chosen.report(|| attempt(&result));
+            match result {
+                Err(error) if left > 0 && self.may_repeat(&error) => {
+                    tracing::debug!(upstream = %chosen.peer.address, cause = %error, "Trying again");
+                    left -= 1;
+                    chosen.failed(failed(&error));
+                    tried.addresses.push(chosen.peer.address);
+                    failure = Some(error);
+                }
+                result => return ended(chosen, sent, result),
+            }
+        }
+    }
+}
+
+/// Notes how the last attempt ended. Of one that failed Kong counts what the client reads, which is no
+/// failed connection.
+pub(crate) fn ended(mut chosen: Chosen<'_>, sent: Instant, result: Result<Answered, Error>) -> Ended {
+    let answered = match result {
+        Ok(answered) => answered,
+        Err(error) => {
+            chosen.ended(outcome(error.status()));
+            return Err(error);
+        }
+    };
+    let flight = chosen.ended(outcome(answered.status()));
+    if let Some(flight) = &flight {
+        let now = Instant::now();
+        flight.answered(now.saturating_duration_since(sent), now);
+    }
+    Ok((answered, flight))
+}
+
+/// How an attempt failed that is not the last, for passive health checks.
+pub(crate) fn failed(error: &Error) -> Outcome {
+    if error.is_timeout() { Outcome::TimedOut } else { Outcome::Broken }
+}
+
+/// How an attempt ended by what the client reads: any 504 is a timeout, as in Kong.
+pub(crate) fn outcome(status: StatusCode) -> Outcome {
+    match status {
+        StatusCode::GATEWAY_TIMEOUT => Outcome::TimedOut,
+        status => Outcome::Status(status.as_u16()),
+    }
+}
+
+/// How an attempt went, for the gate.
+pub(crate) fn attempt(result: &Result<Answered, Error>) -> Attempt {
+    match result {
+        Ok(answered) => Attempt::Answered(answered.status()),
+        Err(error) => Attempt::Failed(error.fault()),
+    }
+}

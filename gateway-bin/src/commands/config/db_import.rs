@@ -1,0 +1,95 @@
+//! `towergate config db_import`.
+
+use std::{collections::HashMap, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::Args;
+use towergate_admin::entities;
+use towergate_config::{Config, parse, parse_entities, settings::Database};
+use towergate_runtime::Registry;
+use towergate_store::{Change, Commit, CommitError, Snapshot, Store};
+
+use crate::{
+    cli::{SettingsSource, Source},
+    commands::{Gateway, Run},
+    plugins::{self, PluginSet},
+    sources::{Sources, variables},
+    store::{self, Patience},
+    terminal, wiring,
+};
+
+/// Put a declarative configuration into the database: its entities are added, or take the place of those
+/// with their ids; all others stay. All of them or none.
+#[derive(Debug, Args)]
+pub(crate) struct DbImport {
+    /// Files or folders (`-`: standard input).
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    settings: SettingsSource,
+}
+
+impl Run for DbImport {
+    fn run(self, gateway: Gateway<impl PluginSet>) -> Result<ExitCode, String> {
+        let sources = Sources::read(&Source { files: self.files, settings: self.settings }, variables())?;
+        if sources.settings.database == Database::Off {
+            return Err("'towergate config db_import' only works with a database.\n\
+                        With database=off, post the configuration to /config of the Admin API."
+                .to_owned());
+        }
+        let registry = plugins::registry(&gateway.plugins, &sources.settings);
+        let texts = sources.declarative()?.unwrap_or_default();
+        let loaded = parse(texts, &registry).map_err(|report| format!("Failed parsing:\n{report}"))?;
+        for warning in &loaded.warnings {
+            terminal::warn(format_args!("warning: {warning}"));
+        }
+        terminal::say("parse successful, beginning import");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
+        let count = runtime
+            .block_on(async {
+                let store = store::open(&sources.settings, PATIENCE).await?;
+                import(&*store, &loaded.config, &registry).await
+            })
+            .map_err(|error| format!("Failed importing:\n{error}"))?;
+        terminal::say(format_args!("import successful: {count} entities are new or changed"));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Much may be written at once, and nobody waits for this node.
+const PATIENCE: Patience = Patience { database: Some(Duration::from_secs(60)), lock: None };
+
+/// Commits what differs; answers how many entities that are. Whoever commits at the same time is followed.
+async fn import(store: &dyn Store, imported: &Config, registry: &Registry) -> Result<usize, String> {
+    loop {
+        let snapshot = store.load().await.map_err(|error| error.to_string())?;
+        let seen = snapshot.version;
+        let changes = changes(snapshot, imported, registry)?;
+        let count = changes.len();
+        if count == 0 {
+            return Ok(0);
+        }
+        match store.commit(Commit::of(seen, changes)).await {
+            Ok(_) => return Ok(count),
+            Err(CommitError::Conflict) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+/// What changes in the store, if what it leads to is right as a whole.
+fn changes(snapshot: Snapshot, imported: &Config, registry: &Registry) -> Result<Vec<Change>, String> {
+    let kept = snapshot.entities.into_iter().map(|entity| ((entity.kind, entity.id), entity.value));
+    let mut all: HashMap<_, _> = kept.collect();
+    let mut changes = Vec::new();
+    for entity in entities(imported) {
+        let before = all.insert((entity.kind, entity.id), entity.value.clone());
+        if before.as_ref() != Some(&entity.value) {
+            changes.push(Change::from(entity));
+        }
+    }
+    let all = all.into_iter().map(|((kind, _), value)| (kind, value));
+    let whole = parse_entities(all, registry).map_err(|report| report.to_string())?;
+    wiring::try_compile(whole.config, registry).map_err(|error| error.to_string())?;
+    Ok(changes)
+}

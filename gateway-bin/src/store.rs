@@ -1,0 +1,110 @@
+//! Where the configuration is kept, by the settings.
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use towergate_config::{
+    Settings,
+    settings::{self, Database, Origin},
+};
+use towergate_store::{Migrate, Off, Phase, Postgres, PostgresSettings, Seal, SealKey, Sqlite, Store};
+
+use crate::tls;
+
+/// The file of the last configuration without a database, in the prefix.
+const KEPT: &str = "configuration.json";
+
+/// Opens the store that the settings name, ready to be used. An embedded one gets its tables here; those
+/// of a PostgreSQL are for `towergate migrations`.
+///
+/// # Errors
+/// What keeps it from being used, and what would help.
+pub(crate) async fn open(settings: &Settings, patience: Patience) -> Result<Arc<dyn Store>, String> {
+    let said = |error: towergate_store::StoreError| error.to_string();
+    match &settings.database {
+        Database::Off => Ok(Arc::new(off(settings)?)),
+        Database::Sqlite(path) => {
+            let sqlite = sqlite(settings, path)?;
+            for phase in [Phase::Bootstrap, Phase::Up, Phase::Finish] {
+                sqlite.run(phase).await.map_err(said)?;
+            }
+            Ok(Arc::new(sqlite))
+        }
+        Database::Postgres(found) => {
+            let postgres = postgres(settings, found, patience)?;
+            postgres.migrations().await.and_then(|migrations| migrations.check()).map_err(said)?;
+            Ok(Arc::new(postgres))
+        }
+    }
+}
+
+/// How long a command waits; without, what the settings say.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Patience {
+    /// For each answer.
+    pub(crate) database: Option<Duration>,
+    /// For a node that changes the tables.
+    pub(crate) lock: Option<Duration>,
+}
+
+/// The store whose tables `towergate migrations` is for.
+///
+/// # Errors
+/// There is none without a database; or what keeps it from being used.
+pub(crate) fn migrate(settings: &Settings, patience: Patience) -> Result<Box<dyn Migrate>, String> {
+    match &settings.database {
+        Database::Off => Err("'towergate migrations' only works with a database; see the setting database".to_owned()),
+        Database::Sqlite(path) => Ok(Box::new(sqlite(settings, path)?)),
+        Database::Postgres(found) => Ok(Box::new(postgres(settings, found, patience)?)),
+    }
+}
+
+/// As with the pid file, nothing is kept when the prefix is the default one and it may not be made.
+fn off(settings: &Settings) -> Result<Off, String> {
+    let made = fs::create_dir_all(&settings.prefix).and_then(|()| tempfile::tempfile_in(&settings.prefix));
+    match made {
+        Ok(_) => Off::open(settings.prefix.join(KEPT), seal(settings)?).map_err(|error| error.to_string()),
+        Err(_) if settings.origin("prefix") == Origin::Default => Ok(Off::in_memory()),
+        Err(error) => {
+            let folder = settings.prefix.display();
+            Err(format!("cannot write to {folder}: {error}; choose another folder with --prefix"))
+        }
+    }
+}
+
+/// How often changes by other processes are looked for in a file: it costs next to nothing.
+const LOOK: Duration = Duration::from_millis(500);
+
+fn sqlite(settings: &Settings, path: &Path) -> Result<Sqlite, String> {
+    let frequency = settings.keeping.update_frequency.min(LOOK);
+    Sqlite::open(path, seal(settings)?, frequency).map_err(|error| error.to_string())
+}
+
+/// The lock is waited for as long as Kong's commands do.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
+fn postgres(settings: &Settings, found: &settings::Postgres, patience: Patience) -> Result<Postgres, String> {
+    let tls = found.ssl.then(|| tls::towards_database(settings, found.ssl_verify)).transpose()?;
+    let settings::Postgres { host, port, database, schema, user, password, timeout, .. } = found.clone();
+    let timeout = patience.database.unwrap_or(timeout);
+    let lock_timeout = patience.lock.unwrap_or(LOCK_TIMEOUT);
+    let update_frequency = settings.keeping.update_frequency;
+    let reached =
+        PostgresSettings { host, port, database, schema, user, password, timeout, tls, update_frequency, lock_timeout };
+    Ok(Postgres::new(reached, seal(settings)?))
+}
+
+fn seal(settings: &Settings) -> Result<Seal, String> {
+    let wrong = |why: String| format!("{}: store_encryption_key: {why}", settings.origin("store_encryption_key"));
+    let keys = settings.keeping.encryption_keys.iter().map(|given| key(given));
+    keys.collect::<Result<Vec<_>, _>>().map(Seal::new).map_err(wrong)
+}
+
+/// A key as written, or in the file that is named.
+fn key(given: &str) -> Result<SealKey, String> {
+    let path = Path::new(given);
+    if !path.is_absolute() {
+        return SealKey::parse(given).map_err(|why| why + "; or the path of a file that holds one, from the root");
+    }
+    let text = fs::read_to_string(path).map_err(|error| format!("cannot read {given}: {error}"))?;
+    SealKey::parse(&text).map_err(|why| format!("{given}: {why}"))
+}
