@@ -72,11 +72,12 @@ pub struct Context {
     /// with `Access-Control-Request-Method`.
     pub preflight: bool,
     plan: Option<Arc<Plan>>,
-    refusal: Mutex<Option<Reply>>,
+    // What few requests have is boxed, so that it takes no room in the others' contexts.
+    refusal: Mutex<Option<Box<Reply>>>,
     identities: Identities,
     turn: AtomicUsize,
     checked: AtomicUsize,
-    refused_headers: OnceLock<HeaderMap>,
+    refused_headers: OnceLock<Box<HeaderMap>>,
     correlation_id: OnceLock<HeaderValue>,
     traces: Traces,
     response_headers: Mutex<Vec<(HeaderName, HeaderValue)>>,
@@ -161,10 +162,10 @@ impl Context {
     /// Decides, before any guard, that the request is to be answered so (no route, bad request).
     /// Guards do not check it then, but see the response.
     pub fn refuse(&self, reply: Reply) {
-        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply);
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(reply));
     }
 
-    pub(crate) fn take_refusal(&self) -> Option<Reply> {
+    pub(crate) fn take_refusal(&self) -> Option<Box<Reply>> {
         self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -226,13 +227,13 @@ impl Context {
     }
 
     pub(crate) fn keep_refused(&self, headers: HeaderMap) {
-        let _ = self.refused_headers.set(headers);
+        let _ = self.refused_headers.set(Box::new(headers));
     }
 
     /// The headers of a request that was refused, by a guard or before; `None` for one that went
     /// on, whose headers went with it.
     pub fn refused_headers(&self) -> Option<&HeaderMap> {
-        self.refused_headers.get()
+        self.refused_headers.get().map(|headers| &**headers)
     }
 
     /// The headers of the request as the guards left them, if they are [kept](Records) or it was refused.

@@ -150,7 +150,7 @@ where
         match run(&guards, &cx, &mut head, 0, &mut limit) {
             Stop::Refused(reply) => {
                 cx.keep_refused(head.headers);
-                GuardFuture::refused(reply, cx, guards)
+                GuardFuture::refused(Box::new(reply), cx, guards)
             }
             Stop::Passed if limit::is_kept(limit.as_ref(), &body) => {
                 cx.records.keep_request(&head.headers);
@@ -328,13 +328,14 @@ pin_project! {
     #[project = StateProjection]
     enum State<F, R, E> {
         Inner { #[pin] future: F },
-        Refused { reply: Option<Reply> },
+        // Boxed, so that a future that goes on is not as large.
+        Refused { reply: Option<Box<Reply>> },
         Slow { future: Slow<R, E> },
     }
 }
 
 impl<F, Q, R, E> GuardFuture<F, Q, R, E> {
-    fn refused(reply: Reply, cx: Arc<Context>, guards: Q) -> Self {
+    fn refused(reply: Box<Reply>, cx: Arc<Context>, guards: Q) -> Self {
         Self { state: State::Refused { reply: Some(reply) }, cx, guards }
     }
 }
@@ -352,7 +353,7 @@ where
             StateProjection::Inner { future } => Ok(ready!(future.poll(task))),
             StateProjection::Slow { future } => ready!(future.as_mut().poll(task)),
             StateProjection::Refused { reply } => match reply.take() {
-                Some(reply) => Err(reply),
+                Some(reply) => Err(*reply),
                 // Polled again after it was done; a future may then do anything but panic.
                 None => return Poll::Pending,
             },

@@ -43,8 +43,9 @@ pub(crate) enum HeadError {
 /// Reads the head of one response after the other from the beginning of a buffer.
 #[derive(Debug, Default)]
 pub(crate) struct HeadReader {
-    /// How much of the buffer was looked at in vain.
+    /// How much of the buffer was looked at in vain, and how many lines ended there.
     seen: usize,
+    lines: usize,
 }
 
 impl HeadReader {
@@ -56,12 +57,13 @@ impl HeadReader {
                 return Ok(None);
             }
         }
-        let Some(end) = end(buffer, self.seen) else {
+        let Some(end) = self.end(buffer) else {
             check_beginning(buffer)?;
             return self.wait(buffer);
         };
-        self.seen = 0;
-        read(&buffer.split_to(end).freeze()).map(Some)
+        // The status line is none of the header lines.
+        let lines = std::mem::take(self).lines.saturating_sub(1);
+        read(&buffer.split_to(end).freeze(), lines).map(Some)
     }
 
     /// After the end of the connection: what is wrong with a head that is not complete, if anything is.
@@ -73,29 +75,34 @@ impl HeadReader {
         check_lines(&Bytes::copy_from_slice(buffer))
     }
 
+    /// Where the head ends: after its first empty line.
+    fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+        for found in memchr::memchr_iter(b'\n', bytes.get(self.seen..)?) {
+            let at = self.seen.saturating_add(found);
+            let before = bytes.get(..at)?;
+            if before.ends_with(b"\n") || before.ends_with(b"\n\r") {
+                return at.checked_add(1);
+            }
+            self.lines = self.lines.saturating_add(1);
+        }
+        None
+    }
+
     fn wait(&mut self, buffer: &BytesMut) -> Result<Option<ResponseHead>, HeadError> {
         self.seen = buffer.len();
         if self.seen > BYTES { Err(HeadError::TooLarge) } else { Ok(None) }
     }
 }
 
-/// Where a head ends: after its first empty line. `seen` bytes have been looked at before.
-fn end(bytes: &[u8], seen: usize) -> Option<usize> {
-    let ends = memchr::memchr_iter(b'\n', bytes.get(seen..)?).filter_map(|at| seen.checked_add(at));
-    let is_after_line = |before: &[u8]| before.ends_with(b"\n") || before.ends_with(b"\n\r");
-    ends.into_iter().find(|at| bytes.get(..*at).is_some_and(is_after_line))?.checked_add(1)
-}
-
-/// Reads a whole head.
-fn read(head: &Bytes) -> Result<ResponseHead, HeadError> {
+/// Reads a whole head with so many header lines.
+fn read(head: &Bytes, header_lines: usize) -> Result<ResponseHead, HeadError> {
     let mut lines = Lines::of(head);
     let (version, status) = lines.next().and_then(read_status_line).ok_or(HeadError::Syntax)?;
-    let count = fields::count(head);
-    if count > LINES || head.len() > BYTES {
+    if header_lines > LINES || head.len() > BYTES {
         return Err(HeadError::TooLarge);
     }
     // Room for a few lines more: a gateway adds its own.
-    let mut headers = HeaderMap::try_with_capacity(count.saturating_add(6)).map_err(|_| HeadError::TooLarge)?;
+    let mut headers = HeaderMap::try_with_capacity(header_lines.saturating_add(6)).map_err(|_| HeadError::TooLarge)?;
     let mut spelling = Spelling::new();
     for line in lines {
         let (name, value) = fields::split(line).ok_or(HeadError::Syntax)?;

@@ -77,7 +77,8 @@ impl<S: Stack> Acceptor<S> {
             activity.end();
         }
         let (mut stream, origin) = if listen.tls {
-            match secure(self.tls.as_ref(), listen.http2, socket, origin, &activity).await {
+            // Boxed: a handshake takes ten times the memory that the connection has afterwards, in cleartext too.
+            match Box::pin(secure(self.tls.as_ref(), listen.http2, socket, origin, &activity)).await {
                 Some(secured) => secured,
                 None => return,
             }

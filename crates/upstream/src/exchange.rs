@@ -153,7 +153,8 @@ impl<'a> Exchange<'a> {
     ) -> Result<Answered, Error> {
         match destination.is_http2() {
             false => self.attempt_http1(peer, target, now).await,
-            true => self.attempt_http2(peer, target).await,
+            // Boxed, so that it takes no room in the future of the many others.
+            true => Box::pin(self.attempt_http2(peer, target)).await,
         }
     }
 
@@ -171,7 +172,8 @@ impl<'a> Exchange<'a> {
                 result => return result.map(|response| Answered::Http1(response, berth)),
             }
         }
-        let connection = pool.open(&berth.key, self.service.connect_timeout).await?;
+        // Boxed, because it is rare and large.
+        let connection = Box::pin(pool.open(&berth.key, self.service.connect_timeout)).await?;
         self.send(peer, target, connection).await.map(|response| Answered::Http1(response, berth))
     }
 

@@ -52,6 +52,11 @@ impl Scan {
         if is_too_large { Err(self.too_large()) } else { Ok(None) }
     }
 
+    /// How many header lines the head has whose end was found.
+    pub(super) fn header_lines(&self) -> usize {
+        self.lines.saturating_sub(1)
+    }
+
     /// Whether the line that ends before `next`, of one or two bytes, is empty.
     fn is_empty(&self, bytes: &[u8], next: usize) -> bool {
         matches!(bytes.get(self.line..next), Some(b"\n" | b"\r\n"))
