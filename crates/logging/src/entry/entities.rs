@@ -49,7 +49,7 @@ fn logged(entity: Value) -> Value {
 
 /// The fields of a consumer.
 pub(super) fn consumer(json: &mut Json<'_>, consumer: &Consumer) {
-    json.key("id").text(consumer.id.to_string().as_bytes());
+    json.key("id").plain(consumer.id);
     for (name, value) in [("username", &consumer.username), ("custom_id", &consumer.custom_id)] {
         if let Some(value) = value {
             json.key(name).text(value.as_bytes());

@@ -1,6 +1,6 @@
 //! JSON, written piece by piece.
 
-use std::fmt::Write as _;
+use std::{fmt::Display, io::Write as _};
 
 /// Writes JSON to the end of a buffer: no tree in between, no allocation of its own. Commas are put
 /// where something stands before.
@@ -61,6 +61,14 @@ impl<'a> Json<'a> {
         self.out.push(b'"');
     }
 
+    /// What is written in plain ASCII, as a text: an address, an id.
+    pub(crate) fn plain(&mut self, value: impl Display) {
+        self.out.push(b'"');
+        // Writing to memory does not fail.
+        let _ = write!(self.out, "{value}");
+        self.out.push(b'"');
+    }
+
     /// A text of pieces.
     pub(crate) fn pieces(&mut self, write: impl FnOnce(&mut Pieces<'_, 'a>)) {
         self.out.push(b'"');
@@ -90,11 +98,7 @@ impl<'a> Json<'a> {
                 '\n' => self.out.extend_from_slice(b"\\n"),
                 '\r' => self.out.extend_from_slice(b"\\r"),
                 '\t' => self.out.extend_from_slice(b"\\t"),
-                char if (char as u32) < 0x20 => {
-                    let mut escape = String::with_capacity(6);
-                    let _ = write!(escape, "\\u{:04x}", char as u32);
-                    self.out.extend_from_slice(escape.as_bytes());
-                }
+                char if (char as u32) < 0x20 => _ = write!(self.out, "\\u{:04x}", char as u32),
                 char => self.out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }

@@ -64,7 +64,7 @@ pub fn write(cx: &Context, ended: &Ended, out: &mut Vec<u8>) {
         who(json, cx);
         entities::write(json, cx);
         if let Some(address) = cx.client.address {
-            json.key("client_ip").text(address.to_string().as_bytes());
+            json.key("client_ip").plain(address);
         }
         json.key("started_at").number(milliseconds(cx.timing.started_at()));
         json.key("source").text(if cx.is_proxied() { b"upstream" } else { b"kong" });
@@ -138,7 +138,7 @@ fn tries(json: &mut Json<'_>, cx: &Context) {
         json.next().object(|json| {
             json.key("balancer_start").number(milliseconds(attempt.started_at));
             json.key("balancer_start_ns").number(nanoseconds(attempt.started_at));
-            json.key("ip").text(attempt.ip.to_string().as_bytes());
+            json.key("ip").plain(attempt.ip);
             json.key("port").number(attempt.port);
             json.key("balancer_latency").number(attempt.balancer_latency.as_millis());
             json.key("balancer_latency_ns").number(attempt.balancer_latency.as_nanos());
@@ -160,7 +160,7 @@ fn who(json: &mut Json<'_>, cx: &Context) {
         json.key("authenticated_entity").object(|json| {
             json.key("id").text(id.as_bytes());
             if let Some(consumer) = consumer {
-                json.key("consumer_id").text(consumer.id.to_string().as_bytes());
+                json.key("consumer_id").plain(consumer.id);
             }
         });
     }
