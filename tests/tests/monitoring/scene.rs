@@ -44,7 +44,11 @@ impl Scene {
         let status = Port::free();
         let document = ways.document(&upstream, 365);
         // Thousands of requests fail: their lines would bury what a failed test has to say.
-        let gateway = Gateway::with(&document).setting("log_level", "crit").status_api_on(&status).start();
+        let gateway = Gateway::with(&document)
+            .setting("log_level", "crit")
+            .setting("tracing_instrumentations", "all")
+            .status_api_on(&status)
+            .start();
         let is_over = Arc::new(AtomicBool::new(false));
         let traffic = ["slow", "broken", "breaker", "closed", "pool", "limited", "counted"];
         let traffic = traffic.map(|path| keep_asking(&gateway, path, &is_over)).into();
@@ -138,12 +142,14 @@ impl Ways {
              plugins:\n\
              - name: prometheus\n  config: {{per_consumer: true, status_code_metrics: true, latency_metrics: true, \
              bandwidth_metrics: true, upstream_health_metrics: true}}\n\
+             - name: opentelemetry\n  config: {{traces_endpoint: 'http://{}/v1/traces', sampling_rate: 1, queue: {{max_batch_size: 200}}}}\n\
              - name: key-auth\n- name: cors\n- name: correlation-id\n\
              - {{name: circuit-breaker, service: breaker, config: {{failure_threshold: 3, reset_timeout: 2}}}}\n\
              - {{name: rate-limiting, service: limited, config: {{second: 5, policy: local}}}}\n\
              - name: rate-limiting\n  service: counted\n  config: {{second: 100000, policy: redis, redis: {{host: 127.0.0.1, \
              port: {}, timeout: 200}}}}\n",
             certificates.concat(),
+            own,
             self.store.address().port()
         )
     }
