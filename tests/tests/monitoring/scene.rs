@@ -21,11 +21,12 @@ pub(crate) struct Scene {
     _redis: Redis,
 }
 
-/// The ways to upstreams and the store, which can be cut.
+/// The ways to upstreams, the store and the collector of traces, which can be cut.
 struct Ways {
     pool: FaultProxy,
     closed: FaultProxy,
     store: FaultProxy,
+    collector: FaultProxy,
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -40,11 +41,16 @@ impl Scene {
             pool: FaultProxy::to(upstream.address()),
             closed: FaultProxy::to(upstream.address()),
             store: FaultProxy::to(([127, 0, 0, 1], redis.port()).into()),
+            collector: FaultProxy::to(upstream.address()),
         };
         let status = Port::free();
         let document = ways.document(&upstream, 365);
         // Thousands of requests fail: their lines would bury what a failed test has to say.
-        let gateway = Gateway::with(&document).setting("log_level", "crit").status_api_on(&status).start();
+        let gateway = Gateway::with(&document)
+            .setting("log_level", "crit")
+            .setting("tracing_instrumentations", "all")
+            .status_api_on(&status)
+            .start();
         let is_over = Arc::new(AtomicBool::new(false));
         let traffic = ["slow", "broken", "breaker", "closed", "pool", "limited", "counted"];
         let traffic = traffic.map(|path| keep_asking(&gateway, path, &is_over)).into();
@@ -57,6 +63,7 @@ impl Scene {
         self.ways.pool.set(Fault::Refuse);
         self.ways.closed.set(Fault::Refuse);
         self.ways.store.set(Fault::Refuse);
+        self.ways.collector.set(Fault::Refuse);
         self.gateway.reload(&self.ways.document(&self._upstream, 10));
         self.gateway.replace_document("services: 7\n");
         self.gateway.signal("HUP");
@@ -68,6 +75,7 @@ impl Scene {
         self.ways.pool.set(Fault::None);
         self.ways.closed.set(Fault::None);
         self.ways.store.set(Fault::None);
+        self.ways.collector.set(Fault::None);
         self.gateway.reload(&self.ways.document(&self._upstream, 366));
     }
 }
@@ -138,12 +146,15 @@ impl Ways {
              plugins:\n\
              - name: prometheus\n  config: {{per_consumer: true, status_code_metrics: true, latency_metrics: true, \
              bandwidth_metrics: true, upstream_health_metrics: true}}\n\
+             - name: opentelemetry\n  config: {{traces_endpoint: 'http://{}/v1/traces', sampling_rate: 1, queue: {{max_batch_size: 20, \
+             max_retry_time: -1}}}}\n\
              - name: key-auth\n- name: cors\n- name: correlation-id\n\
              - {{name: circuit-breaker, service: breaker, config: {{failure_threshold: 3, reset_timeout: 2}}}}\n\
              - {{name: rate-limiting, service: limited, config: {{second: 5, policy: local}}}}\n\
              - name: rate-limiting\n  service: counted\n  config: {{second: 100000, policy: redis, redis: {{host: 127.0.0.1, \
              port: {}, timeout: 200}}}}\n",
             certificates.concat(),
+            self.collector.address(),
             self.store.address().port()
         )
     }
