@@ -9,7 +9,8 @@ PACKAGES := gcc libc6-dev procps openssl dnsmasq-base postgresql prometheus redi
 
 # What tests talk to and ask for its judgement, from PyPI, in a place of its own.
 TOOLS := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/tools
-PYTHON_TOOLS := grpcio==1.85.1 pyjwt[crypto]==2.15.1 sslyze==6.3.1 kosoku==0.1.0
+PYTHON_TOOLS := grpcio==1.85.1 pyjwt[crypto]==2.15.1 sslyze==6.3.1 kosoku==0.1.0 \
+	helm-python-sdk==0.2.2 kubernetes-validate==1.37.0 schemathesis==4.32.5
 
 # What is not for others.
 UNPUBLISHED := --exclude towergate-tests --exclude towergate-benches --exclude towergate-peers --exclude 'example-*'

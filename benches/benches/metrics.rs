@@ -20,12 +20,13 @@ use std::{
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, request::Parts, response};
 use http_body_util::Full;
 use rustix::time::{ClockId, clock_gettime};
 use tower_layer::Layer;
 use towergate_core::{
-    Choice, Client, Context, Env, Level, Memos, Plan, Plugin, Policy, Protocol, Route, Service, Slot, Timing, Wrap,
+    Choice, Client, Context, Env, Guard, GuardLayer, Level, Memos, Plan, Plugin, Policy, Protocol, Route, Service,
+    Slot, Timing, Trace, Verdict, Wrap,
 };
 use towergate_metrics::{HttpMetrics, MetricsLayer, Prometheus, PrometheusConfig, Registry};
 use uuid::Uuid;
@@ -34,7 +35,7 @@ use uuid::Uuid;
 #[derive(Clone)]
 struct Inner;
 
-impl tower_service::Service<Request<Full<Bytes>>> for Inner {
+impl<B> tower_service::Service<Request<B>> for Inner {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;
@@ -43,7 +44,7 @@ impl tower_service::Service<Request<Full<Bytes>>> for Inner {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         if let Some(cx) = request.extensions().get::<Arc<Context>>() {
             cx.mark_proxied();
             cx.timing.mark_sent(cx.timing.started());
@@ -57,8 +58,21 @@ impl tower_service::Service<Request<Full<Bytes>>> for Inner {
     }
 }
 
-/// A request as clients send them, on this plan.
-fn request(plan: Option<&Arc<Plan>>) -> Request<Full<Bytes>> {
+/// A guard that lets everybody pass, and adds a header to the response.
+struct Passing;
+
+impl Guard for Passing {
+    fn check(&self, _: &Context, _: &mut Parts) -> Verdict {
+        Verdict::Pass
+    }
+
+    fn respond(&self, _: &Context, head: &mut response::Parts) {
+        head.headers.insert("x-guard", HeaderValue::from_static("passed"));
+    }
+}
+
+/// A request as clients send them, on this plan, of a trace that is recorded or of none.
+fn request(plan: Option<&Arc<Plan>>, is_traced: bool) -> Request<Full<Bytes>> {
     let mut request = Request::get("/api/v1/users/42?verbose=1").body(Full::default()).expect("a request");
     for (name, value) in [
         ("host", "api.example.com"),
@@ -73,9 +87,19 @@ fn request(plan: Option<&Arc<Plan>>) -> Request<Full<Bytes>> {
     let (mut head, body) = request.into_parts();
     if let Some(plan) = plan {
         let cx = Context::new(Client::default(), &head, Timing::start(), Some(plan.clone()));
+        if is_traced {
+            cx.record_trace(Trace { id: 1, span_id: 2, is_sampled: true, formats: Vec::new() });
+        }
         head.extensions.insert(Arc::new(cx));
     }
     Request::from_parts(head, body)
+}
+
+/// A plan with the plugin, everything on, if it is to be there, and six guards.
+fn guarded(env: &Env, is_counted: bool) -> Arc<Plan> {
+    let guards = ["cors", "key-auth", "acl", "rate-limiting", "correlation-id", "redirect"]
+        .map(|name| Choice::new(name, vec![Level::Everybody(Arc::new(Passing) as Arc<dyn Guard>)]));
+    Arc::new(Plan { guards: guards.into(), ..Plan::clone(&plan(env, is_counted)) })
 }
 
 /// A plan with the plugin, everything on, if it is to be there.
@@ -133,7 +157,7 @@ fn cpu_time() -> Duration {
 
 /// Times so many calls of a service, without making the requests; the response is dropped as a server
 /// does when it has sent it.
-fn times<S, B>(service: &mut S, plan: Option<&Arc<Plan>>, count: u64) -> Duration
+fn times<S, B>(service: &mut S, plan: Option<&Arc<Plan>>, is_traced: bool, count: u64) -> Duration
 where
     S: tower_service::Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
 {
@@ -143,7 +167,7 @@ where
     while left > 0 {
         let batch = left.min(BATCH);
         left -= batch;
-        let requests: Vec<_> = (0..batch).map(|_| request(plan)).collect();
+        let requests: Vec<_> = (0..batch).map(|_| request(plan, is_traced)).collect();
         let begin = cpu_time();
         for request in requests {
             let answer = pin!(service.call(request)).poll(&mut task);
@@ -161,19 +185,40 @@ fn plugin(criterion: &mut Criterion) {
     for (name, is_counted) in [("without", false), ("everything_on", true)] {
         let plan = plan(&env, is_counted);
         let mut service = Prometheus::layer(Slot::in_plan(0)).layer(Inner);
-        group.bench_function(name, |bencher| bencher.iter_custom(|count| times(&mut service, Some(&plan), count)));
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|count| times(&mut service, Some(&plan), false, count))
+        });
     }
     group.finish();
     assert!(env.shared.of::<Registry>().room().used > 0, "it was counted");
 }
 
+/// With the guards of a route, whose time is taken of one request in sixteen, and with exemplars.
+fn among_guards(criterion: &mut Criterion) {
+    let env = Env::default();
+    let mut group = criterion.benchmark_group("among_six_guards");
+    for (name, is_counted, is_traced) in [
+        ("without", false, false),
+        ("everything_on", true, false),
+        ("traced_without", false, true),
+        ("traced_everything_on", true, true),
+    ] {
+        let plan = guarded(&env, is_counted);
+        let mut service = Prometheus::layer(Slot::in_plan(0)).layer(GuardLayer::from_plan().layer(Inner));
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|count| times(&mut service, Some(&plan), is_traced, count));
+        });
+    }
+    group.finish();
+}
+
 fn layer(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("layer");
     let mut plain = Inner;
-    group.bench_function("without", |bencher| bencher.iter_custom(|count| times(&mut plain, None, count)));
+    group.bench_function("without", |bencher| bencher.iter_custom(|count| times(&mut plain, None, false, count)));
     let metrics = HttpMetrics::new();
     let mut service = MetricsLayer::new(metrics).route(|_| Some("/users/{id}")).layer(Inner);
-    group.bench_function("with", |bencher| bencher.iter_custom(|count| times(&mut service, None, count)));
+    group.bench_function("with", |bencher| bencher.iter_custom(|count| times(&mut service, None, false, count)));
     group.finish();
 }
 
@@ -189,7 +234,7 @@ fn page(criterion: &mut Criterion) {
                 .map(|route| Arc::new(Route { name: Some(format!("r{number}")), ..route.clone() })),
             ..Plan::clone(&plan)
         };
-        times(&mut Prometheus::layer(Slot::in_plan(0)).layer(Inner), Some(&Arc::new(plan)), 1);
+        times(&mut Prometheus::layer(Slot::in_plan(0)).layer(Inner), Some(&Arc::new(plan)), false, 1);
     }
     let registry = env.shared.of::<Registry>();
     criterion.bench_function("page_of_1000_routes", |bencher| {
@@ -201,5 +246,5 @@ fn page(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, plugin, layer, page);
+criterion_group!(benches, plugin, among_guards, layer, page);
 criterion_main!(benches);

@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod demo;
 mod drain;
+mod explain;
 mod health;
 mod migrations;
 mod prepare;
@@ -80,6 +81,7 @@ commands! {
         Health(health::Health),
         Drain(drain::Drain),
         Check(check::Check),
+        Explain(explain::Explain),
         Config(config::Config),
         Migrations(migrations::Migrations),
         Vault(vault::Vault),

@@ -38,11 +38,12 @@ fn path(prefix: &Path) -> PathBuf {
 pub(crate) struct ControlSocket(PathBuf);
 
 impl ControlSocket {
-    /// Passes on what is asked from now on. Needs a tokio runtime.
+    /// Passes on what is asked from now on; what is asked beside, this router answers. Needs a tokio
+    /// runtime.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub(crate) fn open(prefix: &Path, asked: mpsc::Sender<Asked>) -> io::Result<Self> {
+    pub(crate) fn open(prefix: &Path, asked: mpsc::Sender<Asked>, beside: Router) -> io::Result<Self> {
         let path = path(prefix);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
@@ -52,7 +53,7 @@ impl ControlSocket {
         let _ = fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;
         let routes = Router::new().route("/reload", post(reload)).route("/drain", post(drain));
-        let router = routes.with_state(Arc::new(asked));
+        let router = routes.with_state(Arc::new(asked)).merge(beside);
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self(path))
     }
@@ -96,20 +97,25 @@ pub(crate) enum Refusal {
     Refused(String),
 }
 
-/// Asks the gateway that runs in this prefix.
+/// Asks the gateway that runs in this prefix; answers what it says.
 ///
 /// # Errors
 /// Why it has not done it.
-pub(crate) fn ask(prefix: &Path, what: &str) -> Result<(), Refusal> {
-    let (status, body) = exchange(&path(prefix), what).map_err(Refusal::Unheard)?;
-    if status == 200 { Ok(()) } else { Err(Refusal::Refused(body)) }
+pub(crate) fn ask(prefix: &Path, what: &str, body: &str) -> Result<String, Refusal> {
+    let (status, body) = exchange(&path(prefix), what, body).map_err(Refusal::Unheard)?;
+    if status == 200 { Ok(body) } else { Err(Refusal::Refused(body)) }
 }
 
 /// One request and its answer: the status, and the body as text.
-fn exchange(path: &Path, what: &str) -> io::Result<(u16, String)> {
+fn exchange(path: &Path, what: &str, body: &str) -> io::Result<(u16, String)> {
     let mut stream = UnixStream::connect(path)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "POST /{what} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+    let length = body.len();
+    write!(
+        stream,
+        "POST /{what} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{body}"
+    )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let broken = || io::Error::new(io::ErrorKind::InvalidData, "no answer");
@@ -127,11 +133,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let prefix = folder.path().to_owned();
         let (asked, mut asks) = mpsc::channel(1);
-        let socket = ControlSocket::open(&prefix, asked).unwrap();
+        let socket = ControlSocket::open(&prefix, asked, Router::new()).unwrap();
         let mode = fs::metadata(prefix.join("sockets")).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o700);
         let elsewhere = prefix.clone();
-        let command = tokio::task::spawn_blocking(move || (ask(&elsewhere, "reload"), ask(&elsewhere, "drain")));
+        let command =
+            tokio::task::spawn_blocking(move || (ask(&elsewhere, "reload", ""), ask(&elsewhere, "drain", "")));
         match asks.recv().await {
             Some(Asked::Reload(answer)) => answer.send(Err("line 1\nline 2".into())).unwrap(),
             other => panic!("{other:?}"),
@@ -144,6 +151,6 @@ mod tests {
         assert!(matches!(reloaded, Err(Refusal::Refused(why)) if why == "line 1\nline 2"));
         assert!(drained.is_ok());
         drop(socket);
-        assert!(matches!(ask(&prefix, "reload"), Err(Refusal::Unheard(_))));
+        assert!(matches!(ask(&prefix, "reload", ""), Err(Refusal::Unheard(_))));
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     fmt::{self, Write as _},
-    fs::{File, OpenOptions},
     io,
     path::Path,
     process,
@@ -11,34 +10,59 @@ use std::{
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 use towergate_config::settings::{Log, LogLevel};
 use tracing::{
-    Event, Level, Subscriber,
+    Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
     level_filters::LevelFilter,
 };
 use tracing_subscriber::{
-    filter::filter_fn,
+    Layer, Registry,
     fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter, format::Writer},
-    layer::SubscriberExt,
+    layer::{Context, SubscriberExt},
     registry::LookupSpan,
+    reload,
 };
 
-use crate::log_queue::Queue;
+use crate::log_queue::{self, ErrorLog, Queue};
 
-/// Logs from now on to stderr and, beside it, to the error log, what is at least this severe.
+/// Logs from now on to stderr and, beside it, to the error log, what is at least this severe. Answers
+/// what changes that.
 ///
 /// # Errors
 /// When the error log cannot be written to, or the system gives no thread to do it.
-pub(crate) fn start(level: LogLevel, error_log: &Log) -> io::Result<()> {
+pub(crate) fn start(level: LogLevel, error_log: &Log) -> io::Result<SetLevel> {
     let file = match error_log {
-        Log::File(path) if !is_terminal_stream(path) => Some(open(path)?),
+        Log::File(path) if !is_terminal_stream(path) => Some(ErrorLog::open(path)?),
         Log::File(_) | Log::Off => None,
     };
     let queue = ToQueue(Queue::start(file)?);
-    let lines = tracing_subscriber::fmt().event_format(Lines).with_writer(queue).with_max_level(filter(level)).finish();
-    let subscriber = lines.with(filter_fn(move |metadata| is_told(metadata.target(), level)));
+    let lines = tracing_subscriber::fmt::layer().event_format(Lines).with_writer(queue);
+    let (told, handle) = reload::Layer::new(Told(level));
+    let subscriber = Registry::default().with(told).with(lines);
     // Refused when a log was started before (two gateways in one process): the first one goes on.
     let _ = tracing::subscriber::set_global_default(subscriber);
-    Ok(())
+    // Refused when the log that this is of is gone.
+    Ok(Box::new(move |level| drop(handle.reload(Told(level)))))
+}
+
+/// Changes how severe something must be to be told.
+pub(crate) type SetLevel = Box<dyn Fn(LogLevel) + Send + Sync>;
+
+/// What is told: what is at least this severe.
+struct Told(LogLevel);
+
+impl<S: Subscriber> Layer<S> for Told {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        *metadata.level() <= filter(self.0) && is_told(metadata.target(), self.0)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(filter(self.0))
+    }
+}
+
+/// Opens the error log anew: it was moved away.
+pub(crate) fn reopen() {
+    log_queue::reopen();
 }
 
 /// Whether what this part of the program says is told. The `h2` crate warns of what a client does
@@ -49,13 +73,6 @@ fn is_told(target: &str, level: LogLevel) -> bool {
 
 fn is_terminal_stream(path: &Path) -> bool {
     path == Path::new("/dev/stderr") || path == Path::new("/dev/stdout")
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    OpenOptions::new().create(true).append(true).open(path)
 }
 
 fn filter(level: LogLevel) -> LevelFilter {

@@ -2,8 +2,9 @@
 //! for a pipe that nobody empties.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, Write},
+    path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -21,6 +22,8 @@ static IN_USE: OnceLock<Queue> = OnceLock::new();
 
 enum Entry {
     Line(Vec<u8>),
+    /// The error log was moved away.
+    Reopen,
     /// Everything before this has been written; says so.
     Flush(SyncSender<()>),
 }
@@ -36,13 +39,13 @@ pub(crate) struct Queue {
 impl Queue {
     /// # Errors
     /// When the system gives no thread.
-    pub(crate) fn start(error_log: Option<File>) -> io::Result<Self> {
+    pub(crate) fn start(error_log: Option<ErrorLog>) -> io::Result<Self> {
         let queue = Self::to(Box::new(io::stderr()), error_log)?;
         let _ = IN_USE.set(queue.clone());
         Ok(queue)
     }
 
-    fn to(stderr: Box<dyn Write + Send>, error_log: Option<File>) -> io::Result<Self> {
+    fn to(stderr: Box<dyn Write + Send>, error_log: Option<ErrorLog>) -> io::Result<Self> {
         let (entries, received) = sync_channel(WAITING);
         let lost = Arc::new(AtomicU64::new(0));
         let targets = Targets { stderr, error_log, lost: lost.clone() };
@@ -89,10 +92,37 @@ impl Write for Queue {
     }
 }
 
+/// Opens the error log anew.
+pub(crate) fn reopen() {
+    if let Some(queue) = IN_USE.get() {
+        let _ = queue.entries.try_send(Entry::Reopen);
+    }
+}
+
+/// The error log, open.
+pub(crate) struct ErrorLog {
+    path: PathBuf,
+    file: File,
+}
+
+impl ErrorLog {
+    /// Makes it, and its folder, if it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be written to.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+}
+
 /// Where lines are written to.
 struct Targets {
     stderr: Box<dyn Write + Send>,
-    error_log: Option<File>,
+    error_log: Option<ErrorLog>,
     lost: Arc<AtomicU64>,
 }
 
@@ -101,6 +131,7 @@ impl Targets {
         for entry in received {
             match entry {
                 Entry::Line(line) => self.write(&line),
+                Entry::Reopen => self.reopen(),
                 Entry::Flush(done) => _ = done.send(()),
             }
             let lost = self.lost.swap(0, Relaxed);
@@ -113,10 +144,22 @@ impl Targets {
         }
     }
 
+    /// If there is no new one to be had, the old one goes on.
+    fn reopen(&mut self) {
+        let Some(log) = &mut self.error_log else { return };
+        match ErrorLog::open(&log.path) {
+            Ok(new) => *log = new,
+            Err(error) => {
+                let path = log.path.display().to_string();
+                self.write(format!("cannot open the error log {path} anew: {error}\n").as_bytes());
+            }
+        }
+    }
+
     /// One place that cannot be written to does not keep the line from the other.
     fn write(&mut self, line: &[u8]) {
-        if let Some(file) = &mut self.error_log {
-            let _ = file.write_all(line);
+        if let Some(log) = &mut self.error_log {
+            let _ = log.file.write_all(line);
         }
         let _ = self.stderr.write_all(line);
     }
@@ -147,7 +190,7 @@ mod tests {
         drop(read);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("error.log");
-        let mut queue = Queue::to(Box::new(write), Some(File::create(&path).unwrap())).unwrap();
+        let mut queue = Queue::to(Box::new(write), Some(ErrorLog::open(&path).unwrap())).unwrap();
         queue.write_all(b"still here\n").unwrap();
         queue.flush(Duration::from_secs(10));
         assert_eq!(std::fs::read_to_string(path).unwrap(), "still here\n");

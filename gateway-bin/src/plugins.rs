@@ -96,7 +96,17 @@ macro_rules! logged {
 plugins! {
     /// The plugins of the `towergate` binary.
     pub struct Bundled {
-        outer: [towergate_metrics::Prometheus],
+        log: [
+            towergate_logging::HttpLog,
+            towergate_logging::Statsd,
+            towergate_logging::Datadog,
+            towergate_logging::FileLog,
+            towergate_logging::UdpLog,
+            towergate_logging::TcpLog,
+            towergate_logging::Loggly,
+            towergate_logging::Syslog,
+        ],
+        outer: [towergate_tracing::Zipkin, towergate_tracing::OpenTelemetry, towergate_metrics::Prometheus],
         guard: [
             towergate_correlation::CorrelationId,
             towergate_bot_detection::BotDetection,

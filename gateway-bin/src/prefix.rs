@@ -3,12 +3,16 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, kill_process, test_kill_process},
+};
 use towergate_config::{Settings, settings::Origin};
 
 /// Where the pid file is, where operators' scripts look for it.
@@ -47,38 +51,45 @@ impl PidFile {
     }
 }
 
-/// The locked file, unless it is locked already.
+/// The locked file, unless somebody else has locked it.
 fn write(path: &Path) -> io::Result<Option<File>> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-    if !lock(&file)? {
-        return Ok(None);
-    }
-    file.set_len(0)?;
-    file.rewind()?;
-    writeln!(file, "{}", std::process::id())?;
-    Ok(Some(file))
-}
-
-/// Somebody who looks whether it is locked keeps it for a moment.
-fn lock(file: &File) -> io::Result<bool> {
-    const TRIES: usize = 10;
-    const PAUSE: Duration = Duration::from_millis(10);
     for _ in 0..TRIES {
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
-            Ok(()) => return Ok(true),
+            // A gateway that has just ended has removed the file that was locked here.
+            Ok(()) if is_at(&file, path) => {
+                file.set_len(0)?;
+                file.rewind()?;
+                writeln!(file, "{}", std::process::id())?;
+                return Ok(Some(file));
+            }
+            Ok(()) => {}
+            // Somebody who looks whether it is locked keeps it for a moment.
             Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
             Err(TryLockError::Error(error)) => return Err(error),
         }
     }
-    Ok(false)
+    Ok(None)
+}
+
+/// How often a lock is tried for.
+const TRIES: usize = 10;
+
+/// The time between two tries, and two looks whether a process has ended.
+const PAUSE: Duration = Duration::from_millis(10);
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let same = |file: fs::Metadata, path: fs::Metadata| (file.dev(), file.ino()) == (path.dev(), path.ino());
+    file.metadata().ok().zip(fs::metadata(path).ok()).is_some_and(|(file, path)| same(file, path))
 }
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        // Somebody else may have removed it, or the folder.
+        // Somebody else may have removed it, or the folder. It is removed while it is still locked, so that it
+        // is nobody else's.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -87,7 +98,6 @@ impl Drop for PidFile {
 #[derive(Debug)]
 pub(crate) struct Running {
     pid: Pid,
-    file: File,
 }
 
 impl Running {
@@ -100,7 +110,7 @@ impl Running {
         let mut text = String::new();
         file.read_to_string(&mut text).ok()?;
         let pid = Pid::from_raw(text.trim().parse().ok()?)?;
-        Some(Self { pid, file })
+        Some(Self { pid })
     }
 
     /// Its process id.
@@ -116,17 +126,22 @@ impl Running {
         kill_process(self.pid, signal).map_err(|error| format!("cannot signal process {}: {error}", self.pid()))
     }
 
-    /// Waits until it has ended, but not longer than this; answers whether it has.
+    /// Waits until its process has ended, but not longer than this; answers whether it has.
     pub(crate) fn wait(&self, limit: Duration) -> bool {
-        const PAUSE: Duration = Duration::from_millis(20);
-        let rounds = limit.as_millis().div_ceil(PAUSE.as_millis());
-        for _ in 0..rounds {
-            if !is_locked(&self.file) {
-                return true;
-            }
+        let end = Instant::now() + limit;
+        // One that is being stopped lets go of its pid file before it ends, so that the next can start.
+        let is_there = || test_kill_process(self.pid) != Err(Errno::SRCH) && !self.has_ended();
+        while is_there() && Instant::now() < end {
             thread::sleep(PAUSE);
         }
-        !is_locked(&self.file)
+        !is_there()
+    }
+
+    /// Whether it has ended, and nobody has asked yet how: in a container there may be nobody who does.
+    fn has_ended(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        // The name, in parentheses, may have anything in it.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
     }
 }
 
@@ -154,8 +169,8 @@ mod tests {
         assert!(write(&path).unwrap().is_none(), "twice in one prefix");
         let running = Running::find(folder.path()).unwrap();
         assert_eq!(running.pid(), i32::try_from(std::process::id()).unwrap());
-        assert!(!running.wait(Duration::from_millis(30)));
+        assert!(!running.wait(Duration::from_millis(30)), "we are still there");
         drop(locked);
-        assert!(running.wait(Duration::from_secs(5)));
+        assert!(Running::find(folder.path()).is_none());
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum Ask {
     Reload,
     /// The files of the declarative configuration changed.
     FilesChanged,
+    /// Open the files of logs anew: they were moved away (SIGUSR1).
+    ReopenLogs,
 }
 
 /// Where asks come from.
@@ -30,6 +32,7 @@ pub(crate) struct Asks {
     interrupt: Signal,
     quit: Signal,
     hangup: Signal,
+    moved: Signal,
     changes: mpsc::Receiver<()>,
     /// Files have changed; they are read at this time unless they change again before.
     quiet_at: Option<Instant>,
@@ -61,6 +64,7 @@ impl Asks {
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
             hangup: signal(SignalKind::hangup())?,
+            moved: signal(SignalKind::user_defined1())?,
             changes,
             quiet_at: None,
             _watcher: watcher,
@@ -77,6 +81,7 @@ impl Asks {
                 _ = self.interrupt.recv() => return Ask::Stop,
                 _ = self.quit.recv() => return Ask::Stop,
                 _ = self.hangup.recv() => return Ask::Reload,
+                _ = self.moved.recv() => return Ask::ReopenLogs,
                 _ = self.changes.recv() => self.quiet_at = Some(Instant::now() + QUIET),
                 () = sleep_until(quiet_at.unwrap_or_else(Instant::now)), if quiet_at.is_some() => {
                     self.quiet_at = None;

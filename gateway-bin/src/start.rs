@@ -12,7 +12,7 @@ use std::{
 use sd_notify::NotifyState;
 use tokio::sync::mpsc;
 use tower::Layer;
-use towergate_admin::{Access, Admin, AuditLog, Configured};
+use towergate_admin::{Access, Admin, AuditLog, Configured, LogLevels};
 use towergate_config::{
     Settings,
     settings::{Log, LogLevel, Origin},
@@ -25,6 +25,7 @@ use towergate_tls::{Identities, Server};
 use towergate_upstream::{ConnectionStats, Proxy};
 
 use crate::{
+    access_log::Writers,
     api_tls::{self, Api, ApiTls},
     apis,
     cli::{Source, Verbosity},
@@ -76,7 +77,7 @@ pub(crate) fn demo(plugins: impl PluginSet, verbosity: Verbosity) -> Result<(), 
         ("KONG_PREFIX", &*prefix),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let given = variables().filter(|(name, _)| !name.starts_with("KONG_DECLARATIVE"));
+    let given = variables().filter(|(name, _)| !name.starts_with("KONG_DECLARATIVE") && name != "KONG_DATABASE");
     let text = ("KONG_DECLARATIVE_CONFIG_STRING".to_owned(), demo.configuration.clone());
     let sources = Sources::read(&Source::default(), defaults.into_iter().chain(given).chain([text]))?;
     let gateway = Gateway::open(plugins, sources, verbosity)?;
@@ -97,6 +98,7 @@ struct Gateway {
     proxy_address: Option<SocketAddr>,
     admin_address: Option<SocketAddr>,
     admin: Arc<Admin>,
+    logs: Writers,
     // Removed when it is dropped.
     pid_file: Option<PidFile>,
     // Background tasks of plugins run here.
@@ -115,7 +117,7 @@ impl Gateway {
     /// order: what is wrong is told before anything listens, and nothing asked from then on is lost.
     fn open<P: PluginSet>(plugins: P, sources: Sources, verbosity: Verbosity) -> Result<Self, String> {
         let settings = Arc::new(sources.settings.clone());
-        start_log(&settings, verbosity)?;
+        let log_levels = start_log(&settings, verbosity)?;
         let recorded = Recorded::start();
         let (waiting, asks) = wait_for_asks(&sources)?;
         let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
@@ -125,6 +127,8 @@ impl Gateway {
         let pages = Arc::new(wiring::pages(&settings)?);
         let (offered, names) = (tls::server(&settings)?, wiring::dns(&settings)?);
         let tls = Tls::read(&settings)?;
+        let logs = Writers::default();
+        let access_log = logs.proxy(&settings)?;
         let (access, audit) = (access(&settings)?, audit(&settings)?);
         let pid_file = PidFile::write(&settings)?;
         let Ports { proxy, admin, status } = Ports::open(&settings)?;
@@ -132,6 +136,7 @@ impl Gateway {
             (proxy.addresses().first().copied(), admin.listeners.addresses().first().copied());
         let apis = [(Api::Admin, admin.tls.clone()), (Api::Status, status.tls.clone())];
         let registry = registry(&plugins, &settings);
+        registry.shared().introduce(wiring::node(&settings));
         let warnings = [missing(&registry, &settings), tls::warnings(&settings, offered.as_ref())];
         for warning in settings.warnings().iter().chain(warnings.iter().flatten()).chain(&first.warnings) {
             tracing::warn!("{warning}");
@@ -141,7 +146,8 @@ impl Gateway {
         recorded.keep_up(&handle);
         let names = Client::on(handle.clone(), names);
         let reach = Box::new(Reach::new(tls.trust.clone(), names.clone()));
-        let base = Base { pages, certificates: tls.certificates.clone() };
+        let observers = access_log.map(|log| ("access log", log)).into_iter().collect();
+        let base = Base { pages, certificates: tls.certificates.clone(), observers };
         let (control, watched) = Control::start(registry, base, reach, handle, config, workers)
             .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);
@@ -149,7 +155,7 @@ impl Gateway {
         let upstreams = ConnectionStats::default();
         let workers = start_workers(plugins, &settings, offered, (names, upstreams.clone()), proxy, watched)?;
         let counted = Counted { stats: workers.stats(), upstreams, trust: tls.trust.clone(), recorded };
-        let told = told(&control, configured, settings, counted, access, audit);
+        let told = told(&control, configured, settings, counted, log_levels, access, audit);
         apis::serve(admin, status, told.clone())?;
         Ok(Self {
             sources,
@@ -162,6 +168,7 @@ impl Gateway {
             proxy_address,
             admin_address,
             admin: told,
+            logs,
             pid_file,
             _background: background,
         })
@@ -175,12 +182,15 @@ impl Gateway {
         tell_supervisor(&[NotifyState::Stopping]);
         self.admin.draining.store(true, Relaxed);
         tracing::info!("stopping: requests in flight are finished");
+        // Its ports are free from here on, and so is its place: the next one need not wait for the last answer.
+        drop(self.pid_file.take());
         let end = Instant::now() + DRAIN + DELIVER;
         let drained = self.workers.drain(DRAIN);
         if drained.cut_off > 0 {
             tracing::warn!(connections = drained.cut_off, "cut off what had not finished in time");
         }
         deliver_the_rest(&waiting, &self.control, end);
+        self.logs.finish(self.control.registry().shared());
         Ok(())
     }
 
@@ -200,6 +210,10 @@ impl Gateway {
                     // What went wrong is in the log.
                     Ask::Reload => drop(self.reload().await),
                     Ask::FilesChanged => drop(configuration::reload(&self.sources, &self.admin.configured).await),
+                    Ask::ReopenLogs => {
+                        log::reopen();
+                        self.logs.reopen(self.control.registry().shared());
+                    }
                 },
                 Some(command) = commands.recv() => match command {
                     Asked::Reload(answer) => drop(answer.send(self.reload().await)),
@@ -217,7 +231,8 @@ impl Gateway {
     fn open_socket(&self, asked: mpsc::Sender<Asked>) -> Option<ControlSocket> {
         // Where the pid file may not be, nobody looks for the socket.
         self.pid_file.as_ref()?;
-        let opened = ControlSocket::open(&self.sources.settings.prefix, asked);
+        let beside = towergate_admin::explain_router(self.admin.clone());
+        let opened = ControlSocket::open(&self.sources.settings.prefix, asked, beside);
         opened
             .inspect_err(
                 |error| tracing::warn!(%error, "no socket for commands; `reload` works by SIGHUP, without an answer"),
@@ -355,13 +370,15 @@ fn told(
     configured: Arc<Configured>,
     settings: Arc<Settings>,
     counted: Counted,
+    log_levels: LogLevels,
     access: Access,
     audit: AuditLog,
 ) -> Arc<Admin> {
-    let (control, node_id) = (control.clone(), settings.node_id.unwrap_or_else(uuid::Uuid::new_v4));
+    let (control, node_id) = (control.clone(), control.registry().shared().node().id);
     let Counted { stats, upstreams, trust, recorded } = counted;
     let connections = (stats.clone(), upstreams);
-    let metrics = Metrics::new(recorded, control.clone(), settings.clone(), connections, trust, node_id);
+    let kept = (control.clone(), configured.store().clone());
+    let metrics = Metrics::new(recorded, kept, settings.clone(), connections, trust, node_id);
     Arc::new(Admin {
         control,
         configured,
@@ -371,6 +388,7 @@ fn told(
         metrics: Box::new(move |headers| metrics.page(headers)),
         access: Mutex::new(Arc::new(access)),
         audit,
+        log_levels,
         draining: AtomicBool::new(false),
     })
 }
@@ -410,21 +428,22 @@ impl Ports {
     }
 }
 
-fn start_log(settings: &Settings, verbosity: Verbosity) -> Result<(), String> {
+fn start_log(settings: &Settings, verbosity: Verbosity) -> Result<LogLevels, String> {
     let level = match verbosity {
         Verbosity::Usual => settings.log_level,
         Verbosity::Verbose => settings.log_level.min(LogLevel::Info),
         Verbosity::Debug => LogLevel::Debug,
     };
     let log = &settings.logs.proxy_error;
-    match log::start(level, log) {
-        Ok(()) => Ok(()),
+    let started = match log::start(level, log) {
+        Ok(started) => started,
         // The default place may not be ours to write to; stderr is enough then.
         Err(_) if settings.origin("prefix") == Origin::Default => {
-            log::start(level, &Log::Off).map_err(|error| error.to_string())
+            log::start(level, &Log::Off).map_err(|error| error.to_string())?
         }
-        Err(error) => Err(format!("cannot write the error log {log:?}: {error}; see proxy_error_log")),
-    }
+        Err(error) => return Err(format!("cannot write the error log {log:?}: {error}; see proxy_error_log")),
+    };
+    Ok(LogLevels::new(level, started))
 }
 
 fn background() -> std::io::Result<tokio::runtime::Runtime> {

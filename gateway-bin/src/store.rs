@@ -46,6 +46,13 @@ pub(crate) struct Patience {
     pub(crate) lock: Option<Duration>,
 }
 
+impl Patience {
+    /// Much may be read or written at once, and no client waits for it.
+    pub(crate) fn of_a_command() -> Self {
+        Self { database: Some(Duration::from_secs(60)), lock: None }
+    }
+}
+
 /// The store whose tables `towergate migrations` is for.
 ///
 /// # Errors
@@ -56,6 +63,14 @@ pub(crate) fn migrate(settings: &Settings, patience: Patience) -> Result<Box<dyn
         Database::Sqlite(path) => Ok(Box::new(sqlite(settings, path)?)),
         Database::Postgres(found) => Ok(Box::new(postgres(settings, found, patience)?)),
     }
+}
+
+/// What can be told of the settings of the store without opening it.
+///
+/// # Errors
+/// What is wrong with them.
+pub(crate) fn check(settings: &Settings) -> Result<(), String> {
+    seal(settings).map(drop)
 }
 
 /// As with the pid file, nothing is kept when the prefix is the default one and it may not be made.

@@ -16,9 +16,9 @@ use towergate_config::{
     Config, Settings,
     settings::{self, Listener, ResponseHeaders, SoKeepalive},
 };
-use towergate_core::{Balancing, Form, Pages, Policy, Service, UpstreamHealth};
+use towergate_core::{Balancing, Form, Instrumentations, Node, Pages, Policy, Service, UpstreamHealth};
 use towergate_dns::Client;
-use towergate_runtime::{Base, CompileProblem, LoadError, Registry, TargetName, compile};
+use towergate_runtime::{Base, CompileProblem, LoadError, Registry, Runtime, TargetName, compile};
 use towergate_server::{Http2, Keepalive, Limits, Listen, RealIp, RealIpSource, ServerConfig, Timeouts, Tokens};
 use towergate_tls::Server;
 use towergate_upstream::{Destinations, ProxySettings, TlsSettings};
@@ -78,15 +78,15 @@ impl towergate_runtime::Destinations for Reach {
     }
 }
 
-/// Compiles a configuration to see whether it can be; nothing is kept.
+/// Compiles a configuration to see whether it can be, and what it would do; nothing is started.
 ///
 /// # Errors
 /// All problems that only show then.
-pub(crate) fn try_compile(config: Config, registry: &Registry) -> Result<(), LoadError> {
+pub(crate) fn try_compile(config: Config, registry: &Registry) -> Result<Runtime, LoadError> {
     let mut reach = Reach::new(Trust::default(), Client::default());
     let compiled: Result<_, Vec<CompileProblem>> =
         compile(Arc::new(config), registry, &mut reach, &Base::default(), None);
-    compiled.map(|_| ()).map_err(LoadError::from)
+    compiled.map_err(LoadError::from)
 }
 
 /// What the server takes, with what it offers over TLS.
@@ -210,6 +210,20 @@ pub(crate) fn dns(settings: &Settings) -> Result<towergate_dns::Settings, String
         cache_size: dns.cache_size,
         ..towergate_dns::Settings::default()
     })
+}
+
+/// What the gateway tells its plugins about itself. Without a `node_id` it makes one up.
+pub(crate) fn node(settings: &Settings) -> Node {
+    let tracing = &settings.tracing;
+    let tracing = Instrumentations {
+        request: tracing.is_on(),
+        router: tracing.has("router"),
+        plugin_access: tracing.has("plugin_access"),
+        plugin_header_filter: tracing.has("plugin_header_filter"),
+        balancer: tracing.has("balancer"),
+        sampling_rate: tracing.sampling_rate,
+    };
+    Node { id: settings.node_id.unwrap_or_else(Uuid::new_v4), version: towergate_admin::KONG_VERSION, tracing }
 }
 
 /// How the gateway writes its own answers.

@@ -64,7 +64,8 @@ impl Postgres {
         static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let server = shared.upgrade().unwrap_or_else(|| {
-            let server = Arc::new(Self::with(&[]));
+            // Nobody cuts the power of this machine: waiting for the disk would only make tests slow.
+            let server = Arc::new(Self::with(&["fsync=off"]));
             *shared = Arc::downgrade(&server);
             server
         });

@@ -21,6 +21,7 @@ pub struct Setup {
     pub(crate) proxy: Arc<Port>,
     pub(crate) admin: Arc<Port>,
     environment: BTreeMap<String, String>,
+    arguments: Vec<String>,
     open_files: Option<u32>,
 }
 
@@ -60,6 +61,7 @@ impl Setup {
             proxy: Arc::new(Port::free()),
             admin: Arc::new(Port::free()),
             environment: BTreeMap::new(),
+            arguments: Vec::new(),
             open_files: None,
         }
     }
@@ -67,6 +69,12 @@ impl Setup {
     /// Sets a Kong setting by its name in `kong.conf`, such as `headers`.
     pub fn setting(mut self, key: &str, value: &str) -> Self {
         self.settings.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Adds an argument after `start`, such as `--run-migrations`.
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
         self
     }
 
@@ -188,7 +196,7 @@ impl Setup {
     /// The command with all settings; standard error is piped.
     pub(crate) fn command(&self, folder: &TempDir) -> Command {
         let mut command = self.binary();
-        command.arg("start").stdin(Stdio::null()).stderr(Stdio::piped());
+        command.arg("start").args(&self.arguments).stdin(Stdio::null()).stderr(Stdio::piped());
         forget_settings(&mut command);
         command.env("KONG_PREFIX", folder.path().join("prefix"));
         command.env("KONG_DECLARATIVE_CONFIG", folder.path().join("kong.yml"));

@@ -180,6 +180,26 @@ fn a_grpc_check_wants_http2() {
     eventually(SOON, || words(&gateway) == ["UNHEALTHY", "HEALTHY"]);
 }
 
+#[test]
+fn a_grpcs_check_wants_http2_over_tls_from_whom_it_trusts() {
+    let (http1, _) = switchable();
+    let authority = Authority::new("Test Root");
+    let front = TlsFront::new(&http1, &authority.issue(&["shop.test"]), None);
+    let port = Port::free();
+    let listen = format!("{} ssl http2", port.address());
+    let back = Gateway::with(&proxying_to(&http1.url(), &[])).also_listening_on(&listen).start();
+    let targets = [front.address(), port.address(), back.proxy()];
+    for (verify, words_expected) in
+        [("false", ["UNHEALTHY", "HEALTHY", "UNHEALTHY"]), ("true", ["UNHEALTHY", "UNHEALTHY", "UNHEALTHY"])]
+    {
+        let checks =
+            ACTIVE.replace("active: {", &format!("active: {{type: grpcs, https_verify_certificate: {verify}, "));
+        let gateway = Gateway::serving(&watched(&checks, "", &targets, &["retries: 0"]));
+        // HTTP/1.1 over TLS; HTTP/2 over TLS, whose certificate nobody has signed; HTTP without TLS.
+        eventually(SOON, || words(&gateway) == words_expected);
+    }
+}
+
 // --- by what becomes of requests -----------------------------------------------------------------------------------------
 
 fn passive(limits: &str) -> String {

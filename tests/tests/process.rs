@@ -291,6 +291,35 @@ fn log_level_decides_what_is_logged() {
     assert_eq!(gateway.log(), "");
 }
 
+/// Kong without a database refuses; there is no reason to.
+#[test]
+fn the_log_level_can_be_changed_for_a_while() {
+    let upstream = Upstream::answering(|_| Script::reset());
+    let gateway = Gateway::with(&proxying(&upstream)).setting("log_level", "crit").start();
+    let ask = |method: &str, path: &str| {
+        let answer = gateway.ask_admin(&Request::new(method, path));
+        (answer.status, answer.message())
+    };
+    let told = |status, text: &str| (status, text.to_owned());
+    assert_eq!(ask("GET", "/debug/node/log-level"), told(200, "log level: crit"));
+    assert_eq!(gateway.get("/").status, 502);
+    assert_eq!(gateway.log(), "");
+    assert_eq!(ask("PUT", "/debug/node/log-level/error"), told(200, "log level changed"));
+    assert_eq!(ask("PUT", "/debug/node/log-level/error"), told(200, "log level is already error"));
+    assert_eq!(ask("GET", "/debug/node/log-level/"), told(200, "log level: error"));
+    assert_eq!(gateway.get("/").status, 502);
+    eventually(SOON, || gateway.log().lines().filter(|line| line.contains("[error]")).count() == 1);
+    assert_eq!(ask("PUT", "/debug/node/log-level/crit?timeout=0"), told(200, "log level changed"));
+    assert_eq!(ask("PUT", "/debug/node/log-level/debug?timeout=1"), told(200, "log level changed"));
+    eventually(SOON, || ask("GET", "/debug/node/log-level") == told(200, "log level: crit"));
+    for (path, why) in [
+        ("/debug/node/log-level/loud", "unknown log level: loud"),
+        ("/debug/node/log-level/info?timeout=-1", "timeout must be greater than or equal to 0"),
+    ] {
+        assert_eq!(ask("PUT", path), told(400, why));
+    }
+}
+
 #[test]
 fn plugins_that_are_not_there_are_told_when_they_are_asked_for() {
     let gateway = Gateway::with(EMPTY).setting("plugins", "bundled,my-plugin").start();
@@ -309,9 +338,9 @@ fn plugins_that_are_not_enabled_cannot_be_configured() {
 }
 
 #[test]
-fn an_access_log_that_is_asked_for_is_said_to_come_later() {
-    let gateway = Gateway::with(EMPTY).setting("proxy_access_log", "logs/access.log").start();
-    assert_eq!(gateway.log().lines().filter(|line| line.contains("proxy_access_log")).count(), 1, "{}", gateway.log());
+fn an_access_log_of_the_admin_api_that_is_asked_for_is_said_to_come_later() {
+    let gateway = Gateway::with(EMPTY).setting("admin_access_log", "logs/access.log").start();
+    assert_eq!(gateway.log().lines().filter(|line| line.contains("admin_access_log")).count(), 1, "{}", gateway.log());
 }
 
 // --- other verbs ---------------------------------------------------------------------------------------------------------

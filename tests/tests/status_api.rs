@@ -18,13 +18,40 @@ fn the_status_api_tells_who_is_ready() {
     for (target, code) in [("/", 404), ("/config", 404), ("/services", 404)] {
         assert_eq!(ask(Request::get(target)).status, code, "{target}: the Status API is not the Admin API");
     }
+    let answer = ask(Request::get("/status/dns"));
+    assert_eq!((answer.status, answer.message().as_str()), (501, "not implemented with the legacy DNS client"));
+    assert_eq!(ask(Request::get("/upstreams/none/health")).status, 404);
+    assert_eq!(ask(Request::get("/status?unit=x")).status, 400);
+    let memory = ask(Request::get("/status?unit=k&scale=0")).json();
+    assert!(
+        memory["memory"]["workers_lua_vms"][0]["http_allocated_gc"].as_str().unwrap().ends_with(" KiB"),
+        "{memory}"
+    );
     let form =
         |body: &str| Request::post("/status/ready", body).header("Content-Type", "application/x-www-form-urlencoded");
     assert_eq!(ask(form("status=other")).status, 400);
+    let foreign = form("status=draining").header("Origin", "https://evil.test");
+    assert_eq!(ask(foreign).status, 403, "a page cannot make a browser do it");
+    assert_eq!(ask(Request::get("/status/ready")).status, 200);
     assert_eq!(ask(form("status=draining")).status, 204);
     let answer = ask(Request::get("/status/ready"));
     assert_eq!((answer.status, answer.message().as_str()), (503, "draining"));
     assert_eq!(ask(Request::get("/status")).status, 200, "it lives");
+}
+
+#[test]
+fn the_status_api_shows_the_health_of_upstreams() {
+    let status = Port::free();
+    let document = "_format_version: \"3.0\"\nupstreams: [{name: up, targets: [{target: '127.0.0.1:1'}]}]\n";
+    let _gateway = Gateway::with(document).status_api_on(&status).start();
+    let ask = |method: &str, path: &str| Connection::open(status.address()).request(&Request::new(method, path));
+    let answer = ask("GET", "/upstreams/up/health").json();
+    assert_eq!(
+        (&answer["data"][0]["target"], &answer["data"][0]["health"]),
+        (&"127.0.0.1:1".into(), &"HEALTHCHECKS_OFF".into())
+    );
+    assert_eq!(ask("POST", "/upstreams/up/health").status, 405);
+    assert_eq!(ask("PUT", "/upstreams/up/targets/127.0.0.1:1/healthy").status, 404, "nothing is changed here");
 }
 
 #[test]

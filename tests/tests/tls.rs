@@ -59,7 +59,7 @@ fn text(path: &Path) -> &str {
 #[test]
 fn without_a_certificate_one_for_localhost_is_made_and_kept() {
     let upstream = Upstream::echo();
-    let first = Secured::start(&proxying(&upstream), &[]);
+    let mut first = Secured::start(&proxying(&upstream), &[]);
     let both = [&version::TLS12, &version::TLS13];
     let rsa = TlsClient::understanding(&both, &[], &[SignatureScheme::RSA_PSS_SHA256]);
     let ecdsa = TlsClient::understanding(&both, &[], &[SignatureScheme::ECDSA_NISTP256_SHA256]);
@@ -75,8 +75,9 @@ fn without_a_certificate_one_for_localhost_is_made_and_kept() {
         let mode = fs::metadata(ssl.join(name)).expect(name).permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
-    // Another gateway with the same prefix shows the same.
+    // The next gateway with the same prefix shows the same.
     let prefix = first.gateway.prefix();
+    first.gateway.terminate();
     let second = Secured::start(&proxying(&upstream), &[("prefix", text(&prefix))]);
     assert_eq!(shown(&second), [with_rsa, with_ecdsa]);
 }

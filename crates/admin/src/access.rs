@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use towergate_config::settings::{AdminAccess, AdminClient, AdminRole, AdminToken};
 
 pub(crate) use browser::host_of;
-pub(crate) use guard::guard;
+pub(crate) use guard::{guard, guard_pages};
 
 /// Who is at the other end of a connection. Whoever accepts connections puts it into the extensions
 /// of their requests.

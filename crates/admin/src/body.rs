@@ -16,7 +16,7 @@ use http::{StatusCode, header};
 use serde_json::{Map, Value};
 use towergate_schema::Record;
 
-pub(crate) use form::pairs;
+pub(crate) use form::{argument, is_asked, pairs};
 
 use crate::{
     answer::message,

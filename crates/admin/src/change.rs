@@ -56,7 +56,7 @@ impl Admin {
                     return Ok((outcome, None));
                 }
                 config.hash = hash;
-                let prepared = control.prepare(config).map_err(|problems| refusal(&problems))?;
+                let prepared = control.prepare(config).map_err(|problems| refusal(&problems, &changes))?;
                 Ok::<_, Denied>((outcome, Some((changes, prepared))))
             });
             let (outcome, ready): (T, Option<(Vec<Change>, Prepared)>) = tried.await?;
@@ -98,11 +98,14 @@ impl<T> Tried<T> {
     }
 }
 
-/// What only shows when policies and routes are made, in the words of a schema.
-fn refusal(problems: &[CompileProblem]) -> Denied {
-    let problems: Vec<_> =
-        problems.iter().map(|problem| Problem::new(path(&problem.field), problem.message.clone())).collect();
-    Refusal::schema_violation(&problems).into()
+/// What only shows when policies and routes are made, in the words of a schema. Of an entity that was
+/// not changed itself, but no longer goes with what was, it is told which one it is.
+fn refusal(problems: &[CompileProblem], changes: &[Change]) -> Denied {
+    let told = |problem: &CompileProblem| match changes.iter().any(|change| change.id == problem.id) {
+        true => Problem::new(path(&problem.field), problem.message.clone()),
+        false => Problem::entity(problem.to_string()),
+    };
+    Refusal::schema_violation(&problems.iter().map(told).collect::<Vec<_>>()).into()
 }
 
 /// The path that is written `config.origins[1]`.

@@ -3,32 +3,19 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Query, Request, State, rejection::QueryRejection},
+    extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use towergate_runtime::LoadError;
 
 use crate::{
     Admin, ConfigureError,
     answer::{answer, message},
+    body::is_asked,
     document,
 };
-
-/// What the query of `POST /config` may ask.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct Options {
-    check_hash: Option<String>,
-    flatten_errors: Option<String>,
-}
-
-impl Options {
-    fn is_on(flag: Option<&String>) -> bool {
-        flag.is_some_and(|value| matches!(value.as_str(), "1" | "true"))
-    }
-}
 
 const WITH_A_DATABASE: &str = "this endpoint is only available when Kong is configured to not use a database";
 
@@ -39,24 +26,18 @@ pub(crate) async fn show(State(admin): State<Arc<Admin>>) -> Response {
     answer(StatusCode::OK, json!({ "config": admin.control.current().config.to_yaml() }))
 }
 
-pub(crate) async fn replace(
-    State(admin): State<Arc<Admin>>,
-    options: Result<Query<Options>, QueryRejection>,
-    request: Request,
-) -> Response {
+pub(crate) async fn replace(State(admin): State<Arc<Admin>>, request: Request) -> Response {
     if !admin.is_read_only() {
         return message(StatusCode::BAD_REQUEST, WITH_A_DATABASE);
     }
-    let options = match options {
-        Ok(Query(options)) => options,
-        Err(refusal) => return message(refusal.status(), &refusal.body_text()),
-    };
+    let query = request.uri().query().map(str::to_owned);
+    let is_asked = |flag| is_asked(query.as_deref(), flag);
     let source = match document::read(request).await {
         Ok(source) => source,
         Err(response) => return *response,
     };
     let is_known = || towergate_config::hash([source.text.as_bytes()]) == admin.control.current().config.hash;
-    if Options::is_on(options.check_hash.as_ref()) && is_known() {
+    if is_asked("check_hash") && is_known() {
         return StatusCode::NOT_MODIFIED.into_response();
     }
     match admin.configured.load(vec![source]).await {
@@ -66,7 +47,7 @@ pub(crate) async fn replace(
             }
             answer(StatusCode::CREATED, runtime.config.entities_json())
         }
-        Err(ConfigureError::Invalid(error)) => refusal(&error, Options::is_on(options.flatten_errors.as_ref())),
+        Err(ConfigureError::Invalid(error)) => refusal(&error, is_asked("flatten_errors")),
         Err(ConfigureError::Store(error)) => {
             tracing::error!("configuration not kept, the one before stays in force: {error}");
             message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")

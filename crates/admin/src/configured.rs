@@ -154,15 +154,19 @@ impl Configured {
     }
 
     /// Follows what others commit, for as long as the process lives. While the store is not in reach,
-    /// or has what cannot be put into force, what is held stays in force.
+    /// or has what cannot be put into force, what is held stays in force. What is wrong is told once.
     pub async fn follow(&self) {
-        let mut pause = FIRST_RETRY;
+        let (mut pause, mut told) = (FIRST_RETRY, String::new());
         loop {
             match self.follow_once().await {
-                Ok(()) => pause = FIRST_RETRY,
+                Ok(()) => (pause, told) = (FIRST_RETRY, String::new()),
                 Err(error) => {
-                    report_load(false);
-                    tracing::error!("cannot follow the store, the configuration before stays in force: {error}");
+                    let error = error.to_string();
+                    if error != told {
+                        report_load(false);
+                        tracing::error!("cannot follow the store, the configuration before stays in force: {error}");
+                        told = error;
+                    }
                     tokio::time::sleep(pause).await;
                     pause = pause.saturating_mul(2).min(SLOWEST);
                 }

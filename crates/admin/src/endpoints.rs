@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{Path, Request, State, rejection::PathRejection},
+    extract::{Request, State},
     handler::Handler,
     response::Response,
     routing::{MethodFilter, MethodRouter, on, options},
@@ -17,7 +17,9 @@ use crate::{
     Admin,
     answer::{self, answer},
     collections::{Place, collection},
-    entities, fixed, others,
+    entities, fixed, groups,
+    in_path::InPath,
+    others,
 };
 
 /// A path and what can be done there.
@@ -140,6 +142,7 @@ pub(crate) fn routed(endpoints: Vec<Endpoint>) -> Router<Arc<Admin>> {
 /// All endpoints.
 pub(crate) fn all() -> Vec<Endpoint> {
     let mut all = fixed::endpoints();
+    all.extend(groups::endpoints());
     all.extend(others::endpoints());
     all.extend(Place::all().into_iter().map(entity));
     all
@@ -155,14 +158,13 @@ pub(crate) async fn list() -> Response {
 pub(crate) async fn serve(
     place: Place,
     State(admin): State<Arc<Admin>>,
-    names: Result<Path<Vec<String>>, PathRejection>,
+    names: Result<InPath<Vec<String>>, Response>,
     request: Request,
 ) -> Response {
     match names {
-        Ok(Path(names)) => entities::serve(admin, place, names, request).await,
+        Ok(InPath(names)) => entities::serve(admin, place, names, request).await,
         Err(_) if matches!(place, Place::All(_)) => entities::serve(admin, place, Vec::new(), request).await,
-        // What is not UTF-8 is the name of nobody.
-        Err(_) => answer::not_found().await,
+        Err(refusal) => refusal,
     }
 }
 

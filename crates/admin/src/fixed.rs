@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Request, State, rejection::PathRejection},
+    extract::{Request, State},
     response::Response,
 };
 use http::Method;
@@ -14,7 +14,9 @@ use crate::{
     collections::Place,
     config,
     endpoints::{self, Body, Content, Endpoint, Operation, serve},
-    metrics, node, openapi, plugin_state, schemas, status, tags, upstream_health,
+    explain,
+    in_path::InPath,
+    log_level, metrics, node, openapi, plugin_state, schemas, status, tags, upstream_health,
 };
 
 /// The endpoints.
@@ -36,12 +38,27 @@ fn of_the_node() -> Vec<Endpoint> {
         .refuses(&[304, 400, 413, 415])
         .asks(&["check_hash", "flatten_errors"]);
     let text = |summary: &str| get(summary).answers(200, Content::Text);
+    let status = get("How the node is doing").refuses(&[400]).asks(&["unit", "scale"]);
+    let explain = Operation::new(Method::POST, "What would become of a request, without sending it")
+        .takes(Body::Object)
+        .answers(200, Content::Object)
+        .refuses(&[400, 413, 415]);
+    let level = |of: &str| {
+        Operation::new(Method::PUT, format!("Another log level {of} for a while"))
+            .answers(200, Content::Message)
+            .refuses(&[400, 404])
+            .asks(&["timeout"])
+    };
     vec![
         Endpoint::new("/").on(get("What this node is"), node::show),
         Endpoint::new("/robots.txt").on(text("Search engines have no business here"), answer::robots),
         Endpoint::new("/openapi.json").on(get("This document"), openapi::show),
         Endpoint::new("/endpoints").on(get("All paths"), endpoints::list),
-        Endpoint::new("/status").on(get("How the node is doing"), status::show),
+        Endpoint::new("/status").on(status, status::show),
+        Endpoint::new("/explain").on(explain, explain::explain),
+        Endpoint::new("/debug/node/log-level").on(get("How much the log tells"), log_level::show),
+        Endpoint::new("/debug/node/log-level/{level}").on(level("of this node"), log_level::set),
+        Endpoint::new("/debug/cluster/log-level/{level}").on(level("of all nodes: of this one"), log_level::set),
         Endpoint::new("/metrics").on(text("All metrics"), metrics::show),
         Endpoint::new("/config")
             .on(get("The configuration in force").refuses(&[400]), config::show)
@@ -98,7 +115,7 @@ const TARGETS: Place = Place::Children { parent: Kind::Upstreams, field: "upstre
 /// `/upstreams/{upstreams}/targets/all` lists what `/upstreams/{upstreams}/targets` does.
 async fn all_targets(
     state: State<Arc<Admin>>,
-    names: Result<Path<Vec<String>>, PathRejection>,
+    names: Result<InPath<Vec<String>>, Response>,
     request: Request,
 ) -> Response {
     serve(TARGETS, state, names, request).await

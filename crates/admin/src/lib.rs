@@ -5,8 +5,20 @@
 //! | path | method | status | what |
 //! | --- | --- | --- | --- |
 //! | `/` | GET | 200 | the node: versions, plugins, settings with secrets masked |
-//! | `/status` | GET | 200 | connections, memory, the hash of the configuration |
+//! | `/status` | GET | 200 | connections, memory, the hash of the configuration or whether the database answers |
 //! | `/metrics` | GET | 200 | all metrics in Prometheus' text format (`text/plain; charset=UTF-8`), or in OpenMetrics' if `Accept` asks for it |
+//! | `/services`, `/routes`, … | GET | 200 | a page of the entities of a kind |
+//! | | POST | 201 | adds one |
+//! | `/services/{name or id}`, `/services/{…}/routes/{…}`, `/routes/{…}/service`, … | GET | 200 | one |
+//! | | PUT | 200 | replaces or adds it |
+//! | | PATCH | 200 | changes some of its fields |
+//! | | DELETE | 204 | it is gone |
+//! | all of these | | 400, 404, 409 | what is wrong, as [`Refusal`](towergate_config::Refusal) says it |
+//! | | POST, PUT, PATCH, DELETE | 405 | the store is no database |
+//! | `/schemas/{kind}`, `/schemas/plugins/{name}` | GET | 200 | what an entity, or a plugin, may say |
+//! | `/schemas/{kind}/validate` | POST | 200, 400 | whether an entity would be accepted |
+//! | `/tags`, `/tags/{tag}` | GET | 200 | which entity has which tag |
+//! | `/endpoints`, `/openapi.json` | GET | 200 | all paths, and everything about them |
 //! | `/plugins/{id or instance name}/state` | GET | 200 | what a running plugin tells of itself |
 //! | | | 404 | no plugin is called so |
 //! | `/upstreams/{name or id}/health` | GET | 200 | how well each target is; with `?balancer_health=1` the whole |
@@ -18,6 +30,13 @@
 //! | | | 400 | it is wrong: an error object with every problem; the one before stays in force |
 //! | | | 413 | it is larger than the setting `nginx_admin_client_max_body_size` |
 //! | | | 415 | its media type is none of those `POST /config` reads |
+//! | `/debug/node/log-level` | GET | 200 | `{"message":"log level: notice"}` |
+//! | `/debug/node/log-level/{level}` | PUT | 200 | another level for `?timeout=` seconds (60): `log level changed`, or `log level is already …` |
+//! | | | 400 | `unknown log level: …` |
+//! | `/timers` | GET | 200 | Kong's timers, of which there are none |
+//! | `/status/dns` | GET | 501 | `not implemented with the legacy DNS client` |
+//! | `/explain` | POST | 200 | what would become of a request, without sending it ([`towergate_runtime::ExplainRequest`]) |
+//! | | | 400 | what is wrong with the question |
 //!
 //! Every other answer is JSON. All carry `Server`, `X-Kong-Admin-Latency` (milliseconds; both as the
 //! setting `headers` says) and `Access-Control-Allow-Origin`. Any other path is 404
@@ -32,6 +51,8 @@
 //! | `/status/ready` | GET | 200 | `{"message":"ready"}` |
 //! | | | 503 | why it should get no traffic: `draining`, or no configuration |
 //! | | POST | 204 | `status=draining`: not ready from now on |
+//! | `/status/dns` | GET | 501 | as above |
+//! | `/upstreams/{name or id}/health` | GET | 200 | as above |
 //! | `/metrics` | GET | 200 | as above |
 
 mod access;
@@ -45,7 +66,11 @@ mod configured;
 mod document;
 mod endpoints;
 mod entities;
+mod explain;
 mod fixed;
+mod groups;
+mod in_path;
+mod log_level;
 mod metrics;
 mod node;
 mod openapi;
@@ -56,6 +81,7 @@ mod schemas;
 mod status;
 mod status_api;
 mod tags;
+mod timers;
 mod upstream_health;
 
 use std::{
@@ -72,6 +98,8 @@ use uuid::Uuid;
 pub use access::{Access, Peer};
 pub use audit::AuditLog;
 pub use configured::{ConfigureError, Configured, Held, configuration, entities};
+pub use explain::explain_router;
+pub use log_level::LogLevels;
 pub use metrics::MetricsPage;
 pub use status::{Connections, resident_bytes};
 pub use status_api::status_router;
@@ -95,6 +123,8 @@ pub struct Admin {
     pub access: Mutex<Arc<Access>>,
     /// Where changes are noted.
     pub audit: AuditLog,
+    /// How much the gateway's own log tells.
+    pub log_levels: LogLevels,
     /// Whether this node is about to stop, so that it should get no new traffic.
     pub draining: AtomicBool,
 }

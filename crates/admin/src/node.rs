@@ -43,11 +43,20 @@ pub(crate) async fn show(State(admin): State<Arc<Admin>>) -> Response {
 fn configuration(admin: &Admin) -> Value {
     let settings = admin.settings.values().map(|(name, value)| {
         let secret = SECRET.iter().any(|part| name.contains(part)) && name != "server_token";
-        (name.to_owned(), if secret { json!("******") } else { typed(value) })
+        let shown = match value {
+            _ if secret => json!("******"),
+            list if admin.settings.is_list(name) => json!(entries(list)),
+            value => typed(value),
+        };
+        (name.to_owned(), shown)
     });
     let mut configuration: Map<_, _> = settings.collect();
     configuration.insert("database".into(), json!(admin.configured.store().kind()));
     Value::Object(configuration)
+}
+
+fn entries(list: &str) -> Vec<&str> {
+    list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect()
 }
 
 /// Settings are text; tools expect switches and numbers as such.

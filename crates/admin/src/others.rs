@@ -1,16 +1,13 @@
 //! What Kong has endpoints for and this gateway has nothing behind: answered as a Kong does that does
 //! not use it.
 
-use axum::{
-    extract::Path,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode};
-use serde_json::json;
 
 use crate::{
-    answer::{answer, message, not_found, nothing},
+    answer::{message, not_found, nothing},
     endpoints::{Content, Endpoint, Operation},
+    status, timers,
 };
 
 const WASM: &[&str] = &[
@@ -31,8 +28,8 @@ const WASM: &[&str] = &[
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     let get = |summary: &str| Operation::new(Method::GET, summary);
     let mut endpoints = vec![
-        Endpoint::new("/timers").on(get("Timers of workers: there are none").answers(200, Content::Object), timers),
-        Endpoint::new("/status/dns").on(get("What the DNS client counts").answers(501, Content::Message), dns),
+        Endpoint::new("/timers").on(get("Timers: there are none").answers(200, Content::Object), timers::show),
+        Endpoint::new("/status/dns").on(get("What the DNS client counts").answers(501, Content::Message), status::dns),
         Endpoint::new("/cache").on(Operation::new(Method::DELETE, "Empty the cache: there is none"), purge),
         Endpoint::new("/cache/{key}")
             .on(get("What is cached: nothing is").answers(404, Content::Message), cached)
@@ -49,16 +46,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     endpoints
 }
 
-async fn timers() -> Response {
-    let worker = json!({ "id": 0, "count": 1 });
-    answer(StatusCode::OK, json!({ "worker": worker, "stats": { "timers": {}, "flamegraph": {}, "sys": {} } }))
-}
-
-async fn dns() -> Response {
-    message(StatusCode::NOT_IMPLEMENTED, "not implemented with the legacy DNS client")
-}
-
-async fn cached(_: Option<Path<String>>) -> Response {
+async fn cached() -> Response {
     not_found().await
 }
 

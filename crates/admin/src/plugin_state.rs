@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use http::StatusCode;
 use serde_json::{Value, json};
 use towergate_config::entities::Plugin;
@@ -13,11 +10,12 @@ use towergate_config::entities::Plugin;
 use crate::{
     Admin,
     answer::{answer, message},
+    in_path::InPath,
 };
 
 /// The state of the plugin of this id or instance name: `null` where the plugin has none to tell, or is
 /// switched off.
-pub(crate) async fn show(State(admin): State<Arc<Admin>>, Path(named): Path<String>) -> Response {
+pub(crate) async fn show(State(admin): State<Arc<Admin>>, InPath(named): InPath<String>) -> Response {
     let current = admin.control.current();
     let Some(plugin) = current.config.plugins.iter().find(|plugin| is_called(plugin, &named)) else {
         return message(StatusCode::NOT_FOUND, "Not found");

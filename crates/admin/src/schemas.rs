@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
@@ -15,10 +15,11 @@ use crate::{
     answer::{answer, message},
     body,
     entities::Denied,
+    in_path::InPath,
 };
 
 /// `GET /schemas/{name}`
-pub(crate) async fn entity(Path(name): Path<String>) -> Response {
+pub(crate) async fn entity(InPath(name): InPath<String>) -> Response {
     match Kind::named(&name) {
         Some(kind) => answer(StatusCode::OK, record(kind).describe()),
         None => no_entity(&name),
@@ -26,7 +27,7 @@ pub(crate) async fn entity(Path(name): Path<String>) -> Response {
 }
 
 /// `GET /schemas/plugins/{name}`: what the schema of a plugin adds to that of all plugins.
-pub(crate) async fn plugin(State(admin): State<Arc<Admin>>, Path(name): Path<String>) -> Response {
+pub(crate) async fn plugin(State(admin): State<Arc<Admin>>, InPath(name): InPath<String>) -> Response {
     let PluginLookup::Known(schema) = admin.control.registry().plugin(&name) else { return no_plugin(&name) };
     let mut described = schema.entity().describe();
     if let Some(Value::Array(fields)) = described.get_mut("fields") {
@@ -47,7 +48,7 @@ fn is_own(schema: &PluginSchema, field: &Map<String, Value>) -> bool {
 }
 
 /// `GET /plugins/schema/{name}`
-pub(crate) async fn plugin_config(State(admin): State<Arc<Admin>>, Path(name): Path<String>) -> Response {
+pub(crate) async fn plugin_config(State(admin): State<Arc<Admin>>, InPath(name): InPath<String>) -> Response {
     match admin.control.registry().plugin(&name) {
         PluginLookup::Known(schema) => answer(StatusCode::OK, schema.config.describe()),
         PluginLookup::NotYet | PluginLookup::Unknown => no_plugin(&name),
@@ -64,7 +65,7 @@ pub(crate) async fn enabled(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 /// `GET /schemas/vaults/{name}`: there is one vault, the environment.
-pub(crate) async fn vault(Path(name): Path<String>) -> Response {
+pub(crate) async fn vault(InPath(name): InPath<String>) -> Response {
     if name != "env" {
         return message(StatusCode::NOT_FOUND, &format!("No vault named '{name}'"));
     }
@@ -78,12 +79,16 @@ pub(crate) async fn vault(Path(name): Path<String>) -> Response {
 }
 
 /// `GET /schemas/filters/{name}`
-pub(crate) async fn filter(Path(name): Path<String>) -> Response {
+pub(crate) async fn filter(InPath(name): InPath<String>) -> Response {
     message(StatusCode::NOT_FOUND, &format!("Filter '{name}' not found"))
 }
 
 /// `POST /schemas/{name}/validate`
-pub(crate) async fn validate(State(admin): State<Arc<Admin>>, Path(name): Path<String>, request: Request) -> Response {
+pub(crate) async fn validate(
+    State(admin): State<Arc<Admin>>,
+    InPath(name): InPath<String>,
+    request: Request,
+) -> Response {
     match Kind::named(&name) {
         Some(kind) => validated(&admin, kind, request).await,
         None => no_entity(&name),

@@ -8,19 +8,23 @@ use percent_encoding::percent_decode;
 use serde_json::Value;
 use towergate_config::Config;
 
-use crate::{Admin, answer, answer::message, metrics, status};
+use crate::{Admin, access, answer, answer::message, metrics, status, upstream_health};
 
 /// The Status API of this gateway; what it answers is on the [crate's page](crate).
 pub fn status_router(admin: Arc<Admin>) -> Router {
     Router::new()
         .route("/status", get(status::show))
         .route("/status/", get(status::show))
+        .route("/status/dns", get(status::dns))
+        .route("/upstreams/{upstream}/health", get(upstream_health::show))
+        .route("/upstreams/{upstream}/health/", get(upstream_health::show))
         .route("/status/ready", get(ready).post(set))
         .route("/status/ready/", get(ready).post(set))
         .route("/metrics", get(metrics::show))
         .route("/metrics/", get(metrics::show))
         .fallback(answer::not_found)
         .method_not_allowed_fallback(answer::method_not_allowed)
+        .layer(middleware::from_fn_with_state(admin.clone(), access::guard_pages))
         .layer(middleware::from_fn_with_state(admin.clone(), answer::stamp))
         .with_state(admin)
 }

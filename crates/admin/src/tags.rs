@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Request, State, rejection::PathRejection},
+    extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use http::{Method, StatusCode};
@@ -12,9 +12,10 @@ use towergate_config::{Config, Kind, Refusal};
 
 use crate::{
     Admin,
-    answer::{answer, not_found},
+    answer::answer,
     endpoints::{Content, Operation},
     entities::Denied,
+    in_path::InPath,
     page::{Asked, Page, escaped},
 };
 
@@ -34,12 +35,7 @@ pub(crate) async fn all(State(admin): State<Arc<Admin>>, request: Request) -> Re
 }
 
 /// `GET /tags/{tag}`
-pub(crate) async fn one(
-    State(admin): State<Arc<Admin>>,
-    tag: Result<Path<String>, PathRejection>,
-    request: Request,
-) -> Response {
-    let Ok(Path(tag)) = tag else { return not_found().await };
+pub(crate) async fn one(State(admin): State<Arc<Admin>>, InPath(tag): InPath<String>, request: Request) -> Response {
     listed(&admin, Some(&tag), request.uri().query()).unwrap_or_else(|refusal| Denied::from(refusal).into_response())
 }
 

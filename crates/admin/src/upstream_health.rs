@@ -6,11 +6,10 @@ use std::{
 };
 
 use axum::{
-    extract::{Path, Query, State},
+    extract::{RawQuery, State},
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use towergate_config::{
     Kind,
@@ -21,45 +20,47 @@ use towergate_runtime::{Runtime, TargetHealth, TargetName, UpstreamHealth};
 use crate::{
     Admin,
     answer::{answer, message, not_found},
+    body::is_asked,
+    in_path::InPath,
 };
-
-/// What may be asked for beside.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Options {
-    balancer_health: Option<String>,
-}
 
 /// `GET /upstreams/{upstream}/health`: each target with how well it is, or, with
 /// `?balancer_health=1`, the upstream as a whole.
 pub(crate) async fn show(
     State(admin): State<Arc<Admin>>,
-    Path(named): Path<String>,
-    Query(options): Query<Options>,
+    InPath(named): InPath<String>,
+    RawQuery(query): RawQuery,
 ) -> Response {
     let current = admin.control.current();
     let Some(upstream) = upstream(&current, &named) else { return not_found().await };
     let Some(health) = admin.control.health(upstream.id) else { return not_found().await };
-    let data = match options.balancer_health.as_deref() {
-        Some("1" | "true") => as_a_whole(upstream, &health),
-        _ => targets(&current, upstream, &health),
+    let data = match is_asked(query.as_deref(), "balancer_health") {
+        true => as_a_whole(upstream, &health),
+        false => targets(&current, upstream, &health),
     };
     answer(StatusCode::OK, json!({ "data": data, "next": null, "node_id": admin.node_id }))
 }
 
 /// `PUT /upstreams/{upstream}/targets/{target}/healthy`.
-pub(crate) async fn healthy(state: State<Arc<Admin>>, Path((upstream, target)): Path<(String, String)>) -> Response {
+pub(crate) async fn healthy(
+    state: State<Arc<Admin>>,
+    InPath((upstream, target)): InPath<(String, String)>,
+) -> Response {
     decide(&state, &upstream, &target, None, true).await
 }
 
 /// `PUT /upstreams/{upstream}/targets/{target}/unhealthy`.
-pub(crate) async fn unhealthy(state: State<Arc<Admin>>, Path((upstream, target)): Path<(String, String)>) -> Response {
+pub(crate) async fn unhealthy(
+    state: State<Arc<Admin>>,
+    InPath((upstream, target)): InPath<(String, String)>,
+) -> Response {
     decide(&state, &upstream, &target, None, false).await
 }
 
 /// `PUT /upstreams/{upstream}/targets/{target}/{address}/healthy`.
 pub(crate) async fn healthy_address(
     state: State<Arc<Admin>>,
-    Path((upstream, target, address)): Path<(String, String, String)>,
+    InPath((upstream, target, address)): InPath<(String, String, String)>,
 ) -> Response {
     decide(&state, &upstream, &target, Some(&address), true).await
 }
@@ -67,7 +68,7 @@ pub(crate) async fn healthy_address(
 /// `PUT /upstreams/{upstream}/targets/{target}/{address}/unhealthy`.
 pub(crate) async fn unhealthy_address(
     state: State<Arc<Admin>>,
-    Path((upstream, target, address)): Path<(String, String, String)>,
+    InPath((upstream, target, address)): InPath<(String, String, String)>,
 ) -> Response {
     decide(&state, &upstream, &target, Some(&address), false).await
 }

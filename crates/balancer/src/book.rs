@@ -26,11 +26,18 @@ struct Page {
 }
 
 impl Book {
-    /// The health of this address under this name; that of a new one is good.
-    pub(crate) fn health(&self, address: SocketAddr, name: &str, now: Instant) -> Arc<Health> {
+    /// The health of this address under this name; that of a new one is good. One that comes where
+    /// others were before has to warm up.
+    pub(crate) fn health(&self, address: SocketAddr, name: &str, is_first: bool, now: Instant) -> Arc<Health> {
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         let page = pages.entry((address, name.into()));
-        let page = page.or_insert_with(|| Page { health: Arc::default(), used: now });
+        let page = page.or_insert_with(|| {
+            let health = Health::new(now);
+            if !is_first {
+                health.rise(now);
+            }
+            Page { health: Arc::new(health), used: now }
+        });
         page.used = now;
         page.health.clone()
     }
@@ -51,12 +58,12 @@ mod tests {
     fn health_is_remembered_for_five_minutes() {
         let (book, now) = (Book::default(), Instant::now());
         let address = "127.0.0.1:80".parse().unwrap();
-        book.health(address, "a", now).decide(false);
-        assert!(book.health(address, "b", now).state().is_in_rotation(), "another name is another target");
+        book.health(address, "a", true, now).decide(false, now);
+        assert!(book.health(address, "b", true, now).state().is_in_rotation(), "another name is another target");
         for (seconds, remembered) in [(299, true), (598, true), (899, false)] {
             let later = now + Duration::from_secs(seconds);
             book.forget(later);
-            assert_eq!(!book.health(address, "a", later).state().is_in_rotation(), remembered, "{seconds}");
+            assert_eq!(!book.health(address, "a", true, later).state().is_in_rotation(), remembered, "{seconds}");
         }
     }
 }

@@ -29,15 +29,22 @@ pub(crate) fn literal(target: &Target) -> Option<IpAddr> {
 }
 
 /// All addresses of the targets, in the order in which Kong puts them on its ring: by the targets'
-/// names and ports, then by address. Every address of a name has the whole weight of its target.
-pub(crate) fn all(balancing: &Balancing, answers: &[Option<Answer>], book: &Book, now: Instant) -> Vec<Member> {
+/// names and ports, then by address. Every address of a name has the whole weight of its target. Whether
+/// they are the first there ever were decides whether new ones have to warm up.
+pub(crate) fn all(
+    balancing: &Balancing,
+    answers: &[Option<Answer>],
+    book: &Book,
+    are_first: bool,
+    now: Instant,
+) -> Vec<Member> {
     let mut order: Vec<_> = balancing.targets.iter().enumerate().collect();
     order.sort_by(|(_, a), (_, b)| (&a.host, a.port).cmp(&(&b.host, b.port)));
     let member = |place: usize, target: &Target, address: SocketAddr, weight: u16| Member {
         target: place,
         address,
         weight,
-        health: book.health(address, &target.host, now),
+        health: book.health(address, &target.host, are_first, now),
         name: None,
     };
     let mut members = Vec::new();

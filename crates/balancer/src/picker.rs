@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use towergate_core::{Algorithm, Balancing};
-use towergate_lb::{ConsistentHash, LeastConnections, PeakEwma, Pick, RoundRobin};
+use towergate_lb::{ConsistentHash, LeastConnections, PeakEwma, Pick, RoundRobin, Sticky, TwoChoices};
 
 use crate::{member::Member, ring::Ring};
 
@@ -13,6 +13,8 @@ pub(crate) enum Picker {
     ConsistentHash(ConsistentHash),
     LeastConnections(LeastConnections),
     PeakEwma(PeakEwma),
+    TwoChoices(TwoChoices),
+    Sticky(Sticky<RoundRobin>),
 }
 
 impl Picker {
@@ -21,6 +23,11 @@ impl Picker {
         let weights = members.iter().map(|member| member.weight);
         match balancing.algorithm {
             Algorithm::RoundRobin => Self::RoundRobin(RoundRobin::new(weights)),
+            Algorithm::PowerOfTwoChoices => Self::TwoChoices(TwoChoices::new(weights)),
+            Algorithm::StickySessions => {
+                let names = members.iter().map(|member| member.address.to_string());
+                Self::Sticky(Sticky::new(RoundRobin::new(weights), names))
+            }
             Algorithm::LeastConnections => Self::LeastConnections(LeastConnections::new(weights)),
             Algorithm::Latency => {
                 let picker = PeakEwma::new(weights, now);
@@ -46,6 +53,8 @@ impl Picker {
             Self::ConsistentHash(picker) => picker,
             Self::LeastConnections(picker) => picker,
             Self::PeakEwma(picker) => picker,
+            Self::TwoChoices(picker) => picker,
+            Self::Sticky(sticky) => sticky.picker(),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Who is asked how they are, and what they say.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use crate::{balancer::Balancer, health::Health, rules::Outcome};
+use crate::{balancer::Balancer, health::Health, rules::Outcome, state::Report};
 
 /// An address that is to be asked.
 #[derive(Debug, Clone)]
@@ -31,11 +31,14 @@ impl Balancer {
     }
 
     /// Takes in what an address said when it was asked (active health checks).
-    pub fn probed(&self, subject: &Subject, outcome: Outcome) {
+    pub fn probed(&self, subject: &Subject, outcome: Outcome, now: Instant) {
         let rules = self.active_rules();
-        let changed = rules.judge(outcome).and_then(|report| subject.health.report(report, rules.limits()));
-        if let Some(state) = changed {
-            self.tell(subject.address, state.is_in_rotation(), "asked");
+        let Some(report) = rules.judge(outcome) else { return };
+        if let Some(is_healthy) = subject.health.report(report, rules.limits(), None, now) {
+            self.tell(subject.address, is_healthy, "asked");
+        }
+        if report != Report::Success {
+            subject.health.hold();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is shown of a balancer, and what somebody decides about it.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Instant};
 
 use towergate_core::{AddressHealth, Target, TargetHealth, UpstreamHealth};
 
@@ -25,7 +25,7 @@ impl Balancer {
         };
         UpstreamHealth {
             is_watched: self.is_watched(),
-            is_healthy: ring.is_usable() && (available > 0 || !self.is_watched()),
+            is_healthy: ring.is_usable() && (available > 0 || ring.is_panicking() || !self.is_watched()),
             targets: targets.map(target).collect(),
         }
     }
@@ -34,7 +34,7 @@ impl Balancer {
         let address = |member: &Member| AddressHealth {
             address: member.address,
             weight: member.weight,
-            is_healthy: !self.is_watched() || member.health.state().is_in_rotation(),
+            is_healthy: !self.is_watched() || member.health.is_available(),
         };
         let dns = match (member::literal(target), answer) {
             (Some(ip), _) => if ip.is_ipv4() { "A" } else { "AAAA" }.to_owned(),
@@ -55,7 +55,7 @@ impl Balancer {
     /// Decides that a target is healthy or not, or only this address of it: its counts begin anew.
     /// What is reported from then on changes it again. Answers whether there is anything of that kind
     /// whose health is watched.
-    pub fn decide(&self, host: &str, port: u16, address: Option<SocketAddr>, healthy: bool) -> bool {
+    pub fn decide(&self, host: &str, port: u16, address: Option<SocketAddr>, healthy: bool, now: Instant) -> bool {
         let ring = self.ring();
         let targets = &self.balancing().targets;
         let is_meant = |member: &&Member| {
@@ -66,8 +66,8 @@ impl Balancer {
         let mut is_found = false;
         for member in ring.members.iter().filter(is_meant).filter(|_| self.is_watched()) {
             is_found = true;
-            if let Some(state) = member.health.decide(healthy) {
-                self.tell(member.address, state.is_in_rotation(), "decided through the Admin API");
+            if let Some(is_healthy) = member.health.decide(healthy, now) {
+                self.tell(member.address, is_healthy, "decided through the Admin API");
             }
         }
         is_found

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use towergate_balancer::{Address, Answer, Asking, Balancer, LookUp, Names, Outcome};
+use towergate_balancer::{Address, Answer, Asking, Balancer, LookUp, Names, Outcome, Wish};
 use towergate_core::{Algorithm, Balancing, HealthRules, Target};
 use uuid::Uuid;
 
@@ -65,17 +65,21 @@ fn made(balancing: Balancing) -> Balancer {
     Balancer::new(Arc::new(balancing), Instant::now())
 }
 
+fn any() -> Wish<'static> {
+    Wish::at(Instant::now())
+}
+
 /// How many of so many picks went to each address.
 fn picks(balancer: &Balancer, count: usize) -> HashMap<String, usize> {
     let mut counts = HashMap::new();
-    for picked in (0..count).filter_map(|_| balancer.pick(0, &[], &[])) {
+    for picked in (0..count).filter_map(|_| balancer.pick(&any())) {
         *counts.entry(picked.address.to_string()).or_default() += 1;
     }
     counts
 }
 
 fn fail(balancer: &Balancer, address: &str, outcome: Outcome) {
-    let found = (0..1_000).filter_map(|_| balancer.pick(0, &[], &[])).find(|it| it.address.to_string() == address);
+    let found = (0..1_000).filter_map(|_| balancer.pick(&any())).find(|it| it.address.to_string() == address);
     balancer.report(&found.expect("in rotation"), outcome);
 }
 
@@ -106,10 +110,10 @@ async fn records_bring_their_own_port_and_weight() {
     balancer.refresh(&zone, Instant::now()).await;
     let counts = picks(&balancer, 400);
     assert_eq!((counts["10.0.0.1:8001"], counts["10.0.0.2:8002"]), (300, 100), "a weight of 0 counts as 1");
-    assert_eq!(balancer.pick(0, &[], &[]).unwrap().name, None, "the target's name is the host");
+    assert_eq!(balancer.pick(&any()).unwrap().name, None, "the target's name is the host");
     let named = made(Balancing { use_srv_name: true, ..upstream(&[("srv.test", 80, 100)]) });
     named.refresh(&zone, Instant::now()).await;
-    assert_eq!(named.pick(0, &[], &[]).unwrap().name.as_deref(), Some("one.test"));
+    assert_eq!(named.pick(&any()).unwrap().name.as_deref(), Some("one.test"));
 }
 
 #[tokio::test]
@@ -131,14 +135,14 @@ async fn names_are_looked_up_again_beside_requests() {
 
     zone.set("web.test", &[]);
     balancer.refresh(&zone, later + TTL).await;
-    assert!(balancer.pick(0, &[], &[]).is_none(), "a name without an address");
+    assert!(balancer.pick(&any()).is_none(), "a name without an address");
     assert_eq!(balancer.look_up(later + TTL * 2), LookUp::Beside, "it is asked for again");
 }
 
 #[test]
 fn what_keeps_failing_leaves_rotation_and_comes_back() {
     let balancer = made(passive(upstream(&[("10.0.0.1", 80, 100), ("10.0.0.2", 80, 100)])));
-    let one = balancer.pick(0, &["10.0.0.2:80".parse().unwrap()], &[]).unwrap();
+    let one = balancer.pick(&Wish { tried: &["10.0.0.2:80".parse().unwrap()], ..any() }).unwrap();
     balancer.report(&one, Outcome::Status(500));
     assert_eq!(picks(&balancer, 10).len(), 2, "one of two is not enough");
     balancer.report(&one, Outcome::Status(404));
@@ -155,7 +159,7 @@ fn nobody_left_means_nobody_is_asked() {
     let balancer = made(passive(upstream(&[("10.0.0.1", 80, 100), ("10.0.0.2", 80, 100)])));
     fail(&balancer, "10.0.0.1:80", Outcome::Broken);
     fail(&balancer, "10.0.0.2:80", Outcome::Broken);
-    assert!(balancer.pick(0, &[], &[]).is_none());
+    assert!(balancer.pick(&any()).is_none());
 }
 
 #[test]
@@ -165,11 +169,11 @@ fn too_little_healthy_weight_is_as_good_as_none() {
         balancing.health.threshold = threshold;
         let balancer = made(balancing);
         fail(&balancer, "10.0.0.1:80", Outcome::Broken);
-        assert_eq!(balancer.pick(0, &[], &[]).is_some(), still_used, "25 % healthy, {threshold} wanted");
+        assert_eq!(balancer.pick(&any()).is_some(), still_used, "25 % healthy, {threshold} wanted");
     }
     let mut balancing = passive(upstream(&[("10.0.0.1", 80, 1)]));
     balancing.health.threshold = 100.0;
-    assert!(made(balancing).pick(0, &[], &[]).is_none(), "100 % cannot be exceeded: as in Kong, nobody is asked");
+    assert!(made(balancing).pick(&any()).is_none(), "100 % cannot be exceeded: as in Kong, nobody is asked");
 }
 
 #[test]
@@ -178,14 +182,14 @@ fn what_is_not_watched_is_always_used() {
     balancing.health.threshold = 100.0;
     let balancer = made(balancing);
     fail(&balancer, "10.0.0.1:80", Outcome::Broken);
-    assert!(balancer.pick(0, &[], &[]).is_some());
+    assert!(balancer.pick(&any()).is_some());
     assert!(!balancer.is_watched());
 }
 
 #[test]
 fn health_outlives_a_change_of_configuration() {
     let before = made(passive(upstream(&[("10.0.0.1", 80, 100), ("10.0.0.2", 80, 100)])));
-    let under_way = before.pick(0, &["10.0.0.1:80".parse().unwrap()], &[]).unwrap();
+    let under_way = before.pick(&Wish { tried: &["10.0.0.1:80".parse().unwrap()], ..any() }).unwrap();
     fail(&before, "10.0.0.1:80", Outcome::Broken);
     let now = Instant::now();
     let targets = [("10.0.0.1", 80, 50), ("10.0.0.2", 80, 50), ("10.0.0.3", 80, 50)];
@@ -224,14 +228,20 @@ async fn somebody_may_decide() {
     let balancer = made(passive(upstream(&[("web.test", 80, 50)])));
     balancer.refresh(&zone, Instant::now()).await;
     let one = "10.0.0.5:80".parse().unwrap();
-    assert!(balancer.decide("web.test", 80, Some(one), false));
+    assert!(balancer.decide("web.test", 80, Some(one), false, Instant::now()));
     assert_eq!(picks(&balancer, 10)["10.0.0.6:80"], 10);
-    assert!(balancer.decide("web.test", 80, None, false));
-    assert!(balancer.pick(0, &[], &[]).is_none());
-    assert!(balancer.decide("web.test", 80, None, true));
+    assert!(balancer.decide("web.test", 80, None, false, Instant::now()));
+    assert!(balancer.pick(&any()).is_none());
+    assert!(balancer.decide("web.test", 80, None, true, Instant::now()));
     assert_eq!(picks(&balancer, 10).len(), 2);
-    assert!(!balancer.decide("web.test", 81, None, true) && !balancer.decide("x", 80, None, true));
-    assert!(!made(upstream(&[("10.0.0.1", 80, 1)])).decide("10.0.0.1", 80, None, false), "nothing is watched");
+    assert!(
+        !balancer.decide("web.test", 81, None, true, Instant::now())
+            && !balancer.decide("x", 80, None, true, Instant::now())
+    );
+    assert!(
+        !made(upstream(&[("10.0.0.1", 80, 1)])).decide("10.0.0.1", 80, None, false, Instant::now()),
+        "nothing is watched"
+    );
 }
 
 #[tokio::test]
@@ -258,7 +268,9 @@ fn tried_addresses_and_barred_targets_are_avoided() {
         let balancer = made(Balancing { algorithm, ..upstream(&targets) });
         let tried = ["10.0.0.1:80".parse().unwrap(), "10.0.0.2:80".parse().unwrap()];
         for hash in 0..50 {
-            let picked = |tried: &[_], barred: &[_]| balancer.pick(hash, tried, barred).map(|picked| picked.target);
+            let picked = |tried: &[_], barred: &[_]| {
+                balancer.pick(&Wish { hash, tried, barred, ..any() }).map(|picked| picked.target)
+            };
             assert_eq!(picked(&tried, &[]), Some(2), "{algorithm:?}");
             assert_eq!(picked(&[], &[0, 2]), Some(1), "{algorithm:?}");
             assert!(matches!(picked(&tried, &[2]), Some(0 | 1)), "{algorithm:?}: tried is better than nobody");
@@ -271,12 +283,12 @@ fn tried_addresses_and_barred_targets_are_avoided() {
 fn requests_in_flight_count_until_they_are_over() {
     let algorithm = Algorithm::LeastConnections;
     let balancer = made(Balancing { algorithm, ..upstream(&[("10.0.0.1", 80, 1), ("10.0.0.2", 80, 1)]) });
-    let first = balancer.pick(0, &[], &[]).unwrap();
-    let second = balancer.pick(0, &[], &[]).unwrap();
+    let first = balancer.pick(&any()).unwrap();
+    let second = balancer.pick(&any()).unwrap();
     assert_ne!(first.address, second.address);
     let address = first.address;
     drop(first);
-    assert_eq!(balancer.pick(0, &[], &[]).unwrap().address, address);
+    assert_eq!(balancer.pick(&any()).unwrap().address, address);
 }
 
 #[test]
@@ -287,7 +299,7 @@ fn the_order_of_targets_in_the_configuration_does_not_matter_to_keys() {
     let (one, other) = (of(&[a, b, c]), of(&[c, a, b]));
     for key in 0..1_000u32 {
         let hash = key.wrapping_mul(2_654_435_761);
-        let address = |balancer: &Balancer| balancer.pick(hash, &[], &[]).unwrap().address;
+        let address = |balancer: &Balancer| balancer.pick(&Wish { hash, ..any() }).unwrap().address;
         assert_eq!(address(&one), address(&other));
     }
 }

@@ -16,6 +16,7 @@ mod listen;
 mod problem;
 mod resolve;
 mod tls;
+mod tracing;
 mod value;
 
 use std::num::NonZeroUsize;
@@ -32,6 +33,7 @@ pub use headers::{ResponseHeaders, UpstreamHeaders};
 pub use listen::{Listener, Protocol, SoKeepalive, parse as parse_listeners};
 pub use problem::{Origin, Problem, Problems};
 pub use tls::{CipherSuite, Tls, TlsVersion, UpstreamTls};
+pub use tracing::Tracing;
 
 use crate::source::{self, ReadError, Source};
 use crate::vault::Environment;
@@ -126,6 +128,8 @@ pub struct Settings {
     /// Whether latencies are shown under the name they had in Kong 2.x, too (`kong_latency`). Ours.
     /// Default `false`.
     pub prometheus_legacy_latency: bool,
+    /// What becomes of traces.
+    pub tracing: Tracing,
     /// Name resolution.
     pub dns: Dns,
     /// How many headers and arguments are looked at.
@@ -182,6 +186,16 @@ pub struct Logs {
     pub status_access: Log,
     pub status_error: Log,
     pub stream_access: Log,
+    /// The name of the format of `proxy_access`, if one is given after the path.
+    pub proxy_access_format: Option<String>,
+    /// The same of `admin_access`.
+    pub admin_access_format: Option<String>,
+    /// The same of `status_access`.
+    pub status_access_format: Option<String>,
+    /// A format of the operator's own (`nginx_http_log_format`): its name, and what it says.
+    pub access_format: Option<(String, String)>,
+    /// The fields of an access log in JSON (`access_log_fields`); without any, all that matter.
+    pub access_fields: Vec<String>,
     pub stream_error: Log,
 }
 
@@ -329,6 +343,12 @@ impl Settings {
     /// All settings that have a value, by name, secrets included: mask before showing.
     pub fn values(&self) -> impl Iterator<Item = (&str, &str)> {
         self.gathered.all()
+    }
+
+    /// Whether the setting `name` is a list with commas.
+    #[must_use]
+    pub fn is_list(&self, name: &str) -> bool {
+        known::find(name).is_some_and(|known| known.kind == known::Kind::List)
     }
 
     /// Whether the setting `plugins` allows the plugin `name`, which comes with the gateway or not.

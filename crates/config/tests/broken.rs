@@ -202,7 +202,7 @@ fn upstreams_and_targets() {
     for (lines, problem) in [
         (
             "  algorithm: random",
-            "kong.yml:4:14: upstreams[0].algorithm: expected one of: consistent-hashing, least-connections, round-robin, latency",
+            "kong.yml:4:14: upstreams[0].algorithm: expected one of: consistent-hashing, least-connections, round-robin, latency, sticky-sessions, power-of-two-choices",
         ),
         ("  hash_on: header", "kong.yml:3:3: upstreams[0].hash_on_header: required field missing"),
         ("  hash_fallback: ip", "kong.yml:4:18: upstreams[0].hash_fallback: expected one of: none"),

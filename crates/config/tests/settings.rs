@@ -360,10 +360,10 @@ fn each_setting_whose_feature_comes_later_is_told_in_one_line() {
         ("ssl_dhparam", "ffdhe2048", "nothing is done with it"),
         ("router_flavor", "expressions", "other flavors come"),
         ("admin_error_log", "logs/admin.log", "a log of the Admin API's own comes"),
-        ("proxy_access_log", "logs/access.log", "access logs come"),
+        ("admin_access_log", "logs/admin.log", "access logs of the Admin API come"),
         ("new_dns_client", "on", "the settings of Kong's new DNS client come"),
         ("lua_max_uri_args", "50", "limits on what plugins see come"),
-        ("tracing_instrumentations", "all", "tracing comes"),
+        ("tracing_instrumentations", "dns_query", "dns_query: spans of it come"),
         ("role", "data_plane", "hybrid mode comes"),
     ] {
         let variable = format!("KONG_{}", name.to_uppercase());
@@ -464,6 +464,26 @@ fn certificates_and_keys_go_together() {
     }
     // As in Kong, nobody looks at them without a TLS port.
     assert!(from_variables(&[("KONG_SSL_CERT", "a"), ("KONG_PROXY_LISTEN", "0.0.0.0:8000")]).is_ok());
+}
+
+#[test]
+fn an_access_log_has_a_place_and_a_format() {
+    let settings = |log: &str, format: &str| {
+        let variables = [("KONG_PREFIX", "/p"), ("KONG_PROXY_ACCESS_LOG", log), ("KONG_NGINX_HTTP_LOG_FORMAT", format)];
+        from_variables(&variables).unwrap().logs
+    };
+    let logs = settings("logs/a.log json", "mine '$status ' \"$uri\"");
+    assert_eq!(logs.proxy_access, towergate_config::settings::Log::File("/p/logs/a.log".into()));
+    assert_eq!(logs.proxy_access_format.as_deref(), Some("json"));
+    for (written, read) in [
+        ("mine '$status $uri'", "$status $uri"),
+        ("mine '$status '\n '$uri';", "$status $uri"),
+        ("mine escape=json '{\"a\": \"$status\"}'", "{\"a\": \"$status\"}"),
+        ("mine $status", "$status"),
+    ] {
+        assert_eq!(settings("off", written).access_format, Some(("mine".to_owned(), read.to_owned())), "{written}");
+    }
+    assert_eq!(settings("off", "").access_format, None);
 }
 
 #[test]

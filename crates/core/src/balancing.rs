@@ -28,6 +28,10 @@ pub struct Balancing {
     pub slots: u32,
     /// How the health of its targets is watched.
     pub health: HealthChecks,
+    /// What Kong does not have.
+    pub resilience: Resilience,
+    /// The cookie of [`Algorithm::StickySessions`].
+    pub sticky: Option<StickyCookie>,
     /// What probes over TLS show of us (`client_certificate`).
     pub identity: Option<KeyPair>,
     /// Its targets, in the order of configuration.
@@ -47,6 +51,8 @@ impl Balancing {
             hash_fallback: HashInput::default(),
             slots: 10_000,
             health: HealthChecks::default(),
+            resilience: Resilience::default(),
+            sticky: None,
             identity: None,
             targets,
         }
@@ -76,6 +82,19 @@ pub enum Algorithm {
     LeastConnections,
     /// The one that answers soonest.
     Latency,
+    /// The one with fewer requests for its weight of two that are drawn.
+    PowerOfTwoChoices,
+    /// The one that the client's cookie names; clients without it are shared out by turns.
+    StickySessions,
+}
+
+/// The cookie by which a client comes back to its target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StickyCookie {
+    /// Its name.
+    pub name: String,
+    /// The path it is for.
+    pub path: String,
 }
 
 /// What consistent hashing takes its key from.
@@ -114,6 +133,50 @@ pub struct HealthChecks {
     pub passive: HealthRules,
     /// The upstream is used only while more than so many percent of its weights are healthy.
     pub threshold: f64,
+}
+
+/// How an upstream goes through bad times, beyond what Kong does. Nothing by default.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Resilience {
+    /// After so long a target that requests have found unhealthy (passive health checks) gets requests
+    /// again. `None` leaves it out until something else finds it well.
+    pub readmit_after: Option<Duration>,
+    /// Targets that fail more often than others are left out for a while.
+    pub outliers: Option<OutlierEjection>,
+    /// A target that is new or well again gets its whole share only after so long.
+    pub slow_start: Option<Duration>,
+    /// While less than so many percent of the weights are healthy, all targets get requests: a few could
+    /// not bear the load of all. 0 never does.
+    pub panic_threshold: f64,
+    /// How many requests the upstream is given at the same time.
+    pub limit: Option<RequestLimit>,
+}
+
+/// When a target is left out because of the share of its requests that fail: answers of 500 and more, broken
+/// connections, timeouts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutlierEjection {
+    /// At least so many percent of them failed.
+    pub error_percentage: f64,
+    /// And there were at least so many.
+    pub min_requests: u32,
+    /// How far back they count.
+    pub window: Duration,
+    /// How long it is left out.
+    pub ejection_time: Duration,
+    /// At most so many percent of the upstream's addresses are left out at the same time.
+    pub max_ejected_percentage: f64,
+}
+
+/// How many requests an upstream is given at the same time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestLimit {
+    /// So many, until their answers have ended.
+    pub max_in_flight: u32,
+    /// So many more wait for their turn.
+    pub max_pending: u32,
+    /// How long one waits at most.
+    pub pending_timeout: Duration,
 }
 
 /// Watching targets by asking them.

@@ -25,6 +25,10 @@ pub struct Consumer {
     pub acl_groups: Groups,
     /// Its tags.
     pub tags: Vec<String>,
+    /// When it was created, in seconds since 1970; 0 if nobody knows.
+    pub created_at: i64,
+    /// When it was last changed, in seconds since 1970; 0 if nobody knows.
+    pub updated_at: i64,
     /// Its place in the directory it was added to.
     pub(crate) place: u32,
 }

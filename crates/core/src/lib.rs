@@ -19,6 +19,7 @@ mod layer;
 mod limit;
 mod memos;
 mod negotiate;
+mod node;
 mod observe;
 mod plan;
 mod plugin;
@@ -38,7 +39,8 @@ mod tries;
 mod upstream_health;
 
 pub use balancing::{
-    ActiveChecks, Algorithm, Balancing, HashInput, HealthChecks, HealthRules, Probe, ProbeKind, Target,
+    ActiveChecks, Algorithm, Balancing, HashInput, HealthChecks, HealthRules, OutlierEjection, Probe, ProbeKind,
+    RequestLimit, Resilience, StickyCookie, Target,
 };
 pub use body::{Body, BodyTooLarge, BoxError, GuardBody};
 pub use client::{Client, PeerCertificate, Scheme, Session};
@@ -55,6 +57,7 @@ pub use identity::{Accounts, Identity};
 pub use layer::{FromPlan, GuardFuture, GuardLayer, GuardService, Guards, One};
 pub use memos::Memos;
 pub use negotiate::{Asker, Form};
+pub use node::{Instrumentations, Node};
 pub use observe::{Each, Ended, Observe, ObserveFuture, ObserveLayer, ObserveService, ObservedBody, Observers, OfPlan};
 pub use plan::{Choice, Level, Plan, Policy};
 pub use plugin::{Env, Plugin, PluginError, Slot, Task, Wrap};

@@ -30,6 +30,12 @@ pub trait Observe: Send + Sync + 'static {
     fn observe(&self, cx: &Context, ended: &Ended);
 }
 
+impl<O: Observe + ?Sized> Observe for Arc<O> {
+    fn observe(&self, cx: &Context, ended: &Ended) {
+        (**self).observe(cx, ended);
+    }
+}
+
 /// A request that is over: what its [`Context`] does not say.
 #[derive(Debug)]
 pub struct Ended {

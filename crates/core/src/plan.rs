@@ -38,6 +38,8 @@ pub struct Plan {
     pub memos: Memos,
     /// Who is told when a request is over, in the order of PRIORITY.
     pub observers: Vec<Choice<dyn Observe>>,
+    /// What observers have worked out for this plan, for all of them: at slot 0 the logs' view of its entities.
+    pub observed: Memos,
     /// Where clients send what proves who they are, on any route of the configuration.
     pub secrets: Arc<Secrets>,
     /// Whether one of its plugins may want to know when the parts of a request's way ran.

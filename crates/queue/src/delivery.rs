@@ -36,6 +36,12 @@ pub trait Deliver<T>: Send + Sync + 'static {
     fn deliver(&self, batch: &[T]) -> impl Future<Output = Result<(), String>> + Send;
 }
 
+impl<T: Sync, D: Deliver<T>> Deliver<T> for Arc<D> {
+    async fn deliver(&self, batch: &[T]) -> Result<(), String> {
+        D::deliver(self, batch).await
+    }
+}
+
 /// The work of one queue's delivery.
 pub(crate) struct Delivery<T, D> {
     waiting: Arc<Waiting<T>>,
@@ -130,8 +136,10 @@ impl<T: Entry + Sync, D: Deliver<T>> Delivery<T, D> {
             let Err(error) = self.attempt(&batch).await else { return };
             self.tell(&error);
             let waited = began.elapsed();
-            if self.waiting.settings.max_retry_time.is_none_or(|max| waited > max) {
-                return self.give_up(batch.len(), "max_retry_time exceeded");
+            match self.waiting.settings.max_retry_time {
+                None => return self.give_up(batch.len(), "a failure (there are no retries)"),
+                Some(max) if waited > max => return self.give_up(batch.len(), "max_retry_time exceeded"),
+                Some(_) => {}
             }
             self.pause(delay.min(self.waiting.settings.max_retry_delay)).await;
             if self.end.is_late() {

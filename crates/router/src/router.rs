@@ -6,6 +6,7 @@ use crate::{
     error::{Problems, RuleError},
     index::{Index, Search},
     matched::Match,
+    rank::Rank,
     request::Request,
     rule::Rule,
 };
@@ -97,5 +98,11 @@ impl Candidate {
     #[must_use]
     pub fn matches(&self) -> bool {
         self.obstacles.is_empty()
+    }
+
+    /// What its number says, for rules that take HTTP.
+    #[must_use]
+    pub fn rank(&self) -> Rank {
+        Rank::of(self.number)
     }
 }

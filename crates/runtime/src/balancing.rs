@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use towergate_config::entities::{self, Active, HashOn, Healthchecks, Passive, ProbeType, Upstream};
 use towergate_core::{
-    ActiveChecks, Algorithm, Balancing, HashInput, HealthChecks, HealthRules, KeyPair, Probe, ProbeKind, Target,
+    ActiveChecks, Algorithm, Balancing, HashInput, HealthChecks, HealthRules, KeyPair, OutlierEjection, Probe,
+    ProbeKind, RequestLimit, Resilience, StickyCookie, Target,
 };
 
 /// What Kong falls back to where an entity says `null`.
@@ -12,6 +13,7 @@ const SLOTS: u32 = 10_000;
 const WEIGHT: u16 = 100;
 const PROBE_TIMEOUT: f64 = 1.0;
 const PROBE_CONCURRENCY: u64 = 10;
+const PENDING_TIMEOUT: f64 = 1.0;
 
 /// An upstream with its targets, and what it shows of us.
 pub(crate) fn of(upstream: &Upstream, targets: Vec<Target>, identity: Option<KeyPair>) -> Balancing {
@@ -30,6 +32,11 @@ pub(crate) fn of(upstream: &Upstream, targets: Vec<Target>, identity: Option<Key
         hash_fallback: upstream.hash_fallback.map(fallback).unwrap_or_default(),
         slots: upstream.slots.unwrap_or(SLOTS),
         health: health(&upstream.healthchecks),
+        resilience: upstream.resilience.as_ref().map(resilience).unwrap_or_default(),
+        sticky: upstream.sticky_sessions_cookie.clone().map(|name| StickyCookie {
+            name,
+            path: upstream.sticky_sessions_cookie_path.clone().unwrap_or_else(|| "/".into()),
+        }),
         identity,
         targets,
     }
@@ -48,6 +55,8 @@ fn algorithm(algorithm: entities::Algorithm) -> Algorithm {
         entities::Algorithm::LeastConnections => Algorithm::LeastConnections,
         entities::Algorithm::RoundRobin => Algorithm::RoundRobin,
         entities::Algorithm::Latency => Algorithm::Latency,
+        entities::Algorithm::StickySessions => Algorithm::StickySessions,
+        entities::Algorithm::PowerOfTwoChoices => Algorithm::PowerOfTwoChoices,
     }
 }
 
@@ -72,6 +81,28 @@ fn input(
         HashOn::Path => HashInput::Path,
         HashOn::QueryArg => HashInput::QueryArg(text(query_arg)),
         HashOn::UriCapture => HashInput::UriCapture(text(capture)),
+    }
+}
+
+fn resilience(written: &entities::Resilience) -> Resilience {
+    let outliers = written.outlier_ejection.as_ref().map(|outliers| OutlierEjection {
+        error_percentage: outliers.error_percentage,
+        min_requests: outliers.min_requests,
+        window: seconds(outliers.window),
+        ejection_time: seconds(outliers.ejection_time),
+        max_ejected_percentage: outliers.max_ejected_percentage,
+    });
+    let limit = written.max_in_flight.map(|max_in_flight| RequestLimit {
+        max_in_flight,
+        max_pending: written.max_pending.unwrap_or(0),
+        pending_timeout: seconds(written.pending_timeout.unwrap_or(PENDING_TIMEOUT)),
+    });
+    Resilience {
+        readmit_after: written.readmit_after.map(seconds),
+        outliers,
+        slow_start: written.slow_start.map(seconds),
+        panic_threshold: written.panic_threshold.unwrap_or(0.0),
+        limit,
     }
 }
 

@@ -142,7 +142,8 @@ pub fn compile(
     let asked = asked::asked(&config, registry, &mut problems);
     let (Some(router), true) = (router, problems.is_empty()) else { return Err(problems) };
     let running = config.plugins.iter().filter(|entity| runs(entity));
-    let stages = Stages::new(registry, &policies, Orders::new(registry, running, &mut problems));
+    let orders = Orders::new(registry, running, &mut problems);
+    let stages = Stages::new(registry, &policies, orders, &base.observers);
     let entities = Some(Arc::new(Shown(config.clone())) as Arc<dyn Entities>);
     let shared = Plan { directory, pages: base.pages.clone(), entities, ..Plan::default() };
     let resolved = Services::new(&config);

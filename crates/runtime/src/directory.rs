@@ -30,6 +30,7 @@ pub(crate) fn build(config: &Config, registry: &Registry, problems: &mut Vec<Com
         consumer.custom_id = entity.custom_id.clone();
         consumer.groups = groups.remove(&entity.id).unwrap_or_default();
         consumer.acl_groups = acl_groups.remove(&entity.id).unwrap_or_default().into_iter().collect();
+        (consumer.created_at, consumer.updated_at) = (entity.created_at, entity.updated_at);
         consumer.tags = entity.tags.clone().unwrap_or_default();
         directory.add_consumer(consumer);
     }

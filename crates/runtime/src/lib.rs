@@ -9,6 +9,7 @@ mod compile;
 mod control;
 mod credentials;
 mod directory;
+mod explain;
 mod load;
 mod loads;
 mod order;
@@ -26,6 +27,9 @@ mod watch;
 pub use base::Base;
 pub use compile::{Destinations, Runtime, TargetName, compile};
 pub use control::{Control, Prepared};
+pub use explain::{
+    ExplainRequest, Explanation, PassedOver, ShownAnswer, ShownCandidate, ShownPlugin, ShownTarget, ShownUpstream,
+};
 pub use load::LoadError;
 pub use loads::report_load;
 pub use problem::CompileProblem;

@@ -1,6 +1,9 @@
 //! Where plugins may send requests instead of to their route's service.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use towergate_config::{Config, entities};
 use towergate_core::{Matched, OtherPath, OtherWay, Policy, Service, ServiceOverride};
@@ -11,16 +14,19 @@ use crate::{
     compile::{Destinations, Policies},
     problem::CompileProblem,
     resolve::{Served, Services},
-    scope::Scope,
 };
 
 /// The ways that the plugins of a configuration may take, made once for all plans.
 pub(crate) struct Overrides<'a> {
     services: HashMap<String, &'a entities::Service>,
     resolved: &'a Services,
-    wanted: Vec<(Scope, Arc<[ServiceOverride]>)>,
+    /// By where the plugins that want them apply.
+    wanted: HashMap<Place, Vec<Arc<[ServiceOverride]>>>,
     made: HashMap<(Option<Uuid>, ServiceOverride), Made>,
 }
+
+/// A route, a service, both, or everywhere.
+type Place = (Option<Uuid>, Option<Uuid>);
 
 /// A service in the place of another, and the way there.
 type Made = (Arc<Service>, Arc<Policy>);
@@ -37,7 +43,7 @@ impl<'a> Overrides<'a> {
         let by_id = config.services.iter().map(|service| (service.id.to_string(), service));
         let by_name = config.services.iter().filter_map(|service| Some((service.name.clone()?, service)));
         let services: HashMap<_, _> = by_id.chain(by_name).collect();
-        let mut wanted = Vec::new();
+        let mut wanted: HashMap<Place, Vec<_>> = HashMap::new();
         for (id, kept) in policies.iter().filter(|(_, kept)| !kept.built.overrides.is_empty()) {
             for to in kept.built.overrides.iter() {
                 if let ServiceOverride::Service(name) = to
@@ -47,21 +53,18 @@ impl<'a> Overrides<'a> {
                     problems.push(CompileProblem::new("plugins", id, Some(&kept.name), "config", message));
                 }
             }
-            wanted.push((kept.scope, kept.built.overrides.clone()));
+            let place = (kept.scope.route, kept.scope.service);
+            wanted.entry(place).or_default().push(kept.built.overrides.clone());
         }
         Self { services, resolved, wanted, made: HashMap::new() }
     }
 
     /// The ways for requests of this route: those of all plugins that may run there.
     pub(crate) fn of(&mut self, served: &Served<'_>, destinations: &mut dyn Destinations) -> Vec<OtherWay> {
-        let (route, service) = (served.route.id, served.service.map(|service| service.id));
-        let runs = |scope: &Scope| {
-            scope.route.is_none_or(|id| id == route) && scope.service.is_none_or(|id| Some(id) == service)
-        };
-        let here = self.wanted.iter().filter(|(scope, _)| runs(scope));
-        let mut wanted: Vec<ServiceOverride> = here.flat_map(|(_, overrides)| overrides.iter().cloned()).collect();
-        let mut seen = std::collections::HashSet::new();
-        wanted.retain(|to| seen.insert(to.clone()));
+        let (route, service) = (Some(served.route.id), served.service.map(|service| service.id));
+        let places = HashSet::from([(route, service), (route, None), (None, service), (None, None)]);
+        let here = places.iter().filter_map(|place| self.wanted.get(place)).flatten();
+        let wanted: HashSet<ServiceOverride> = here.flat_map(|overrides| overrides.iter().cloned()).collect();
         wanted.into_iter().filter_map(|to| self.way(to, served, destinations)).collect()
     }
 

@@ -101,15 +101,10 @@ const NOT_YET: &[&str] = &[
     "ai-response-transformer",
     "aws-lambda",
     "azure-functions",
-    "datadog",
-    "file-log",
     "grpc-gateway",
     "grpc-web",
-    "http-log",
     "ldap-auth",
-    "loggly",
     "oauth2",
-    "opentelemetry",
     "post-function",
     "pre-function",
     "proxy-cache",
@@ -117,11 +112,6 @@ const NOT_YET: &[&str] = &[
     "response-transformer",
     "session",
     "standard-webhooks",
-    "statsd",
-    "syslog",
-    "tcp-log",
-    "udp-log",
-    "zipkin",
 ];
 
 impl Registry {

@@ -26,8 +26,17 @@ pub(crate) struct Stages {
 }
 
 impl Stages {
-    pub(crate) fn new(registry: &Registry, policies: &Policies, orders: Orders) -> Self {
-        let (guards, wraps, observers) = (Vec::new(), Vec::new(), Vec::new());
+    pub(crate) fn new(
+        registry: &Registry,
+        policies: &Policies,
+        orders: Orders,
+        base: &[(&'static str, Arc<dyn Observe>)],
+    ) -> Self {
+        let (guards, wraps) = (Vec::new(), Vec::new());
+        let everywhere = |(name, observer): &(&'static str, Arc<dyn Observe>)| {
+            Scopes::new(name, [(Scope::default(), observer.clone())])
+        };
+        let observers = base.iter().map(everywhere).collect();
         let secrets = Arc::new(secrets(policies));
         let mut stages = Self { guards, wraps, observers, secrets, orders, recorders: Vec::new() };
         stages.recorders = registry.kinds().iter().filter(|kind| kind.records_spans).map(|kind| kind.name).collect();
@@ -71,6 +80,7 @@ impl Stages {
         plan.wraps = wraps.into_iter().take(used).collect();
         plan.memos = Memos::new(plan.wraps.len());
         plan.observers = self.observers.iter().filter_map(|scopes| scopes.choice(route, service)).collect();
+        plan.observed = Memos::new(usize::from(!plan.observers.is_empty()));
         plan.secrets = self.secrets.clone();
         let names = plan.guards.iter().map(|choice| choice.name);
         let names = names.chain(plan.wraps.iter().flatten().map(|choice| choice.name));

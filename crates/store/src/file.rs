@@ -1,15 +1,16 @@
 //! A snapshot in a file of JSON, written so that a crash at any moment leaves the old or the new one.
 
 use std::{
+    error::Error,
     fs,
-    io::{self, BufWriter, Write as _},
+    io::{self, BufWriter},
     path::{Path, PathBuf},
 };
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use towergate_config::Kind;
 
-use crate::{Entity, Seal, Snapshot, StoreError, Version};
+use crate::{Entity, Seal, Snapshot, StoreError, Version, held::Held};
 
 /// The form of the file. A file of another form is refused.
 const FORM: u64 = 1;
@@ -40,14 +41,43 @@ impl File {
         Ok(Some(snapshot))
     }
 
-    /// Puts the snapshot in the place of the one before. It may hold secrets: only its owner may read it.
-    pub(crate) fn write(&self, mut snapshot: Snapshot) -> Result<(), StoreError> {
-        for entity in &mut snapshot.entities {
-            self.seal.close(entity.kind, entity.id, &mut entity.value)?;
+    /// Puts what is held in the place of what was before. It may hold secrets: only its owner may read it.
+    pub(crate) fn write(&self, held: &Held) -> Result<(), StoreError> {
+        let doing = || format!("cannot keep the configuration in {}", self.path.display());
+        let failed = |error: io::Error| StoreError::failed(doing(), error);
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(failed)?;
+        let mut beside = BufWriter::new(tempfile::NamedTempFile::new_in(folder).map_err(failed)?);
+        self.write_to(&mut beside, held).map_err(|error| StoreError::failed(doing(), error))?;
+        let beside = beside.into_inner().map_err(|error| failed(error.into_error()))?;
+        // On the disk before it gets the name, and the name on the disk before this answers.
+        beside.as_file().sync_all().map_err(failed)?;
+        beside.persist(&self.path).map_err(|error| failed(error.error))?;
+        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    }
+
+    /// Entity by entity: there may be very many, and all their copies at once would take a lot of memory.
+    fn write_to(&self, mut out: impl io::Write, held: &Held) -> Result<(), Box<dyn Error>> {
+        let (version, hash, key) = (held.version().0, json!(held.hash()), json!(self.seal.key()));
+        write!(out, r#"{{"form":{FORM},"version":{version},"hash":{hash},"key":{key},"entities":{{"#)?;
+        let mut before = None;
+        for (kind, id, value) in held.entities() {
+            match before.replace(kind) {
+                Some(same) if same == kind => out.write_all(b",\n")?,
+                Some(_) => write!(out, "],\n\"{}\":[\n", kind.name())?,
+                None => write!(out, "\n\"{}\":[\n", kind.name())?,
+            }
+            match self.seal.key() {
+                None => serde_json::to_writer(&mut out, value)?,
+                Some(_) => {
+                    let mut closed = value.clone();
+                    self.seal.close(kind, id, &mut closed)?;
+                    serde_json::to_writer(&mut out, &closed)?;
+                }
+            }
         }
-        replace(&self.path, &document(snapshot, self.seal.key())).map_err(|error| {
-            StoreError::failed(format!("cannot keep the configuration in {}", self.path.display()), error)
-        })
+        out.write_all(if before.is_some() { b"]}}\n" } else { b"}}\n" })?;
+        Ok(out.flush()?)
     }
 }
 
@@ -66,29 +96,4 @@ fn snapshot(mut value: Value) -> Option<(Snapshot, Option<String>)> {
         }
     }
     Some((Snapshot { version, hash, entities }, key))
-}
-
-fn document(snapshot: Snapshot, key: Option<&str>) -> Value {
-    let Snapshot { version, hash, entities } = snapshot;
-    let mut by_kind = Map::new();
-    for entity in entities {
-        let all = by_kind.entry(entity.kind.name()).or_insert_with(|| json!([]));
-        if let Some(all) = all.as_array_mut() {
-            all.push(entity.value);
-        }
-    }
-    json!({ "form": FORM, "version": version.0, "hash": hash, "key": key, "entities": by_kind })
-}
-
-/// Written beside, on the disk before it gets the name, and the name on the disk before this answers.
-fn replace(path: &Path, document: &Value) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut beside = BufWriter::new(tempfile::NamedTempFile::new_in(folder)?);
-    serde_json::to_writer(&mut beside, document)?;
-    beside.flush()?;
-    let beside = beside.into_inner().map_err(io::IntoInnerError::into_error)?;
-    beside.as_file().sync_all()?;
-    beside.persist(path).map_err(|error| error.error)?;
-    fs::File::open(folder)?.sync_all()
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use towergate_config::Kind;
 use uuid::Uuid;
 
-use crate::{Change, Changes, Commit, CommitError, Entity, News, Snapshot, Version, rows};
+use crate::{Change, Changes, Commit, CommitError, Entity, News, Snapshot, Version};
 
 /// A commit of more entities than this is told as a whole: following it change by change is no faster.
 pub(crate) const TOLD: usize = 1_000;
@@ -37,10 +37,19 @@ impl Held {
         self.version
     }
 
+    pub(crate) fn hash(&self) -> Option<&str> {
+        self.hash.as_deref()
+    }
+
+    /// All entities, those of a kind together.
+    pub(crate) fn entities(&self) -> impl Iterator<Item = (Kind, Uuid, &Value)> {
+        self.entities.iter().map(|(&(kind, id), value)| (kind, id, value))
+    }
+
     pub(crate) fn snapshot(&self) -> Snapshot {
         let entity = |(&(kind, id), value): (&(Kind, Uuid), &Value)| Entity { kind, id, value: value.clone() };
         let mut entities: Vec<_> = self.entities.iter().map(entity).collect();
-        entities.sort_by_key(|entity| (entity.kind.position(), entity.id));
+        entities.sort_by_key(Entity::place);
         Snapshot { version: self.version, hash: self.hash.clone(), entities }
     }
 
@@ -51,7 +60,7 @@ impl Held {
         let later = self.changed.iter().filter(|(_, at)| **at > version);
         let change = |(&(kind, id), _)| Change { kind, id, entity: self.entities.get(&(kind, id)).cloned() };
         let mut changes: Vec<_> = later.map(change).collect();
-        rows::sort(&mut changes);
+        changes.sort_by_key(Change::place);
         News::Changes { version: self.version, changes }
     }
 
@@ -96,5 +105,27 @@ impl Held {
             self.known_after = oldest;
             self.changed.retain(|_, at| *at > oldest);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_changed_long_ago_is_told_as_everything() {
+        let id = Uuid::from_u128(1);
+        let change =
+            |seen: u64| Commit::of(Version(seen), vec![Change::put(Kind::Consumers, id, json!({ "at": seen }))]);
+        let mut held = Held::default();
+        for seen in 0..REMEMBERED + 5 {
+            held = held.after(change(seen)).unwrap();
+        }
+        let changes = vec![Change::put(Kind::Consumers, id, json!({ "at": REMEMBERED + 4 }))];
+        let version = Version(REMEMBERED + 5);
+        assert_eq!(held.since(Version(5)), News::Changes { version, changes });
+        assert_eq!(held.since(Version(4)), News::Everything(held.snapshot()));
     }
 }

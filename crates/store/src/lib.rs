@@ -7,6 +7,7 @@ mod migrate;
 mod off;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod rows;
 mod seal;
 #[cfg(feature = "sqlite")]

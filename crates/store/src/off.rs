@@ -45,7 +45,7 @@ impl Off {
         let written = tokio::task::spawn_blocking(move || {
             let next = before.after(commit)?;
             if let Some(file) = &file {
-                file.write(next.snapshot())?;
+                file.write(&next)?;
             }
             Ok::<_, CommitError>(next)
         });

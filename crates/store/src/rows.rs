@@ -55,15 +55,10 @@ pub(crate) fn change(
     }
 }
 
-/// Puts changes into their order: each after those it may refer to.
-pub(crate) fn sort(changes: &mut [Change]) {
-    changes.sort_by_key(|change| (change.kind.position(), change.id));
-}
-
 /// All entities of a snapshot, in its order.
 pub(crate) fn entities(rows: Vec<Row>, seal: &Seal) -> Result<Vec<Entity>, StoreError> {
     let mut entities = rows.into_iter().map(|row| row.read(seal)).collect::<Result<Vec<_>, _>>()?;
-    entities.sort_by_key(|entity| (entity.kind.position(), entity.id));
+    entities.sort_by_key(Entity::place);
     Ok(entities)
 }
 

@@ -68,6 +68,13 @@ pub struct Entity {
     pub value: Value,
 }
 
+impl Entity {
+    /// What it is sorted by: each after those it may refer to.
+    pub(crate) fn place(&self) -> (usize, Uuid) {
+        (self.kind.position(), self.id)
+    }
+}
+
 /// What becomes of an entity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
@@ -90,6 +97,11 @@ impl Change {
     #[must_use]
     pub const fn delete(kind: Kind, id: Uuid) -> Self {
         Self { kind, id, entity: None }
+    }
+
+    /// What it is sorted by, as [`Entity::place`].
+    pub(crate) fn place(&self) -> (usize, Uuid) {
+        (self.kind.position(), self.id)
     }
 }
 

@@ -3,25 +3,25 @@
 use std::time::Instant;
 
 use http::StatusCode;
-use towergate_balancer::{Flight, Outcome};
+use towergate_balancer::Outcome;
 use towergate_core::{Attempt, Part, Tries};
 
 use crate::{
-    chosen::{Chosen, Tried},
+    chosen::{Affinity, Chosen, Kept, Tried},
     destination::Destination,
     error::{Error, Kind},
     exchange::{Answered, Exchange},
     forward,
 };
 
-/// The answer, and what counts as long as the request is under way.
-pub(crate) type Ended = Result<(Answered, Option<Flight>), Error>;
+/// The answer, and what is left of the attempt that brought it.
+pub(crate) type Ended = Result<(Answered, Kept), Error>;
 
 impl Exchange<'_> {
     /// Tries until an upstream answers or nothing more may be tried.
-    pub(crate) async fn attempts(&self, destination: &Destination, tries: &mut Tries, hash: u32) -> Ended {
+    pub(crate) async fn attempts(&self, destination: &Destination, tries: &mut Tries, affinity: Affinity<'_>) -> Ended {
         let target = forward::target(self.cx, self.head).ok_or(Error::new(Kind::BadRequest))?;
-        let mut tried = Tried::new(self.cx, hash);
+        let mut tried = Tried::new(self.cx, affinity);
         let mut left = self.service.retries;
         let mut failure = None;
         loop {
@@ -68,12 +68,12 @@ pub(crate) fn ended(mut chosen: Chosen<'_>, sent: Instant, result: Result<Answer
             return Err(error);
         }
     };
-    let flight = chosen.ended(outcome(answered.status()));
-    if let Some(flight) = &flight {
+    let kept = chosen.ended(outcome(answered.status()));
+    if let Some(flight) = &kept.flight {
         let now = Instant::now();
         flight.answered(now.saturating_duration_since(sent), now);
     }
-    Ok((answered, flight))
+    Ok((answered, kept))
 }
 
 /// How an attempt failed that is not the last, for passive health checks.

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Instant};
 
-use towergate_balancer::{Balancer, Flight, Outcome, Picked};
+use towergate_balancer::{Balancer, Flight, Outcome, Picked, Wish};
 use towergate_core::{Attempt, Context, Gate, Pass};
 
 use crate::destination::Peer;
@@ -12,9 +12,26 @@ use crate::destination::Peer;
 #[derive(Default)]
 pub(crate) struct Tried<'a> {
     pub(crate) addresses: Vec<SocketAddr>,
-    /// What the requests of one key are kept together by.
-    pub(crate) hash: u32,
+    pub(crate) affinity: Affinity<'a>,
     gate: Option<(&'a dyn Gate, &'a Context)>,
+}
+
+/// What keeps the requests of one client together.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Affinity<'a> {
+    /// The hash of their key.
+    pub(crate) hash: u32,
+    /// What the client has brought of its earlier target.
+    pub(crate) token: Option<&'a str>,
+}
+
+/// What is left of an attempt that was answered.
+#[derive(Default)]
+pub(crate) struct Kept {
+    /// What counts as long as the request is under way.
+    pub(crate) flight: Option<Flight>,
+    /// What the client is to bring next time.
+    pub(crate) token: Option<String>,
 }
 
 /// Leave for an attempt, if there is a gate to give it.
@@ -31,9 +48,14 @@ pub(crate) struct Chosen<'a> {
 }
 
 impl<'a> Tried<'a> {
-    /// Nothing yet, for a request with this context and the hash of its key.
-    pub(crate) fn new(cx: &'a Context, hash: u32) -> Self {
-        Self { gate: cx.gate().map(|gate| (gate, cx)), hash, ..Self::default() }
+    /// Nothing yet, for a request with this context.
+    pub(crate) fn new(cx: &'a Context, affinity: Affinity<'a>) -> Self {
+        Self { gate: cx.gate().map(|gate| (gate, cx)), affinity, ..Self::default() }
+    }
+
+    /// What is wanted of the next pick.
+    pub(crate) fn wish<'b>(&'b self, barred: &'b [usize], now: Instant) -> Wish<'b> {
+        Wish { hash: self.affinity.hash, token: self.affinity.token, tried: &self.addresses, barred, now }
     }
 
     /// Leave to try this target; `None` if it is not to be tried now.
@@ -61,11 +83,11 @@ impl<'a> Chosen<'a> {
         }
     }
 
-    /// Notes how the last attempt ended; answers what counts as long as its request is under way.
-    pub(crate) fn ended(&mut self, outcome: Outcome) -> Option<Flight> {
-        let (balancer, picked) = self.target.take()?;
+    /// Notes how the last attempt ended; answers what is left of it.
+    pub(crate) fn ended(&mut self, outcome: Outcome) -> Kept {
+        let Some((balancer, picked)) = self.target.take() else { return Kept::default() };
         balancer.report(&picked, outcome);
-        picked.flight
+        Kept { flight: picked.flight, token: picked.token }
     }
 
     /// Tells the gate how the attempt at it went, if there is a gate.

@@ -25,8 +25,11 @@ const FAILURES: &str = "towergate_upstream_connect_failures_total";
 /// What the connections of several [`Proxy`]s are doing; may be read from any thread at any time. Clones are one and the same.
 #[derive(Clone, Default)]
 pub struct ConnectionStats {
-    pools: Arc<Mutex<Vec<(Weak<Pool>, Weak<http2::Pool>)>>>,
+    pools: Arc<Mutex<Vec<Pools>>>,
 }
+
+/// The two pools of one proxy.
+type Pools = (Weak<Pool>, Weak<http2::Pool>);
 
 /// The connections of one protocol at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

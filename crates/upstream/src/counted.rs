@@ -8,23 +8,35 @@ use std::{
 use bytes::Bytes;
 use http::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use towergate_balancer::Flight;
+use towergate_balancer::{Flight, Permit};
 use towergate_core::{Body, BoxError};
 
-/// Keeps the request in flight until the body is read to its end or given up, where the upstream's
-/// algorithm looks at that.
-pub(crate) fn response(response: Response<Body>, flight: Option<Flight>) -> Response<Body> {
-    match flight {
-        Some(flight) if !response.body().is_end_stream() => {
-            response.map(|body| Body::Boxed(Box::pin(Counted { body, flight: Some(flight) })))
-        }
-        _ => response,
+/// What counts as long as a request is under way.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    /// At its target, where the algorithm looks at that.
+    pub(crate) flight: Option<Flight>,
+    /// At its upstream, where that is given but so many.
+    pub(crate) permit: Option<Permit>,
+}
+
+impl Held {
+    fn is_nothing(&self) -> bool {
+        self.flight.is_none() && self.permit.is_none()
     }
+}
+
+/// Keeps the request in flight until the body is read to its end or given up.
+pub(crate) fn response(response: Response<Body>, held: Held) -> Response<Body> {
+    if held.is_nothing() || response.body().is_end_stream() {
+        return response;
+    }
+    response.map(|body| Body::Boxed(Box::pin(Counted { body, held })))
 }
 
 struct Counted {
     body: Body,
-    flight: Option<Flight>,
+    held: Held,
 }
 
 impl HttpBody for Counted {
@@ -35,7 +47,7 @@ impl HttpBody for Counted {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         let is_over = matches!(frame, Poll::Ready(None | Some(Err(_))));
         if is_over || self.body.is_end_stream() {
-            self.flight = None;
+            self.held = Held::default();
         }
         frame
     }

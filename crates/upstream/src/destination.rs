@@ -8,8 +8,8 @@ use std::{
 };
 
 use http::HeaderValue;
-use towergate_balancer::{Balancer, LookUp};
-use towergate_core::{Algorithm, Balancing, Protocol, Service};
+use towergate_balancer::{Balancer, LookUp, Permit};
+use towergate_core::{Algorithm, Balancing, Protocol, Service, StickyCookie};
 use towergate_tls::{Client, PemError};
 
 use crate::{
@@ -130,6 +130,20 @@ impl Destination {
         Some(&**balancer.balancing()).filter(|balancing| balancing.algorithm == Algorithm::ConsistentHashing)
     }
 
+    /// The cookie by which clients come back to their targets, if they do.
+    pub(crate) fn sticky(&self) -> Option<&StickyCookie> {
+        let Way::Balanced { balancer, .. } = &self.way else { return None };
+        let balancing = balancer.balancing();
+        balancing.sticky.as_ref().filter(|_| balancing.algorithm == Algorithm::StickySessions)
+    }
+
+    /// A place for one more request, if its upstream is given but so many at the same time.
+    pub(crate) async fn admit(&self) -> Result<Option<Permit>, Error> {
+        let Some(limit) = self.balancer().and_then(|balancer| balancer.limit()) else { return Ok(None) };
+        // Boxed: where there is no limit a request does not make room for it.
+        Box::pin(limit).await.map(Some).map_err(|full| Error::new(Kind::Full(full.retry_after)))
+    }
+
     /// Where the next attempt goes.
     pub(crate) async fn pick<'a>(
         &'a self,
@@ -146,7 +160,7 @@ impl Destination {
             },
             Way::Balanced { balancer, endpoints } => {
                 let was_asked_for = look_up(balancer, resolver, now).await;
-                let mut chosen = pick_target(balancer, endpoints, tried)?;
+                let mut chosen = pick_target(balancer, endpoints, tried, now)?;
                 chosen.peer.was_asked_for = was_asked_for;
                 Ok(chosen)
             }
@@ -174,10 +188,15 @@ async fn look_up(balancer: &Arc<Balancer>, resolver: &Arc<Resolver>, now: Instan
 }
 
 /// Picks a target; one that is not to be tried now is passed over, which is not an attempt.
-fn pick_target<'a>(balancer: &'a Balancer, endpoints: &'a [Endpoint], tried: &Tried<'a>) -> Result<Chosen<'a>, Error> {
+fn pick_target<'a>(
+    balancer: &'a Balancer,
+    endpoints: &'a [Endpoint],
+    tried: &Tried<'a>,
+    now: Instant,
+) -> Result<Chosen<'a>, Error> {
     let mut barred = Vec::new();
     loop {
-        let picked = balancer.pick(tried.hash, &tried.addresses, &barred);
+        let picked = balancer.pick(&tried.wish(&barred, now));
         let Some((endpoint, picked)) = picked.and_then(|picked| Some((endpoints.get(picked.target)?, picked))) else {
             return Err(Error::new(if barred.is_empty() { Kind::NoPeer } else { Kind::Barred }));
         };

@@ -118,7 +118,7 @@ impl Destinations {
     /// Answers whether there is one, and its health is watched.
     pub fn decide(&self, upstream: Uuid, host: &str, port: u16, address: Option<SocketAddr>, healthy: bool) -> bool {
         let balancer = self.made.balancers.get(&upstream);
-        balancer.is_some_and(|balancer| balancer.decide(host, port, address, healthy))
+        balancer.is_some_and(|balancer| balancer.decide(host, port, address, healthy, Instant::now()))
     }
 
     /// Watches an upstream, whether or not a service uses it.

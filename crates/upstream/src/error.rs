@@ -49,6 +49,8 @@ pub(crate) enum Kind {
     NoPeer,
     /// No target may be tried now: the request's gate has refused all that are left.
     Barred,
+    /// The upstream has as many requests as it is given at the same time; when to ask again.
+    Full(Duration),
     /// A protocol that is not spoken yet.
     Unsupported(Protocol),
     /// A name has no address.
@@ -122,6 +124,7 @@ impl Error {
             | Kind::NoDestination
             | Kind::NoPeer
             | Kind::Barred
+            | Kind::Full(_)
             | Kind::Unsupported(_)
             | Kind::Resolve(_)
             | Kind::Unresolved(..)
@@ -182,6 +185,11 @@ impl Error {
         matches!(self.kind, Kind::Barred)
     }
 
+    /// Whether the upstream has as many requests as it is given.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self.kind, Kind::Full(_))
+    }
+
     /// The same in the words of the [`Context`](towergate_core::Context), for those who count.
     pub fn fault(&self) -> Fault {
         match self.side() {
@@ -222,7 +230,9 @@ impl Error {
         match self.kind {
             Kind::ClientBody(_) | Kind::BadRequest => StatusCode::BAD_REQUEST,
             Kind::NoDestination | Kind::Unresolved(..) => StatusCode::INTERNAL_SERVER_ERROR,
-            Kind::NoService | Kind::NoPeer | Kind::Barred | Kind::Resolve(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::NoService | Kind::NoPeer | Kind::Barred | Kind::Full(_) | Kind::Resolve(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Kind::ConnectTimeout(..)
             | Kind::HandshakeTimeout(..)
             | Kind::WriteTimeout(_)
@@ -245,6 +255,11 @@ impl Error {
         match self.kind {
             Kind::NoService => Reply::error(status, "no Service found with those values"),
             Kind::NoPeer => Reply::error(status, "failure to get a peer from the ring-balancer"),
+            Kind::Full(wait) => {
+                // In whole seconds, and none too few.
+                let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
+                Reply::fault(status).with_header(http::header::RETRY_AFTER, seconds.into())
+            }
             Kind::Resolve(_) => Reply::error(status, "name resolution failed"),
             Kind::Unresolved(ref name, ref why) => {
                 Reply::error(status, format!("failed the initial dns/balancer resolve for '{name}' with: {why}"))
@@ -266,6 +281,7 @@ impl fmt::Display for Error {
             Kind::NoDestination => f.write_str("the plan has a service but no destination made for it"),
             Kind::NoPeer => f.write_str("no target of the upstream can be used"),
             Kind::Barred => f.write_str("no target may be tried now"),
+            Kind::Full(_) => f.write_str("the upstream has as many requests as it is given"),
             Kind::Unsupported(protocol) => {
                 write!(f, "upstreams over {} come with a later version", protocol.as_str())
             }
@@ -316,6 +332,7 @@ mod tests {
             (Kind::NoService, 503, Side::Gateway, Fault::Gateway),
             (Kind::NoPeer, 503, Side::Gateway, Fault::Gateway),
             (Kind::Barred, 503, Side::Gateway, Fault::Gateway),
+            (Kind::Full(limit), 503, Side::Gateway, Fault::Gateway),
             (Kind::Resolve("x".into()), 503, Side::Gateway, Fault::Gateway),
             (Kind::Unresolved("x".into(), "y".into()), 500, Side::Gateway, Fault::Gateway),
             (Kind::Unsupported(Protocol::Https), 502, Side::Gateway, Fault::Gateway),

@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts, uri::Scheme};
 use http_body::Body as _;
-use towergate_balancer::Flight;
 use towergate_core::{Body, Context, Service, Tries, Try, TryState};
 use towergate_http1::{
     Spelling, Upgrade,
@@ -13,12 +12,13 @@ use towergate_http1::{
 
 use crate::{
     answer::{self, Arrived},
+    chosen::Affinity,
     connection::{Connection, Received},
-    counted,
+    counted::{self, Held},
     destination::{Destination, Peer},
     error::{Error, Kind},
     forward,
-    hash_key::HashKey,
+    hash_key::{self, HashKey},
     hop, http2,
     pool::Berth,
     proxy::Worker,
@@ -83,24 +83,32 @@ impl<'a> Exchange<'a> {
 
     /// Tries until an upstream answers or nothing more may be tried.
     pub(crate) async fn run(self, destination: &Destination) -> Result<Response<Body>, Error> {
+        let permit = destination.admit().await?;
         let mut tries = Tries::default();
         let key = destination.hashing().map(|balancing| HashKey::of(balancing, self.cx, self.head));
-        let hash = key.as_ref().map_or(0, |key| key.hash);
+        let session = destination.sticky();
+        let token = session.and_then(|cookie| hash_key::brought(&self.head.headers, &cookie.name));
+        let affinity = Affinity {
+            hash: key.as_ref().map_or(0, |key| key.hash),
+            token: token.and_then(|token| std::str::from_utf8(token).ok()),
+        };
         let result = match self.cx.retries() {
-            None => self.attempts(destination, &mut tries, hash).await,
+            None => self.attempts(destination, &mut tries, affinity).await,
             // Boxed: a request without such rules does not make room for them.
-            Some(rules) => Box::pin(retry::attempts(&self, destination, rules, &mut tries, hash)).await,
+            Some(rules) => Box::pin(retry::attempts(&self, destination, rules, &mut tries, affinity)).await,
         };
         self.cx.records.keep_tries(tries);
-        let (answered, flight) = result?;
+        let (answered, kept) = result?;
+        let held = Held { flight: kept.flight, permit };
         let now = Instant::now();
         self.cx.timing.mark_answered(now);
         self.cx.mark_proxied();
         let mut response = match answered {
-            Answered::Http1(response, berth) => self.pass_on(response, berth, now, flight).await,
-            Answered::Http2(response) => counted::response(self.pass_on_http2(response), flight),
+            Answered::Http1(response, berth) => self.pass_on(response, berth, now, held).await,
+            Answered::Http2(response) => counted::response(self.pass_on_http2(response), held),
         };
-        if let Some(cookie) = key.and_then(|key| key.cookie) {
+        let session = session.zip(kept.token).and_then(|(cookie, token)| hash_key::session_cookie(cookie, &token));
+        if let Some(cookie) = key.and_then(|key| key.cookie).or(session) {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
         Ok(response)
@@ -227,13 +235,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The upstream's response as the client gets it.
-    async fn pass_on(
-        self,
-        response: Response<Arrived>,
-        berth: Berth,
-        now: Instant,
-        flight: Option<Flight>,
-    ) -> Response<Body> {
+    async fn pass_on(self, response: Response<Arrived>, berth: Berth, now: Instant, held: Held) -> Response<Body> {
         let (mut head, arrived) = response.into_parts();
         head.version = Version::HTTP_11;
         let arrived = match (arrived.into_upgraded(), self.wish) {
@@ -241,7 +243,7 @@ impl<'a> Exchange<'a> {
                 websocket::pass_on(&mut head.headers, self.trailers);
                 let patience = Patience { idle: self.service.read_timeout, write: self.service.write_timeout };
                 let (id, tunnelled) = (self.cx.request_id, self.cx.traffic.tunnel());
-                tunnel::open(wish, upgraded, patience, id, tunnelled, flight);
+                tunnel::open(wish, upgraded, patience, id, tunnelled, held);
                 return Response::from_parts(head, Body::Empty);
             }
             // Without a wish it is no answer, see above.
@@ -251,7 +253,7 @@ impl<'a> Exchange<'a> {
         let framed = arrived.length();
         hop::strip_response(&mut head.headers, &self.head.method, head.status, framed, self.trailers);
         let body = answer::body(arrived, berth, now.into()).await;
-        counted::response(Response::from_parts(head, body), flight)
+        counted::response(Response::from_parts(head, body), held)
     }
 
     /// The same over HTTP/2, where the length is what the protocol has checked.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue, header, request::Parts};
-use towergate_core::{Balancing, Context, HashInput};
+use towergate_core::{Balancing, Context, HashInput, StickyCookie};
 use uuid::Uuid;
 
 /// The hash of a request's key, and the cookie that makes the client bring it again.
@@ -21,11 +21,14 @@ impl HashKey {
         let mut cookie = None;
         let inputs = [&balancing.hash_on, &balancing.hash_fallback];
         let key = inputs.into_iter().find_map(|input| match input {
-            HashInput::Cookie { name, path } => Some(brought(&head.headers, name).unwrap_or_else(|| {
-                let value = Uuid::new_v4().to_string().into_bytes();
-                cookie = set_cookie(name, &value, path);
-                value.into()
-            })),
+            HashInput::Cookie { name, path } => Some(brought(&head.headers, name).map_or_else(
+                || {
+                    let value = Uuid::new_v4().to_string().into_bytes();
+                    cookie = set_cookie(name, &value, path);
+                    value.into()
+                },
+                Cow::from,
+            )),
             input => value(input, cx, head),
         });
         Self { hash: towergate_lb::hash(&key.unwrap_or_default()), cookie }
@@ -77,10 +80,15 @@ fn decoded(text: &[u8]) -> Vec<u8> {
 }
 
 /// The value of a cookie that the client has brought.
-fn brought<'a>(headers: &'a HeaderMap, name: &str) -> Option<Cow<'a, [u8]>> {
+pub(crate) fn brought<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-    let value = pairs.filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")).next()?;
-    Some(value.into())
+    pairs.filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")).next()
+}
+
+/// The cookie that brings a client back to its target.
+pub(crate) fn session_cookie(cookie: &StickyCookie, token: &str) -> Option<HeaderValue> {
+    let (name, path) = (&cookie.name, &cookie.path);
+    HeaderValue::try_from(format!("{name}={token}; Path={path}; SameSite=Lax; HttpOnly")).ok()
 }
 
 /// In Kong's words, its `Same-Site` (which browsers do not know) included.

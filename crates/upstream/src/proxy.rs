@@ -186,6 +186,8 @@ fn explain(cx: &Context, error: &Error) -> Response<Body> {
     match error.side() {
         // Whoever has closed the gate has said so, once.
         _ if error.is_barred() => tracing::debug!(upstream, side, request_id, cause = %error, "Request not proxied"),
+        // What was asked for, as often as there are too many requests.
+        _ if error.is_full() => tracing::info!(upstream, side, request_id, cause = %error, "Request not proxied"),
         Side::Client => tracing::info!(upstream, side, request_id, cause = %error, "Request not proxied"),
         _ => tracing::error!(upstream, side, request_id, cause = %error, "Request not proxied"),
     }

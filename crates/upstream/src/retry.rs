@@ -8,7 +8,7 @@ use towergate_core::{Part, RetryRules, Tries};
 
 use crate::{
     attempts::{Ended, attempt, ended, failed, outcome},
-    chosen::{Chosen, Tried},
+    chosen::{Affinity, Chosen, Kept, Tried},
     destination::Destination,
     error::{Error, Kind},
     exchange::{Answered, Exchange},
@@ -21,12 +21,12 @@ pub(crate) async fn attempts(
     destination: &Destination,
     rules: &RetryRules,
     tries: &mut Tries,
-    hash: u32,
+    affinity: Affinity<'_>,
 ) -> Ended {
     let target = forward::target(exchange.cx, exchange.head).ok_or(Error::new(Kind::BadRequest))?;
     let deadline = rules.deadline.and_then(|limit| Instant::now().checked_add(limit));
     let errand = Errand { exchange, destination, rules, target, deadline };
-    let (tried, left) = (Tried::new(exchange.cx, hash), rules.retries.unwrap_or(exchange.service.retries));
+    let (tried, left) = (Tried::new(exchange.cx, affinity), rules.retries.unwrap_or(exchange.service.retries));
     if let Some(budget) = &rules.budget {
         budget.deposit();
     }
@@ -248,7 +248,7 @@ impl Run<'_> {
 /// was.
 fn nowhere(error: Error, before: Option<Run<'_>>) -> Ended {
     match before.map(|run| run.result) {
-        Some(Ok(answered)) => Ok((answered, None)),
+        Some(Ok(answered)) => Ok((answered, Kept::default())),
         Some(Err(failure)) if error.is_barred() => Err(failure),
         _ => Err(error),
     }

@@ -23,9 +23,10 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep},
 };
-use towergate_balancer::Flight;
 use towergate_core::{RequestId, Tunnelled};
 use towergate_http1::{Upgrade, client::Upgraded};
+
+use crate::counted::Held;
 
 /// How much is read at a time.
 const CHUNK: usize = 32 * 1024;
@@ -44,14 +45,14 @@ pub(crate) struct Patience {
 }
 
 /// Opens a tunnel in a task of its own, once the client has been told that it may switch. If it never
-/// is, the upstream's connection is closed. The request is in `flight` until the tunnel's end.
+/// is, the upstream's connection is closed. The request is `held` until the tunnel's end.
 pub(crate) fn open<U>(
     wish: Upgrade,
     upstream: Option<Upgraded<U>>,
     patience: Patience,
     request_id: RequestId,
     tunnelled: Option<Tunnelled>,
-    flight: Option<Flight>,
+    held: Held,
 ) where
     U: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -66,7 +67,7 @@ pub(crate) fn open<U>(
             Ended::Idle(_) | Ended::Stuck(_) => tracing::info!(request_id, cause = %ended, "WebSocket closed"),
             Ended::Finished | Ended::Broken(_) => tracing::debug!(request_id, cause = %ended, "WebSocket ended"),
         }
-        drop(flight);
+        drop(held);
     });
 }
 

@@ -26,12 +26,18 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Asks its targets at the intervals set, and looks up their names as they expire.
+    /// Asks its targets at the intervals set, looks up their names as they expire, and brings back who
+    /// was left out for a while.
     pub(crate) fn start(balancer: Arc<Balancer>, prober: Prober, names: Arc<dyn Names>, handle: &Handle) -> Arc<Self> {
         let watched = balancer.clone();
         let task = handle.spawn(async move {
             let (balancer, prober) = (&*watched, &prober);
-            tokio::join!(look_up(balancer, &*names), ask(balancer, prober, true), ask(balancer, prober, false));
+            tokio::join!(
+                look_up(balancer, &*names),
+                ask(balancer, prober, true),
+                ask(balancer, prober, false),
+                readmit(balancer)
+            );
         });
         Arc::new(Self { balancer, task })
     }
@@ -61,9 +67,26 @@ async fn ask(balancer: &Balancer, prober: &Prober, healthy: bool) {
         let subjects = stream::iter(balancer.subjects(healthy));
         let asking = subjects.for_each_concurrent(checks.concurrency.max(1), async |subject| {
             let outcome = prober.ask(&subject).await;
-            balancer.probed(&subject, outcome);
+            balancer.probed(&subject, outcome, Instant::now());
         });
         asking.await;
+    }
+}
+
+/// Brings targets back that were left out for a while.
+async fn readmit(balancer: &Balancer) {
+    let resilience = &balancer.balancing().resilience;
+    if resilience.readmit_after.is_none() && resilience.outliers.is_none() {
+        return;
+    }
+    loop {
+        match balancer.readmit(Instant::now()) {
+            None => balancer.ejected().await,
+            Some(due) => tokio::select! {
+                () = sleep_until(due.into()) => {}
+                () = balancer.ejected() => {}
+            },
+        }
     }
 }
 

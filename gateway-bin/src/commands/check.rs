@@ -12,7 +12,7 @@ use crate::{
     cli::Source,
     plugins::{self, PluginSet},
     sources::{Sources, variables},
-    terminal, tls, wiring,
+    store, terminal, tls, wiring,
 };
 
 /// Validate settings and declarative configuration, without starting anything.
@@ -67,6 +67,7 @@ fn settings(settings: &Settings, registry: &Registry) -> Result<(), String> {
     for warning in settings.warnings().iter().chain(warnings.iter().flatten()) {
         terminal::warn(format_args!("{warning}"));
     }
+    store::check(settings)?;
     wiring::pages(settings)?;
     wiring::proxy_listens(settings)?;
     wiring::admin_listens(settings)?;

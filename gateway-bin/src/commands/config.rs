@@ -1,5 +1,6 @@
 //! `towergate config`: a file for each of its commands, and a line for it in the list below.
 
+mod db_encrypt;
 mod db_export;
 mod db_import;
 mod init;
@@ -28,6 +29,8 @@ commands! {
         DbImport(db_import::DbImport),
         #[command(name = "db_export", alias = "db-export")]
         DbExport(db_export::DbExport),
+        #[command(name = "db_encrypt")]
+        DbEncrypt(db_encrypt::DbEncrypt),
     }
 }
 

@@ -33,7 +33,7 @@ impl Run for Drain {
 /// # Errors
 /// When it cannot be asked.
 pub(super) fn drain(prefix: &Path) -> Result<(), String> {
-    control_socket::ask(prefix, "drain").map_err(|refusal| match refusal {
+    control_socket::ask(prefix, "drain", "").map(drop).map_err(|refusal| match refusal {
         Refusal::Refused(why) => why,
         Refusal::Unheard(error) => format!("the gateway at {} cannot be asked: {error}", prefix.display()),
     })

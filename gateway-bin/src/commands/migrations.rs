@@ -10,7 +10,7 @@ mod up;
 use std::{fmt::Display, process::ExitCode, time::Duration};
 
 use clap::Args;
-use towergate_config::Settings;
+use towergate_config::{Settings, settings::Database};
 use towergate_store::{Migrate, Migrations as State, Phase};
 
 use super::{Gateway, Run, commands};
@@ -89,26 +89,42 @@ impl Options {
         let settings = Sources::read(&source, variables())?.settings;
         let (database, lock) = (Duration::from_secs(self.db_timeout), Duration::from_secs(self.lock_timeout));
         let patience = Patience { database: Some(database), lock: Some(lock) };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
-        let migrate = {
-            let _entered = runtime.enter();
-            store::migrate(&settings, patience)?
-        };
-        Ok(Tables { migrate, runtime, name: name(&settings), is_quiet: self.quiet })
+        Tables::open(&settings, patience, self.quiet)
+    }
+}
+
+/// Runs new migrations before a start (`start --run-migrations`). An embedded store gets its tables at the
+/// start itself, and without a database there are none.
+///
+/// # Errors
+/// When there are no tables yet, or the database cannot be used.
+pub(super) fn up(settings: &Settings, patience: Patience) -> Result<(), String> {
+    match settings.database {
+        Database::Off | Database::Sqlite(_) => Ok(()),
+        Database::Postgres(_) => Tables::open(settings, patience, false)?.run(Phase::Up).map(drop),
     }
 }
 
 /// What Kong calls a database.
 fn name(settings: &Settings) -> String {
     match &settings.database {
-        towergate_config::settings::Database::Postgres(found) => found.database.clone(),
-        towergate_config::settings::Database::Sqlite(path) => path.display().to_string(),
-        towergate_config::settings::Database::Off => "off".to_owned(),
+        Database::Postgres(found) => found.database.clone(),
+        Database::Sqlite(path) => path.display().to_string(),
+        Database::Off => "off".to_owned(),
     }
 }
 
 impl Tables {
+    fn open(settings: &Settings, patience: Patience, is_quiet: bool) -> Result<Self, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
+        let migrate = {
+            let _entered = runtime.enter();
+            store::migrate(settings, patience)?
+        };
+        Ok(Self { migrate, runtime, name: name(settings), is_quiet })
+    }
+
     fn state(&self) -> Result<State, String> {
         self.runtime.block_on(self.migrate.migrations()).map_err(|error| error.to_string())
     }

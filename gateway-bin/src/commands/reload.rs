@@ -30,9 +30,9 @@ impl Run for Reload {
     fn run(self, _: Gateway<impl PluginSet>) -> Result<ExitCode, String> {
         super::tell_of_nginx(self.nginx_conf.as_deref());
         let (prefix, gateway) = running(&self.settings)?;
-        match control_socket::ask(&prefix, "reload") {
+        match control_socket::ask(&prefix, "reload", "") {
             // Kong's words.
-            Ok(()) => terminal::say("Kong reloaded"),
+            Ok(_) => terminal::say("Kong reloaded"),
             Err(Refusal::Refused(why)) => return Err(why),
             Err(Refusal::Unheard(error)) => {
                 gateway.signal(Signal::HUP)?;

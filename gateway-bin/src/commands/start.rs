@@ -1,17 +1,18 @@
 //! `towergate start`.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Args;
 use towergate_config::{Settings, settings::Origin};
 
-use super::{Gateway, Run};
+use super::{Gateway, Run, migrations};
 use crate::{
     background,
     cli::Source,
     plugins::PluginSet,
     sources::{Sources, variables},
     start,
+    store::Patience,
 };
 
 /// Start the gateway and serve until it is told to stop.
@@ -42,13 +43,13 @@ pub(super) struct StartArguments {
     /// Kong's; there is no nginx.
     #[arg(long, value_name = "FILE", hide = true)]
     nginx_conf: Option<String>,
-    /// Bring the database up to date first.
+    /// Bring the tables of the database up to date first (`towergate migrations up`).
     #[arg(long)]
     run_migrations: bool,
-    /// Seconds to wait for the database.
+    /// Seconds to wait for the database then.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     db_timeout: u64,
-    /// Seconds to wait for others who bring it up to date.
+    /// Seconds to wait then for others who do the same.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     lock_timeout: u64,
 }
@@ -65,6 +66,10 @@ impl Run for StartArguments {
         let sources = Sources::read(&self.source, variables())?;
         if !background::is_inside() && (self.daemon || wants_background(&sources.settings)) {
             return background::start(&sources.settings);
+        }
+        if self.run_migrations {
+            let (database, lock) = (Duration::from_secs(self.db_timeout), Duration::from_secs(self.lock_timeout));
+            migrations::up(&sources.settings, Patience { database: Some(database), lock: Some(lock) })?;
         }
         start::start(gateway.plugins, sources, gateway.verbosity)?;
         Ok(ExitCode::SUCCESS)

@@ -3,6 +3,9 @@
 use towergate_metrics::{Exposition, Kind};
 use towergate_upstream::{ConnectionSnapshot, Connections};
 
+/// A counter: its name, what it means, and where it stands.
+type Counter = (&'static str, &'static str, fn(&Connections) -> u64);
+
 const NOW: &str = "towergate_upstream_connections";
 const OPENED: &str = "towergate_upstream_connections_opened_total";
 const REUSED: &str = "towergate_upstream_connections_reused_total";
@@ -17,14 +20,14 @@ pub(crate) fn write(out: &mut Exposition, now: &ConnectionSnapshot) {
             out.sample(NOW, &[("protocol", protocol), ("state", state)], count);
         }
     }
-    let of: [(&str, &str, fn(&Connections) -> u64); 3] = [
+    let counters: [Counter; 3] = [
         (OPENED, "Connections to upstreams that were opened", |pool| pool.opened),
         (REUSED, "Requests that found an open connection to go on", |pool| pool.reused),
         (STALE, "Requests that found one which the upstream closed just then, and were sent once more", |pool| {
             pool.stale
         }),
     ];
-    for (name, help, count) in of {
+    for (name, help, count) in counters {
         out.family(name, Kind::Counter, help);
         for (protocol, pool) in &pools {
             out.sample(name, &[("protocol", protocol)], count(pool));

@@ -9,8 +9,8 @@ use uuid::Uuid;
 /// About how many bytes a set of labels takes.
 const SERIES: u64 = 512;
 
-/// Writes what Kong tells of its node.
-pub(crate) fn write(out: &mut Exposition, node_id: Uuid, stats: &Stats, registry: &Registry) {
+/// Writes what Kong tells of its node; `has_store` is whether it reaches its database.
+pub(crate) fn write(out: &mut Exposition, node_id: Uuid, stats: &Stats, registry: &Registry, has_store: bool) {
     let node_id = node_id.to_string();
     connections(out, &node_id, stats);
     out.family("kong_nginx_timers", Kind::Gauge, "Number of nginx timers");
@@ -20,7 +20,7 @@ pub(crate) fn write(out: &mut Exposition, node_id: Uuid, stats: &Stats, registry
     out.family("kong_nginx_metric_errors_total", Kind::Counter, "Number of nginx-lua-prometheus errors");
     out.sample("kong_nginx_metric_errors_total", &[], registry.overflowed());
     out.family("kong_datastore_reachable", Kind::Gauge, "Datastore reachable from Kong, 0 is unreachable");
-    out.sample("kong_datastore_reachable", &[], 1);
+    out.sample("kong_datastore_reachable", &[], u8::from(has_store));
     out.family("kong_node_info", Kind::Gauge, "Kong Node metadata information");
     out.sample("kong_node_info", &[("node_id", &node_id), ("version", KONG_VERSION)], 1);
     memory(out, &node_id, registry);

@@ -64,6 +64,15 @@ fn migrations_say_what_kong_says() {
 }
 
 #[test]
+fn a_start_brings_the_tables_up_to_date_if_it_is_told_to() {
+    let database = Server::database();
+    let first = "Error: Cannot run migrations: database needs bootstrapping; run 'towergate migrations bootstrap'";
+    let listen = [("proxy_listen", "off"), ("admin_listen", "off"), ("status_listen", "off")];
+    let (code, words) = run_also(&database, &["start", "--run-migrations", "--db-timeout", "5"], &listen);
+    assert_eq!((code, words.lines().last()), (Some(1), Some(first)), "{words}");
+}
+
+#[test]
 fn what_was_left_half_way_is_told_by_the_exit_code() {
     let database = Server::database();
     run(&database, &["migrations", "bootstrap"]);
@@ -201,6 +210,40 @@ fn an_import_is_all_or_nothing_and_fits_what_is_there() {
         said_without(&["config", "db_export"]),
         (Some(1), "Error: 'towergate config db_export' only works with a database.".to_owned())
     );
+}
+
+#[test]
+fn secrets_are_encrypted_from_when_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (file, old, new) = (path("kong.yml"), path("old"), path("new"));
+    let document = "_format_version: \"3.0\"\nconsumers: [{username: anna, keyauth_credentials: [{key: open sesame}]}]";
+    for (file, text) in [(&file, document), (&old, &"1".repeat(64)), (&new, &("2".repeat(64) + "\n"))] {
+        std::fs::write(file, text).unwrap();
+    }
+    let database = Server::database();
+    run(&database, &["migrations", "bootstrap"]);
+    assert_eq!(run(&database, &["config", "db_import", &file]).0, Some(0));
+    let kept = || database.ask("SELECT string_agg(entity::text, ' ') FROM towergate_entities");
+    assert!(kept().contains("sesame"));
+    let encrypt = |keys: &str| run_also(&database, &["config", "db_encrypt"], &[("store_encryption_key", keys)]);
+    let done = (Some(0), "wrote 2 entities, their secrets encrypted".to_owned());
+    assert_eq!(encrypt(&old), done);
+    assert!(!kept().contains("sesame"));
+    // From the old key to the new one, which alone is enough then.
+    assert_eq!(encrypt(&format!("{new}, {old}")), done);
+    let exported = run_also(&database, &["config", "db_export", "-"], &[("store_encryption_key", &new)]);
+    assert!(exported.1.contains("open sesame"), "{exported:?}");
+    for (keys, words) in [
+        (old.as_str(), "and the keys that are set are others ("),
+        ("", "and no key is set; see store_encryption_key"),
+        ("1234", "store_encryption_key: a key must be 32 bytes in hexadecimal or base64"),
+        ("/nowhere/key", "store_encryption_key: cannot read /nowhere/key: No such file"),
+    ] {
+        let (code, said) = encrypt(keys);
+        assert_eq!(code, Some(1));
+        assert!(said.contains(words), "{said}");
+    }
 }
 
 fn said_without(arguments: &[&str]) -> (Option<i32>, String) {

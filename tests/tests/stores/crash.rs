@@ -188,7 +188,7 @@ async fn a_store_outlives_its_postgres() {
     open(&database).await.commit(put(1, [consumer(2, "bert")])).await.unwrap();
     let begun = Instant::now();
     let told = tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("it is told").unwrap();
-    println!("told {:?} after the commit", begun.elapsed());
+    eprintln!("told {:?} after the commit", begun.elapsed());
     assert_eq!(told, Version(2));
     assert_eq!(store.load().await.unwrap().entities.len(), 2);
 }

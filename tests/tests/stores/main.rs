@@ -6,3 +6,4 @@ mod model;
 mod nodes;
 mod place;
 mod suite;
+mod writing;

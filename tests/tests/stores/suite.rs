@@ -229,10 +229,25 @@ async fn ten_thousand_entities_are_replaced_at_once(place: Place) {
         let begun = Instant::now();
         store.commit(Commit::of_all(Version(version), all.clone())).await.unwrap();
         let took = begun.elapsed();
-        println!("{}: replaced in {took:?}", store.kind());
+        eprintln!("{}: replaced in {took:?}", store.kind());
         assert!(took < Duration::from_secs(10), "{took:?}");
     }
     let begun = Instant::now();
     assert_eq!(loaded(&store).await.entities, all);
-    println!("{}: loaded in {:?}", store.kind(), begun.elapsed());
+    eprintln!("{}: loaded in {:?}", store.kind(), begun.elapsed());
+}
+
+/// What changed long ago is told as everything, and is not kept for ever.
+#[tokio::test]
+async fn changes_in_a_database_are_forgotten_after_ten_thousand_versions() {
+    let place = Place::postgres();
+    let Place::Postgres(database) = &place else { unreachable!() };
+    let store = place.open().await;
+    store.commit(put(0, [consumer(1, "anna")])).await.unwrap();
+    database.ask("UPDATE towergate_state SET version = 10005");
+    store.commit(put(10_005, [consumer(2, "bert")])).await.unwrap();
+    let changes = vec![Change::from(consumer(2, "bert"))];
+    assert_eq!(store.since(Version(6)).await.unwrap(), News::Changes { version: Version(10_006), changes });
+    assert!(matches!(store.since(Version(5)).await.unwrap(), News::Everything(_)));
+    assert_eq!(database.ask("SELECT version FROM towergate_changes"), "10006");
 }

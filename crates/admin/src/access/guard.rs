@@ -27,6 +27,18 @@ pub(crate) async fn guard(State(admin): State<Arc<Admin>>, request: Request, nex
     }
 }
 
+/// The same for the Status API, where nobody is asked who they are: no page may make a browser change
+/// anything.
+pub(crate) async fn guard_pages(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
+    let host = host_of(&request);
+    let changes = is_write(request.method(), request.uri().path());
+    let judged = if changes { admin.access().check_page(request.headers(), host.as_deref()) } else { Ok(()) };
+    match judged {
+        Ok(()) => next.run(request).await,
+        Err(denied) => refusal(&request, denied),
+    }
+}
+
 fn judge(access: &Access, request: &Request) -> Result<Caller, Denied> {
     let (headers, peer) = (request.headers(), request.extensions().get::<Peer>());
     let host = host_of(request);

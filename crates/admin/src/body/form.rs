@@ -18,6 +18,17 @@ pub(crate) fn pairs(text: &[u8]) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Whether a query switches a flag on: `?check_hash=1`.
+pub(crate) fn is_asked(query: Option<&str>, flag: &str) -> bool {
+    argument(query, flag).is_some_and(|value| matches!(value.as_str(), "1" | "true" | "on" | "yes"))
+}
+
+/// An argument of a query; of several the first.
+pub(crate) fn argument(query: Option<&str>, wanted: &str) -> Option<String> {
+    let mut pairs = pairs(query.unwrap_or_default().as_bytes()).into_iter();
+    pairs.find(|(name, _)| name == wanted).map(|(_, value)| value)
+}
+
 fn decoded(text: &[u8]) -> String {
     let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     percent_decode(&spaced).decode_utf8_lossy().into_owned()

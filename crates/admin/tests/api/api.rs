@@ -1,13 +1,13 @@
 //! An Admin API to ask.
 
-use std::sync::{Arc, Mutex, atomic::AtomicBool};
+use std::sync::{Arc, atomic::AtomicBool};
 
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request, header, request::Parts};
 use serde::Deserialize;
 use serde_json::Value;
 use tower::ServiceExt;
-use towergate_admin::{Admin, AuditLog, Configured, Connections, MetricsPage, router};
+use towergate_admin::{Admin, Configured, Connections, MetricsPage, router};
 use towergate_config::{Config, Settings};
 use towergate_core::{Context, Env, Guard, Plugin, PluginError, Policy, Service, Verdict};
 use towergate_runtime::{Base, Control, Destinations, Registry};
@@ -57,8 +57,9 @@ impl Api {
             node_id: uuid::Uuid::new_v4(),
             connections: Box::new(Connections::default),
             metrics: Box::new(|_| MetricsPage { content_type: "text/plain", text: String::new() }),
-            access: Mutex::default(),
-            audit: AuditLog::default(),
+            access: Default::default(),
+            audit: Default::default(),
+            log_levels: Default::default(),
             draining: AtomicBool::default(),
         };
         Self { router: router(Arc::new(admin)) }

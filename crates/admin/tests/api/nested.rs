@@ -142,3 +142,30 @@ async fn targets_are_found_by_their_address() {
         assert_eq!(api.get(path).await.status, 404, "{path}: Kong has no such endpoint");
     }
 }
+
+#[tokio::test]
+async fn consumers_are_in_groups() {
+    let api = filled().await;
+    let (a, gold) = (api.get("/consumers/a").await.body, api.add("/consumer_groups", json!({"name": "gold"})).await);
+    let added = api.write("POST", "/consumer_groups/gold/consumers", json!({"consumer": "a"})).await;
+    assert_eq!((added.status, added.body), (201, json!({"consumer_group": gold, "consumers": [a]})));
+    let other = api.write("POST", "/consumers/b/consumer_groups", json!({"group": ["gold"]})).await;
+    assert_eq!((other.status, &other.body["consumer_groups"]), (201, &json!([gold])), "{}", other.body);
+    assert_eq!(api.get("/consumer_groups/gold/consumers").await.body["data"].as_array().map(Vec::len), Some(2));
+    assert_eq!(api.get("/consumers/a/consumer_groups").await.body, json!({"data": [gold], "next": null}));
+    assert_eq!(api.get("/consumer_groups/gold/consumers/a").await.body, json!({"consumer": a}));
+    let twice = api.write("POST", "/consumer_groups/gold/consumers", json!({"consumer": "a"})).await;
+    assert_eq!(twice.status, 409, "{}", twice.body);
+    assert_eq!(api.ask("DELETE", "/consumers/a/consumer_groups/gold").await.status, 204);
+    assert_eq!(api.get("/consumer_groups/gold/consumers/a").await.status, 404);
+    assert_eq!(api.ask("DELETE", "/consumer_groups/gold/consumers").await.status, 204);
+    assert_eq!(api.get("/consumers/b/consumer_groups").await.body["data"], json!([]));
+    for (path, body, status) in [
+        ("/consumer_groups/x/consumers", json!({"consumer": "a"}), 404),
+        ("/consumer_groups/gold/consumers", json!({"consumer": "x"}), 404),
+        ("/consumer_groups/gold/consumers", json!({}), 400),
+        ("/consumer_groups/gold/consumers", json!({"consumer": 1}), 400),
+    ] {
+        assert_eq!(api.write("POST", path, body).await.status, status, "{path}");
+    }
+}

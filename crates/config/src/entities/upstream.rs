@@ -8,11 +8,18 @@ use towergate_schema::checks::{Host, HostKind};
 use towergate_schema::{Problem, Schema, typedefs};
 use uuid::Uuid;
 
-use super::{link, rules};
+use super::{link, resilience, resilience::Resilience, rules};
 
 /// A name for several addresses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Schema)]
 #[schema(custom(fields("hash_on", "hash_fallback"), check = hashes))]
+#[schema(custom(fields("resilience", "healthchecks"), check = resilience::has_effect))]
+#[schema(conditional(
+    if_field = "algorithm",
+    if_match(eq = "sticky-sessions"),
+    then_field = "sticky_sessions_cookie",
+    then_match(required)
+))]
 #[schema(distinct("hash_on_header", "hash_fallback_header"))]
 #[schema(distinct("hash_on_query_arg", "hash_fallback_query_arg"))]
 #[schema(distinct("hash_on_uri_capture", "hash_fallback_uri_capture"))]
@@ -80,6 +87,17 @@ pub struct Upstream {
     /// Whether names from SRV records are the Host header.
     #[schema(default = false)]
     pub use_srv_name: Option<bool>,
+    /// The cookie that names a client's address, with the algorithm `sticky-sessions` (Kong Enterprise 3.11).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(like = typedefs::cookie_name)]
+    pub sticky_sessions_cookie: Option<String>,
+    /// The path of that cookie; `/` if it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(like = typedefs::path)]
+    pub sticky_sessions_cookie_path: Option<String>,
+    /// How it goes through bad times: Towergate's own, shown only where it is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resilience: Option<Resilience>,
 }
 
 /// How an address is chosen.
@@ -91,6 +109,8 @@ pub enum Algorithm {
     LeastConnections,
     RoundRobin,
     Latency,
+    StickySessions,
+    PowerOfTwoChoices,
 }
 
 /// What consistent hashing looks at.
@@ -242,7 +262,7 @@ pub struct PassiveUnhealthy {
 /// Kong lets one of `algorithm` and `hash_on` follow from the other, as older files have only one.
 pub(super) fn coerce(written: &mut Map<String, Value>) {
     let algorithm = written.get("algorithm").and_then(Value::as_str);
-    if matches!(algorithm, Some("least-connections" | "latency")) {
+    if matches!(algorithm, Some("least-connections" | "latency" | "sticky-sessions" | "power-of-two-choices")) {
         written.insert("hash_on".to_owned(), json!("none"));
         return;
     }

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde_json::Value;
+
 use super::Lint;
 use crate::config::Config;
 use crate::declarative::kind::Kind;
@@ -10,13 +12,15 @@ use crate::entities::Upstream;
 pub(super) fn lint(lint: &mut Lint<'_>) {
     let config = lint.config;
     let hosts: HashSet<&str> = config.services.iter().map(|service| service.host.as_str()).collect();
+    let mut named = HashSet::new();
+    config.plugins.iter().filter(|plugin| plugin.enabled).for_each(|plugin| texts(&plugin.config, &mut named));
     let mut weights: HashMap<_, u64> = HashMap::new();
     for target in &config.targets {
         let weight = weights.entry(target.upstream).or_default();
         *weight = weight.saturating_add(target.weight.unwrap_or(0).into());
     }
     for upstream in &config.upstreams {
-        if !hosts.contains(upstream.name.as_str()) {
+        if !hosts.contains(upstream.name.as_str()) && !named.contains(upstream.name.as_str()) {
             lint.say(Kind::Upstreams, upstream.id, "name", unused(config, upstream));
         }
         if let Some(message) = deaf_checks(upstream) {
@@ -29,6 +33,16 @@ pub(super) fn lint(lint: &mut Lint<'_>) {
         };
         let message = format!("upstream '{}' {without}: requests to it are answered with 503", upstream.name);
         lint.say(Kind::Upstreams, upstream.id, "name", message);
+    }
+}
+
+/// All texts of a plugin's configuration: it may send requests to an upstream that it names.
+fn texts<'a>(value: &'a Value, found: &mut HashSet<&'a str>) {
+    match value {
+        Value::String(text) => drop(found.insert(text)),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::Object(fields) => fields.values().for_each(|field| texts(field, found)),
+        _ => {}
     }
 }
 

@@ -259,6 +259,8 @@ pub(super) const KNOWN: &[Known] = &[
     known("sqlite_path", "configuration.sqlite", Text),
     known("store_encryption_key", "", List),
     known("prometheus_legacy_latency", "off", Switch),
+    known("nginx_http_log_format", "", Text),
+    known("access_log_fields", "", List),
     known("http2_max_pending_resets", "20", Number),
     known("http2_max_resets", "200", Number),
     known("http2_max_stream_errors", "256", Number),

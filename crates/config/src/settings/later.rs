@@ -8,11 +8,8 @@ const LATER: &[(&str, &str)] = &[
     ("admin_gui_listen", "the graphical interface comes"),
     ("wasm", "WebAssembly filters come"),
     ("pluginserver_", "plugin servers come"),
-    ("proxy_access_log", "access logs come"),
-    ("admin_access_log", "access logs come"),
-    ("status_access_log", "access logs come"),
-    ("tracing_", "tracing comes"),
-    ("opentelemetry_", "tracing comes"),
+    ("admin_access_log", "access logs of the Admin API come"),
+    ("status_access_log", "access logs of the Status API come"),
     ("cluster_", "hybrid mode comes"),
     ("resolver_", "the settings of Kong's new DNS client come"),
     ("new_dns_client", "the settings of Kong's new DNS client come"),
@@ -27,6 +24,7 @@ pub(super) fn warnings(settings: &Settings) -> Vec<String> {
     listeners(settings, &mut warnings);
     flags(settings, &mut warnings);
     values(settings, &mut warnings);
+    instrumentations(settings, &mut warnings);
     for (name, value) in settings.gathered.all().filter(|(name, _)| settings.gathered.is_given(name)) {
         let feature = LATER.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, feature)| *feature);
         if let Some(feature) = feature.filter(|_| value != "off") {
@@ -95,6 +93,16 @@ fn values(settings: &Settings, warnings: &mut Vec<String>) {
         if later {
             warnings.push(line(&settings.origin(name), name, what));
         }
+    }
+}
+
+/// Parts of a request's way that are named and do not become spans yet.
+fn instrumentations(settings: &Settings, warnings: &mut Vec<String>) {
+    let name = "tracing_instrumentations";
+    let names = settings.tracing.instrumentations.iter();
+    for part in names.filter(|part| matches!(part.as_str(), "dns_query" | "http_client" | "db_query")) {
+        let what = format!("{part}: spans of it come with a later version");
+        warnings.push(line(&settings.origin(name), name, &what));
     }
 }
 

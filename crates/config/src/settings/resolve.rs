@@ -15,7 +15,7 @@ use super::problem::{Origin, Problem};
 use super::value::{list, number, size, switch, time};
 use super::{
     Dns, ErrorTemplates, Http2, Keepalive, Listener, ListenerTls, Log, LogLevel, Logs, Maxima, Protocol, RouterFlavor,
-    Settings, Tls, UpstreamTls, admin, compression, database, headers, later, listen, tls,
+    Settings, Tls, UpstreamTls, admin, compression, database, headers, later, listen, tls, tracing,
 };
 
 /// All settings; problems are added to `problems` and their settings left at something harmless.
@@ -71,6 +71,7 @@ pub(super) fn settings(gathered: Gathered, problems: &mut Vec<Problem>) -> Setti
         keeping: database::keeping(&from),
         allow_debug_header: from.switch("allow_debug_header"),
         prometheus_legacy_latency: from.switch("prometheus_legacy_latency"),
+        tracing: tracing::tracing(&mut from),
         dns: from.dns(),
         max: from.maxima(),
         node_id: from.node_id(),
@@ -153,7 +154,7 @@ impl Resolver<'_> {
     }
 
     /// `other` when it was given and `name` was not.
-    fn alias(&self, name: &'static str, other: &'static str) -> &'static str {
+    pub(super) fn alias(&self, name: &'static str, other: &'static str) -> &'static str {
         if !self.gathered.is_given(name) && self.gathered.is_given(other) { other } else { name }
     }
 
@@ -238,7 +239,13 @@ impl Resolver<'_> {
 
     fn logs(&self, prefix: &Path) -> Logs {
         let log = |name: &str| self.log(prefix, name);
+        let format = |name: &str| self.text(name).split_whitespace().nth(1).map(str::to_owned);
         Logs {
+            proxy_access_format: format("proxy_access_log"),
+            admin_access_format: format("admin_access_log"),
+            status_access_format: format("status_access_log"),
+            access_format: access_format(&self.text("nginx_http_log_format")),
+            access_fields: self.list("access_log_fields"),
             proxy_access: log("proxy_access_log"),
             proxy_error: log("proxy_error_log"),
             admin_access: log("admin_access_log"),
@@ -389,4 +396,19 @@ impl Resolver<'_> {
         }
         id
     }
+}
+/// nginx's `log_format`, as Kong takes it in a setting: a name, perhaps `escape=…`, and quoted pieces.
+fn access_format(written: &str) -> Option<(String, String)> {
+    let (name, rest) = written.trim().trim_end_matches(';').split_once(char::is_whitespace)?;
+    let rest = rest.trim();
+    let rest = match rest.strip_prefix("escape=") {
+        Some(rest) => rest.split_once(char::is_whitespace)?.1.trim(),
+        None => rest,
+    };
+    let Some(quote) = rest.chars().next().filter(|quote| matches!(quote, '"' | '\'')) else {
+        return Some((name.to_owned(), rest.to_owned()));
+    };
+    // What stands between pieces is left out: every second part is inside quotes.
+    let inside = rest.split(quote).skip(1).step_by(2);
+    Some((name.to_owned(), inside.collect()))
 }

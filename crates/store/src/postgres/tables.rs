@@ -95,7 +95,7 @@ async fn changes(
     let read = timed(timeout, READING, transaction.query(query, &[&number(after)])).await?;
     let change = |row: &SqlRow| rows::change(column(row, 0)?, column(row, 1)?, column(row, 2)?, column(row, 3)?, seal);
     let mut changes = read.iter().map(change).collect::<Result<Vec<_>, _>>()?;
-    rows::sort(&mut changes);
+    changes.sort_by_key(Change::place);
     Ok(changes)
 }
 

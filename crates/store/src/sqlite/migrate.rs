@@ -5,7 +5,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use super::{Sqlite, thread::Failure};
 use crate::{
     Answer, Migrate, Migrations, Phase, StoreError,
-    migrate::{Step, plan},
+    migrate::steps::{Step, plan},
 };
 
 const STEPS: [Step; 1] = [Step { name: "000_base", up: include_str!("000_base.sql"), finish: "" }];

@@ -64,7 +64,7 @@ fn changes(transaction: &Transaction<'_>, after: Version, seal: &Seal) -> Result
         let (kind, id, entity, key): (String, Uuid, Option<String>, Option<String>) = row?;
         changes.push(rows::change(kind, id, entity, key, seal)?);
     }
-    rows::sort(&mut changes);
+    changes.sort_by_key(Change::place);
     Ok(changes)
 }
 

@@ -11,11 +11,11 @@ use towergate_core::{Attempt, Context, Fault, Gate, Pass, Reply, Service};
 
 use crate::support::{Gateway, OK, Upstream, balanced, get, refusing, service, text, tries, within};
 
-type Told = (String, Option<Attempt>);
+pub(crate) type Told = (String, Option<Attempt>);
 
 /// Bars some targets and writes down what it is told of the others; `None`: the attempt was given up.
 #[derive(Debug, Default, Clone)]
-struct Notes {
+pub(crate) struct Notes {
     barred: Vec<SocketAddr>,
     told: Arc<Mutex<Vec<Told>>>,
 }
@@ -54,7 +54,7 @@ impl Notes {
         Self { barred: barred.to_vec(), ..Self::default() }
     }
 
-    fn told(&self) -> Vec<Told> {
+    pub(crate) fn told(&self) -> Vec<Told> {
         self.told.lock().unwrap().clone()
     }
 

@@ -12,6 +12,7 @@ mod http2;
 mod http2_connections;
 mod http2_timeouts;
 mod retries;
+mod retry_rules;
 mod support;
 mod timeouts;
 mod tls;

@@ -42,7 +42,7 @@ impl Run for DbExport {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
         let snapshot = runtime.block_on(async {
-            let store = store::open(&settings, Patience::default()).await?;
+            let store = store::open(&settings, Patience::of_a_command()).await?;
             store.load().await.map_err(|error| error.to_string())
         })?;
         let count = snapshot.entities.len();

@@ -1,6 +1,6 @@
 //! `towergate config db_import`.
 
-use std::{collections::HashMap, path::PathBuf, process::ExitCode, time::Duration};
+use std::{collections::HashMap, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use towergate_admin::entities;
@@ -47,7 +47,7 @@ impl Run for DbImport {
         let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
         let count = runtime
             .block_on(async {
-                let store = store::open(&sources.settings, PATIENCE).await?;
+                let store = store::open(&sources.settings, Patience::of_a_command()).await?;
                 import(&*store, &loaded.config, &registry).await
             })
             .map_err(|error| format!("Failed importing:\n{error}"))?;
@@ -55,9 +55,6 @@ impl Run for DbImport {
         Ok(ExitCode::SUCCESS)
     }
 }
-
-/// Much may be written at once, and nobody waits for this node.
-const PATIENCE: Patience = Patience { database: Some(Duration::from_secs(60)), lock: None };
 
 /// Commits what differs; answers how many entities that are. Whoever commits at the same time is followed.
 async fn import(store: &dyn Store, imported: &Config, registry: &Registry) -> Result<usize, String> {

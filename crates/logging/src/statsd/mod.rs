@@ -1,0 +1,12 @@
+//! Numbers of requests to a StatsD server.
+
+mod config;
+mod line;
+mod metrics;
+mod plugin;
+
+pub use self::{
+    config::{MetricConfig, StatsdConfig},
+    plugin::Statsd,
+};
+pub(crate) use self::{line::kind, metrics::Facts};

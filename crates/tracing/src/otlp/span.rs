@@ -1,0 +1,42 @@
+//! One span as OTLP writes it.
+
+use std::time::Instant;
+
+use opentelemetry_proto::tonic::{
+    common::v1::KeyValue,
+    trace::v1::{Span, Status, span::SpanKind, status::StatusCode},
+};
+
+use crate::{
+    clock::Clock,
+    ids::{SpanId, TraceId},
+};
+
+/// What a span is made of.
+pub(crate) struct SpanOf {
+    pub(crate) name: String,
+    pub(crate) id: SpanId,
+    pub(crate) parent: Option<SpanId>,
+    pub(crate) kind: SpanKind,
+    pub(crate) began: Instant,
+    pub(crate) ended: Instant,
+    pub(crate) attributes: Vec<KeyValue>,
+    pub(crate) has_failed: bool,
+}
+
+/// It, in a trace.
+pub(crate) fn built(trace: TraceId, clock: Clock, span: SpanOf) -> Span {
+    let failed = || Status { message: String::new(), code: StatusCode::Error.into() };
+    Span {
+        trace_id: trace.bits().to_be_bytes().to_vec(),
+        span_id: span.id.bits().to_be_bytes().to_vec(),
+        parent_span_id: span.parent.map(|id| id.bits().to_be_bytes().to_vec()).unwrap_or_default(),
+        name: span.name,
+        kind: span.kind.into(),
+        start_time_unix_nano: clock.nanoseconds(span.began),
+        end_time_unix_nano: clock.nanoseconds(span.ended.max(span.began)),
+        attributes: span.attributes,
+        status: span.has_failed.then(failed),
+        ..Span::default()
+    }
+}
