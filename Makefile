@@ -96,8 +96,10 @@ release: $(PROFILE)/tools/.tried
 		$(CARGO) build --release --locked -p towergate-gateway; \
 	fi
 
-# With a target named, the flags are not for what runs while it is compiled.
+# With a target named, the flags are not for what runs while it is compiled. Cargo does not look into a profile, so what was
+# compiled by an older one has to go.
 $(TARGET)/$(HOST)/release/towergate: $(PROFILE)/merged.profdata
+	rm -rf $(TARGET)/$(HOST)/release
 	RUSTFLAGS="$(RUSTFLAGS) -Cprofile-use=$<" $(CARGO) build --release --locked -p towergate-gateway --target $(HOST)
 
 # By the same profile of Cargo: with any other, functions would have other names, and their counts would be nobody's.
