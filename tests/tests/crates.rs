@@ -130,14 +130,28 @@ fn core_config_and_router_need_no_runtime_and_no_http_implementation() {
 /// A concern's crate brings fewer than so many others.
 const FEW: usize = 60;
 
+/// Those with arrows of their own that are concerns all the same.
+const PLUMBING_FOR_OTHERS: &[&str] = &[
+    "towergate-compression",
+    "towergate-lb",
+    "towergate-logging",
+    "towergate-queue",
+    "towergate-router",
+    "towergate-tracing",
+];
+
 /// Those that bring more by default, and why.
-const MORE: &[(&str, &str)] = &[("towergate-redirect", "url, which knows all of Unicode's host names")];
+const MORE: &[(&str, &str)] = &[
+    ("towergate-redirect", "url, which knows all of Unicode's host names"),
+    ("towergate-logging", "tokio's sockets for its queue, calendars: 66"),
+    ("towergate-tracing", "TLS, and the official types of OTLP"),
+];
 
 #[test]
 fn a_concern_alone_brings_few_crates() {
     let concerns = graph().into_keys().filter(|name| {
         let plumbing = ALLOWED.iter().any(|(known, _)| known == name);
-        !is_top(name) && (!plumbing || matches!(name.as_str(), "towergate-lb" | "towergate-compression"))
+        !is_top(name) && (!plumbing || PLUMBING_FOR_OTHERS.contains(&name.as_str()))
     });
     let mut many = Vec::new();
     for concern in concerns.filter(|name| MORE.iter().all(|(known, _)| known != name)) {

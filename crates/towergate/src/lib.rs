@@ -32,9 +32,15 @@ pub use towergate_ip_restriction as ip_restriction;
 #[cfg(feature = "lb")]
 #[doc(no_inline)]
 pub use towergate_lb as lb;
+#[cfg(feature = "logging")]
+#[doc(no_inline)]
+pub use towergate_logging as logging;
 #[cfg(feature = "metrics")]
 #[doc(no_inline)]
 pub use towergate_metrics as metrics;
+#[cfg(feature = "queue")]
+#[doc(no_inline)]
+pub use towergate_queue as queue;
 #[cfg(feature = "ratelimit")]
 #[doc(no_inline)]
 pub use towergate_ratelimit as ratelimit;
@@ -47,6 +53,15 @@ pub use towergate_request_size_limiting as request_size_limiting;
 #[cfg(feature = "request-termination")]
 #[doc(no_inline)]
 pub use towergate_request_termination as request_termination;
+#[cfg(feature = "retry")]
+#[doc(no_inline)]
+pub use towergate_retry as retry;
 #[cfg(feature = "router")]
 #[doc(no_inline)]
 pub use towergate_router as router;
+#[cfg(feature = "tracing")]
+#[doc(no_inline)]
+pub use towergate_tracing as tracing;
+#[cfg(feature = "traffic-split")]
+#[doc(no_inline)]
+pub use towergate_traffic_split as traffic_split;

@@ -37,6 +37,9 @@ pub use towergate_circuit_breaker::CircuitBreakerLayer;
 #[cfg(feature = "compression")]
 #[doc(no_inline)]
 pub use towergate_compression::{Coding, CompressionLayer};
+#[cfg(feature = "logging")]
+#[doc(no_inline)]
+pub use towergate_core::ObserveLayer;
 #[cfg(feature = "correlation")]
 #[doc(no_inline)]
 pub use towergate_correlation::{CorrelationIdLayer, Generator};
@@ -49,6 +52,9 @@ pub use towergate_ip_restriction::IpRestrictionLayer;
 #[cfg(feature = "lb")]
 #[doc(no_inline)]
 pub use towergate_lb::{Balance, ConsistentHash, LeastConnections, PeakEwma, Pick, RoundRobin, TwoChoices};
+#[cfg(feature = "logging")]
+#[doc(no_inline)]
+pub use towergate_logging::{AccessLog, FileLog, Format, Writer};
 #[cfg(feature = "metrics")]
 #[doc(no_inline)]
 pub use towergate_metrics::{HttpMetrics, MetricsLayer};
@@ -64,3 +70,12 @@ pub use towergate_request_size_limiting::RequestSizeLimitingLayer;
 #[cfg(feature = "request-termination")]
 #[doc(no_inline)]
 pub use towergate_request_termination::RequestTerminationLayer;
+#[cfg(feature = "retry")]
+#[doc(no_inline)]
+pub use towergate_retry::RetryLayer;
+#[cfg(feature = "tracing")]
+#[doc(no_inline)]
+pub use towergate_tracing::{OtlpExporter, TraceLayer};
+#[cfg(feature = "traffic-split")]
+#[doc(no_inline)]
+pub use towergate_traffic_split::SplitLayer;
