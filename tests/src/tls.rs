@@ -232,7 +232,9 @@ impl TlsClient {
     /// Why there is no handshake.
     pub fn try_connect(&self, address: SocketAddr, name: &str) -> Result<(Connection, Handshake), String> {
         let (near, handshake) = self.bridge(address, name)?;
-        Ok((Connection::open(near), handshake))
+        // A server may take back what it has agreed to before anybody comes through the bridge.
+        let connection = Connection::try_open(near).map_err(|error| error.to_string())?;
+        Ok((connection, handshake))
     }
 
     /// Connects; what one client sends to the address that is answered goes through.

@@ -57,8 +57,9 @@ fn try_out(gateway: &Gateway, settings: &Path, how: &[&str]) {
     program.arg(format!("http://{}/openapi.json", gateway.admin()));
     program.args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance"]);
     program.args(["--checks", "response_schema_conformance,unsupported_method"]);
-    // It says 501 on purpose.
-    program.args(["--workers", "2", "--seed", "1", "--no-color", "--exclude-path", "/status/dns"]).args(how);
+    // `/status/dns` says 501 on purpose. One worker: Python 3.11 counts how deep it reads code for all threads
+    // together, and fails when two do.
+    program.args(["--workers", "1", "--seed", "1", "--no-color", "--exclude-path", "/status/dns"]).args(how);
     let output = program.output().expect("it can be run");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
