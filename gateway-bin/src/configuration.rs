@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use towergate_admin::{Configured, configuration, entities};
+use towergate_admin::{Configured, configuration, each};
 use towergate_config::{Config, Loaded, parse, settings::Database};
 use towergate_runtime::{Control, report_load};
-use towergate_store::{Commit, Store, Version};
+use towergate_store::{Store, Version};
 
 use crate::{
     plugins::{PluginSet, registry},
@@ -67,8 +67,8 @@ impl Kept {
         let mut version = self.version;
         if !self.is_kept {
             let config = control.current().config.clone();
-            let all = Commit::of_all(version, entities(&config)).with_hash(config.hash.as_str());
-            version = self.store.commit(all).await.map_err(|error| error.to_string())?;
+            let hash = config.hash.clone();
+            version = self.store.replace(version, hash, each(config)).await.map_err(|error| error.to_string())?;
         }
         let configured = Arc::new(Configured::new(control, self.store, version));
         let following = configured.clone();

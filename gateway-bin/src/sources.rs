@@ -39,6 +39,11 @@ impl Sources {
         Ok(Self { settings, files })
     }
 
+    /// Whether there is a declarative configuration.
+    pub(crate) fn has_declarative(&self) -> bool {
+        !self.files.is_empty() || self.settings.declarative_config_string.is_some()
+    }
+
     /// The declarative configuration: the files, else the text in the settings, else none.
     ///
     /// # Errors

@@ -122,7 +122,7 @@ impl Gateway {
         let (waiting, asks) = wait_for_asks(&sources)?;
         let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
         let first = background.block_on(async {
-            configuration::first(&plugins, &sources, store::open(&settings, store::Patience::default()).await?).await
+            configuration::first(&plugins, &sources, store::open_to_start(&sources).await?).await
         })?;
         let pages = Arc::new(wiring::pages(&settings)?);
         let (offered, names) = (tls::server(&settings)?, wiring::dns(&settings)?);

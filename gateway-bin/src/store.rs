@@ -1,14 +1,19 @@
 //! Where the configuration is kept, by the settings.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use towergate_config::{
     Settings,
     settings::{self, Database, Origin},
 };
-use towergate_store::{Migrate, Off, Phase, Postgres, PostgresSettings, Seal, SealKey, Sqlite, Store};
+use towergate_store::{Migrate, Off, Phase, Postgres, PostgresSettings, Seal, SealKey, Sqlite, Store, StoreError};
 
-use crate::tls;
+use crate::{sources::Sources, tls};
 
 /// The file of the last configuration without a database, in the prefix.
 const KEPT: &str = "configuration.json";
@@ -21,7 +26,7 @@ const KEPT: &str = "configuration.json";
 pub(crate) async fn open(settings: &Settings, patience: Patience) -> Result<Arc<dyn Store>, String> {
     let said = |error: towergate_store::StoreError| error.to_string();
     match &settings.database {
-        Database::Off => Ok(Arc::new(off(settings)?)),
+        Database::Off => Ok(Arc::new(off(settings, Off::open)?)),
         Database::Sqlite(path) => {
             let sqlite = sqlite(settings, path)?;
             for phase in [Phase::Bootstrap, Phase::Up, Phase::Finish] {
@@ -35,6 +40,19 @@ pub(crate) async fn open(settings: &Settings, patience: Patience) -> Result<Arc<
             Ok(Arc::new(postgres))
         }
     }
+}
+
+/// Opens the store of a gateway that starts. Without a database a declarative configuration counts more than
+/// what was kept, which is not even read then.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) async fn open_to_start(sources: &Sources) -> Result<Arc<dyn Store>, String> {
+    let settings = &sources.settings;
+    if settings.database == Database::Off && sources.has_declarative() {
+        return Ok(Arc::new(off(settings, |path, seal| Ok(Off::anew(path, seal)))?));
+    }
+    open(settings, Patience::default()).await
 }
 
 /// How long a command waits; without, what the settings say.
@@ -74,10 +92,10 @@ pub(crate) fn check(settings: &Settings) -> Result<(), String> {
 }
 
 /// As with the pid file, nothing is kept when the prefix is the default one and it may not be made.
-fn off(settings: &Settings) -> Result<Off, String> {
+fn off(settings: &Settings, open: impl Fn(PathBuf, Seal) -> Result<Off, StoreError>) -> Result<Off, String> {
     let made = fs::create_dir_all(&settings.prefix).and_then(|()| tempfile::tempfile_in(&settings.prefix));
     match made {
-        Ok(_) => Off::open(settings.prefix.join(KEPT), seal(settings)?).map_err(|error| error.to_string()),
+        Ok(_) => open(settings.prefix.join(KEPT), seal(settings)?).map_err(|error| error.to_string()),
         Err(_) if settings.origin("prefix") == Origin::Default => Ok(Off::in_memory()),
         Err(error) => {
             let folder = settings.prefix.display();

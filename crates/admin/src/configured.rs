@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::{Mutex, MutexGuard};
 use towergate_config::{Catalog, Config, Index, Kind, Loaded, Report, Source, Warning, parse, parse_entities};
 use towergate_runtime::{CompileProblem, Control, LoadError, Prepared, Runtime, report_load};
-use towergate_store::{Change, Commit, CommitError, Entity, News, Snapshot, Store, StoreError, Version};
+use towergate_store::{Change, Commit, CommitError, Each, Entity, News, Snapshot, Store, StoreError, Version};
 
 /// The configuration as the store has it, in force on this node.
 ///
@@ -125,8 +125,7 @@ impl Configured {
         let prepared = aside(move || control.prepare(config)).await?;
         let hash = prepared.config().hash.clone();
         loop {
-            let all = Commit::of_all(held.version, entities(prepared.config())).with_hash(hash.clone());
-            match self.store.commit(all).await {
+            match self.store.replace(held.version, hash.clone(), each(prepared.config().clone())).await {
                 Ok(version) => return Ok(self.publish(&mut held, version, prepared)),
                 Err(CommitError::Conflict) => self.catch_up(&mut held).await?,
                 Err(CommitError::Store(error)) => return Err(error.into()),
@@ -222,6 +221,16 @@ pub fn configuration(snapshot: Snapshot, catalog: &dyn Catalog) -> Result<Loaded
 pub fn entities(config: &Config) -> Vec<Entity> {
     let of_kind = |kind| config.entities(kind).map(move |(id, value)| Entity { kind, id, value });
     Kind::ALL.into_iter().flat_map(of_kind).collect()
+}
+
+/// [`entities`], one after the other.
+#[must_use]
+pub fn each(config: Arc<Config>) -> Each {
+    Box::new(move |take| {
+        for kind in Kind::ALL {
+            config.entities(kind).for_each(|(id, value)| take(Entity { kind, id, value }));
+        }
+    })
 }
 
 fn read(news: News, before: &Config, catalog: &dyn Catalog) -> Result<(Version, Config), ConfigureError> {

@@ -97,7 +97,7 @@ use uuid::Uuid;
 
 pub use access::{Access, Peer};
 pub use audit::AuditLog;
-pub use configured::{ConfigureError, Configured, Held, configuration, entities};
+pub use configured::{ConfigureError, Configured, Held, configuration, each, entities};
 pub use explain::explain_router;
 pub use log_level::LogLevels;
 pub use metrics::MetricsPage;

@@ -9,8 +9,9 @@ use std::{
 
 use serde_json::{Value, json};
 use towergate_config::Kind;
+use uuid::Uuid;
 
-use crate::{Entity, Seal, Snapshot, StoreError, Version, held::Held};
+use crate::{Each, Entity, Seal, Snapshot, StoreError, Version, held::Held};
 
 /// The form of the file. A file of another form is refused.
 const FORM: u64 = 1;
@@ -41,14 +42,38 @@ impl File {
         Ok(Some(snapshot))
     }
 
-    /// Puts what is held in the place of what was before. It may hold secrets: only its owner may read it.
+    /// Puts what is held in the place of what was before.
     pub(crate) fn write(&self, held: &Held) -> Result<(), StoreError> {
+        self.replace(|out| {
+            let mut entities = self.begin(out, held.version(), held.hash())?;
+            held.entities().try_for_each(|(kind, id, value)| entities.add(kind, id, value))?;
+            entities.end()
+        })
+    }
+
+    /// Puts these entities in the place of what was before, one after the other.
+    pub(crate) fn write_each(&self, version: Version, hash: Option<&str>, each: Each) -> Result<(), StoreError> {
+        self.replace(|out| {
+            let mut entities = self.begin(out, version, hash)?;
+            let mut done = Ok(());
+            each(&mut |entity| {
+                if done.is_ok() {
+                    done = entities.add(entity.kind, entity.id, &entity.value);
+                }
+            });
+            done?;
+            entities.end()
+        })
+    }
+
+    /// Writes a file beside and gives it the name. It may hold secrets: only its owner may read it.
+    fn replace(&self, write: impl FnOnce(&mut dyn io::Write) -> Result<(), Box<dyn Error>>) -> Result<(), StoreError> {
         let doing = || format!("cannot keep the configuration in {}", self.path.display());
         let failed = |error: io::Error| StoreError::failed(doing(), error);
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(failed)?;
         let mut beside = BufWriter::new(tempfile::NamedTempFile::new_in(folder).map_err(failed)?);
-        self.write_to(&mut beside, held).map_err(|error| StoreError::failed(doing(), error))?;
+        write(&mut beside).map_err(|error| StoreError::failed(doing(), error))?;
         let beside = beside.into_inner().map_err(|error| failed(error.into_error()))?;
         // On the disk before it gets the name, and the name on the disk before this answers.
         beside.as_file().sync_all().map_err(failed)?;
@@ -56,28 +81,47 @@ impl File {
         fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
     }
 
-    /// Entity by entity: there may be very many, and all their copies at once would take a lot of memory.
-    fn write_to(&self, mut out: impl io::Write, held: &Held) -> Result<(), Box<dyn Error>> {
-        let (version, hash, key) = (held.version().0, json!(held.hash()), json!(self.seal.key()));
+    fn begin<'a>(
+        &'a self,
+        out: &'a mut dyn io::Write,
+        version: Version,
+        hash: Option<&str>,
+    ) -> Result<Entities<'a>, Box<dyn Error>> {
+        let (version, hash, key) = (version.0, json!(hash), json!(self.seal.key()));
         write!(out, r#"{{"form":{FORM},"version":{version},"hash":{hash},"key":{key},"entities":{{"#)?;
-        let mut before = None;
-        for (kind, id, value) in held.entities() {
-            match before.replace(kind) {
-                Some(same) if same == kind => out.write_all(b",\n")?,
-                Some(_) => write!(out, "],\n\"{}\":[\n", kind.name())?,
-                None => write!(out, "\n\"{}\":[\n", kind.name())?,
-            }
-            match self.seal.key() {
-                None => serde_json::to_writer(&mut out, value)?,
-                Some(_) => {
-                    let mut closed = value.clone();
-                    self.seal.close(kind, id, &mut closed)?;
-                    serde_json::to_writer(&mut out, &closed)?;
-                }
+        Ok(Entities { seal: &self.seal, out, before: None })
+    }
+}
+
+/// Entities on their way into the file, those of a kind together: there may be very many, and all their
+/// copies at once would take a lot of memory.
+struct Entities<'a> {
+    seal: &'a Seal,
+    out: &'a mut dyn io::Write,
+    before: Option<Kind>,
+}
+
+impl Entities<'_> {
+    fn add(&mut self, kind: Kind, id: Uuid, value: &Value) -> Result<(), Box<dyn Error>> {
+        match self.before.replace(kind) {
+            Some(same) if same == kind => self.out.write_all(b",\n")?,
+            Some(_) => write!(self.out, "],\n\"{}\":[\n", kind.name())?,
+            None => write!(self.out, "\n\"{}\":[\n", kind.name())?,
+        }
+        match self.seal.key() {
+            None => serde_json::to_writer(&mut self.out, value)?,
+            Some(_) => {
+                let mut closed = value.clone();
+                self.seal.close(kind, id, &mut closed)?;
+                serde_json::to_writer(&mut self.out, &closed)?;
             }
         }
-        out.write_all(if before.is_some() { b"]}}\n" } else { b"}}\n" })?;
-        Ok(out.flush()?)
+        Ok(())
+    }
+
+    fn end(self) -> Result<(), Box<dyn Error>> {
+        self.out.write_all(if self.before.is_some() { b"]}}\n" } else { b"}}\n" })?;
+        Ok(self.out.flush()?)
     }
 }
 

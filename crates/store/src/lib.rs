@@ -22,4 +22,4 @@ pub use postgres::{Postgres, PostgresSettings};
 pub use seal::{Seal, SealKey};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
-pub use store::{Answer, Change, Changes, Commit, Entity, News, Snapshot, Store, Version};
+pub use store::{Answer, Change, Changes, Commit, Each, Entity, News, Snapshot, Store, Version};

@@ -31,6 +31,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`Store::since`] tells.
     fn commit(&self, commit: Commit) -> Answer<'_, Result<Version, CommitError>>;
 
+    /// Takes these entities, and this hash, in place of all there was, as [`Store::commit`] does with
+    /// [`Changes::All`]; a store that can takes them one after the other, because there may be very many.
+    fn replace(&self, seen: Version, hash: String, each: Each) -> Answer<'_, Result<Version, CommitError>> {
+        let mut entities = Vec::new();
+        each(&mut |entity| entities.push(entity));
+        self.commit(Commit::of_all(seen, entities).with_hash(hash))
+    }
+
     /// Waits until the store has another version than this, and answers it. Nothing is lost if the
     /// future is dropped before it is done.
     fn changed(&self, since: Version) -> Answer<'_, Result<Version, StoreError>>;
@@ -38,6 +46,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Whether the store answers.
     fn reachable(&self) -> Answer<'_, bool>;
 }
+
+/// Gives entities one after the other, by collection (each after those it refers to), to whoever takes them.
+pub type Each = Box<dyn FnOnce(&mut dyn FnMut(Entity)) + Send>;
 
 /// How many commits there have been. A store that was never written to has version 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
