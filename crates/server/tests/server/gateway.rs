@@ -48,7 +48,7 @@ impl TestRoute {
         let route = Route {
             id: Uuid::from_u128(1),
             name: Some(self.name.to_owned()),
-            protocols: self.protocols.clone(),
+            protocols: self.protocols.iter().copied().collect(),
             strip_path: self.strip_path,
             preserve_host: false,
             request_buffering: true,
