@@ -3,6 +3,7 @@
 mod balancing;
 mod body;
 mod client;
+mod consumers;
 mod context;
 mod count;
 mod credential;
