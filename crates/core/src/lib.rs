@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod balancing;
+mod band;
 mod body;
 mod client;
 mod context;
@@ -42,6 +43,7 @@ pub use balancing::{
     ActiveChecks, Algorithm, Balancing, HashInput, HealthChecks, HealthRules, OutlierEjection, Probe, ProbeKind,
     RequestLimit, Resilience, StickyCookie, Target,
 };
+pub use band::{BandBody, BandFuture, BandLayer, BandService, Bands};
 pub use body::{Body, BodyTooLarge, BoxError, GuardBody};
 pub use client::{Client, PeerCertificate, Scheme, Session};
 pub use context::{Context, Matched};

@@ -5,6 +5,7 @@ use std::{any::Any, collections::HashMap, fmt, sync::Arc};
 use uuid::Uuid;
 
 use crate::{
+    band::Bands,
     directory::{Consumer, Directory},
     entities::Entities,
     guard::Guard,
@@ -42,6 +43,8 @@ pub struct Plan {
     pub observed: Memos,
     /// Where clients send what proves who they are, on any route of the configuration.
     pub secrets: Arc<Secrets>,
+    /// Which bands of layers its requests go through.
+    pub bands: Bands,
     /// Whether one of its plugins may want to know when the parts of a request's way ran.
     pub records_spans: bool,
     /// The consumers and credentials.
