@@ -58,7 +58,7 @@ pub use guard::{BodyLimit, Change, Guard, Outcome, Verdict};
 pub use identity::{Accounts, Identity};
 pub use layer::{FromPlan, GuardFuture, GuardLayer, GuardService, Guards, One};
 pub use memos::Memos;
-pub use negotiate::{Asker, Form};
+pub use negotiate::{Asker, Asking, Form};
 pub use node::{Instrumentations, Node};
 pub use observe::{Each, Ended, Observe, ObserveFuture, ObserveLayer, ObserveService, ObservedBody, Observers, OfPlan};
 pub use plan::{Choice, Level, Plan, Policy};
