@@ -38,7 +38,7 @@ struct Readme;
 #[doc(hidden)]
 pub mod macros {
     pub use tower::ServiceBuilder;
-    pub use towergate_core::{GuardLayer, ObserveLayer, Slot, Wrap};
+    pub use towergate_core::{BandLayer, GuardLayer, ObserveLayer, Slot, Wrap};
     pub use towergate_runtime::{Band, Registry};
     pub use towergate_server::Stack;
     pub use towergate_upstream::Proxy;
