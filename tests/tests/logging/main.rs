@@ -1,6 +1,7 @@
 //! What the gateway tells about requests when they are over: plugins that log, and access logs.
 
 mod access;
+mod apis;
 mod collectors;
 mod entry;
 

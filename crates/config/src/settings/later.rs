@@ -8,8 +8,6 @@ const LATER: &[(&str, &str)] = &[
     ("admin_gui_listen", "the graphical interface comes"),
     ("wasm", "WebAssembly filters come"),
     ("pluginserver_", "plugin servers come"),
-    ("admin_access_log", "access logs of the Admin API come"),
-    ("status_access_log", "access logs of the Status API come"),
     ("cluster_", "hybrid mode comes"),
     ("resolver_", "the settings of Kong's new DNS client come"),
     ("new_dns_client", "the settings of Kong's new DNS client come"),
@@ -83,11 +81,6 @@ fn values(settings: &Settings, warnings: &mut Vec<String>) {
             settings.gathered.is_given("ssl_dhparam"),
             "ssl_dhparam",
             "nothing is done with it: the ciphers it is for (DHE) are not built in",
-        ),
-        (
-            settings.logs.admin_error != settings.logs.proxy_error,
-            "admin_error_log",
-            "a log of the Admin API's own comes with a later version; its lines stand in proxy_error_log",
         ),
     ] {
         if later {
