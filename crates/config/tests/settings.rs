@@ -359,6 +359,8 @@ fn each_setting_whose_feature_comes_later_is_told_in_one_line() {
         ("admin_listen", "127.0.0.1:8001 deferred", "127.0.0.1:8001 deferred: deferred accepting comes"),
         ("ssl_dhparam", "ffdhe2048", "nothing is done with it"),
         ("router_flavor", "expressions", "other flavors come"),
+        ("proxy_access_log", "syslog:server=127.0.0.1", "logs to a log server (syslog:) come with a later version"),
+        ("admin_error_log", "syslog:server=127.0.0.1", "logs to a log server (syslog:) come with a later version"),
         ("new_dns_client", "on", "the settings of Kong's new DNS client come"),
         ("lua_max_uri_args", "50", "limits on what plugins see come"),
         ("tracing_instrumentations", "dns_query", "dns_query: spans of it come"),

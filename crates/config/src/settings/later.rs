@@ -29,6 +29,7 @@ pub(super) fn warnings(settings: &Settings) -> Vec<String> {
             warnings.push(line(&settings.origin(name), name, &format!("{feature} with a later version")));
         }
     }
+    log_servers(settings, &mut warnings);
     if settings.value("role") != Some("traditional") {
         warnings.push(line(&settings.origin("role"), "role", "hybrid mode comes with a later version; running alone"));
     }
@@ -84,6 +85,16 @@ fn values(settings: &Settings, warnings: &mut Vec<String>) {
         ),
     ] {
         if later {
+            warnings.push(line(&settings.origin(name), name, what));
+        }
+    }
+}
+
+/// Logs that nginx would send to a log server (`syslog:server=…`).
+fn log_servers(settings: &Settings, warnings: &mut Vec<String>) {
+    for (name, value) in settings.gathered.all().filter(|(name, _)| name.ends_with("_log")) {
+        if value.starts_with("syslog:") {
+            let what = "logs to a log server (syslog:) come with a later version; it is off";
             warnings.push(line(&settings.origin(name), name, what));
         }
     }
