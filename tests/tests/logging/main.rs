@@ -4,6 +4,7 @@ mod access;
 mod apis;
 mod collectors;
 mod entry;
+mod protocols;
 
 use std::path::Path;
 
