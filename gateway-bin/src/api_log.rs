@@ -44,7 +44,7 @@ struct WithoutKeys(AccessLog);
 
 impl Observe for WithoutKeys {
     fn observe(&self, cx: &Context, ended: &Ended) {
-        let shown = Ended { uri: shown(&ended.uri), method: ended.method.clone(), ..*ended };
+        let shown = Ended { uri: shown(&ended.uri), ..ended.clone() };
         self.0.observe(cx, &shown);
     }
 }
