@@ -5,6 +5,7 @@ mod apis;
 mod collectors;
 mod entry;
 mod protocols;
+mod tls;
 
 use std::path::Path;
 

@@ -64,7 +64,10 @@ fn a_request_over_http2_has_a_whole_entry() {
     assert_eq!((answer.status, answer.body.len()), (200, 5000));
     let entry = logged.entries(1).remove(0);
     let (said, sent) = (&entry["request"], &entry["response"]);
-    assert_eq!((&said["method"], &said["uri"], &said["querystring"]), (&json!("POST"), &json!("/a?b=1"), &json!({"b": "1"})));
+    assert_eq!(
+        (&said["method"], &said["uri"], &said["querystring"]),
+        (&json!("POST"), &json!("/a?b=1"), &json!({"b": "1"}))
+    );
     let port = logged.gateway.proxy().port();
     let url = said["url"].as_str().unwrap();
     assert!(url.starts_with("http://") && url.ends_with(&format!(":{port}/a?b=1")), "{url}");
@@ -117,7 +120,8 @@ fn over_tls_the_entry_tells_its_session() {
         .setting("ssl_cert_key", key.to_str().unwrap())
         .also_listening_on(&format!("{} ssl http2", port.address()))
         .start();
-    let (address, handshake) = TlsClient::speaking(&[&version::TLS13], &["h2"]).bridge(port.address(), "shop.test").unwrap();
+    let (address, handshake) =
+        TlsClient::speaking(&[&version::TLS13], &["h2"]).bridge(port.address(), "shop.test").unwrap();
     assert_eq!(handshake.alpn.as_deref(), Some("h2"));
     assert_eq!(Http2::open(address).get("/").status, 200);
     drop(gateway);
@@ -192,7 +196,10 @@ fn what_is_refused_before_any_route_is_told_over_both_protocols() {
     for entry in &entries {
         assert_eq!((&entry["source"], &entry["client_ip"]), (&json!("kong"), &json!("127.0.0.1")), "{entry}");
         assert_eq!((&entry["latencies"]["proxy"], entry.get("route")), (&json!(-1), None), "{entry}");
-        assert!(entry["response"]["size"].as_u64().unwrap() > 0 && entry["started_at"].as_u64().unwrap() > 0, "{entry}");
+        assert!(
+            entry["response"]["size"].as_u64().unwrap() > 0 && entry["started_at"].as_u64().unwrap() > 0,
+            "{entry}"
+        );
     }
     let statuses: Vec<_> = entries.iter().filter_map(|entry| entry["response"]["status"].as_u64()).collect();
     assert!([400, 404, 414].iter().all(|status| statuses.contains(status)), "{statuses:?}");
