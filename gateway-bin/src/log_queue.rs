@@ -108,6 +108,12 @@ impl Write for Queue {
     }
 }
 
+/// Counts lines of the gateway's own log that were lost. None are counted, too, so that operators see the first ones as an
+/// increase.
+pub(crate) fn count_lost(lines: u64) {
+    metrics::counter!("towergate_log_lines_lost_total", "log" => "gateway", "reason" => "full").increment(lines);
+}
+
 /// Opens the error logs anew.
 pub(crate) fn reopen() {
     if let Some(queue) = IN_USE.get() {
@@ -153,6 +159,7 @@ impl Targets {
             }
             let lost = self.lost.swap(0, Relaxed);
             if lost > 0 {
+                count_lost(lost);
                 let line = format!("{lost} lines of the log were lost: they came faster than they could be written\n");
                 self.write(Place::Gateway, line.as_bytes());
             }
