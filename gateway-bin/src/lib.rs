@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod access_log;
+mod api_log;
 mod api_tls;
 mod apis;
 mod background;
