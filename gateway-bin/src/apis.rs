@@ -42,8 +42,9 @@ pub(crate) struct Ports {
 /// # Errors
 /// When no thread or no event queue can be had.
 pub(crate) fn serve(admin_ports: Ports, status_ports: Ports, admin: Arc<Admin>) -> Result<(), String> {
-    let apis =
-        [(admin_ports, towergate_admin::router(admin.clone())), (status_ports, towergate_admin::status_router(admin))];
+    let (routers, kept) =
+        ([towergate_admin::router(admin.clone()), towergate_admin::status_router(admin.clone())], admin);
+    let apis = [admin_ports, status_ports].into_iter().zip(routers);
     let (ready, started) = mpsc::channel();
     let serving = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -56,6 +57,7 @@ pub(crate) fn serve(admin_ports: Ports, status_ports: Ports, admin: Arc<Admin>) 
                 }
             }
             let _ = ready.send(());
+            tokio::spawn(towergate_admin::forget_expired(kept));
             while doors.join_next().await.is_some() {}
             Ok::<_, std::io::Error>(())
         })
