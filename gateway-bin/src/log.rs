@@ -8,7 +8,10 @@ use std::{
 };
 
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
-use towergate_config::settings::{Log, LogLevel};
+use towergate_config::{
+    Settings,
+    settings::{Log, LogLevel},
+};
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
@@ -22,7 +25,10 @@ use tracing_subscriber::{
     reload,
 };
 
-use crate::log_queue::{self, ErrorLog, Queue};
+use crate::{
+    cli::Verbosity,
+    log_queue::{self, ErrorLog, Queue},
+};
 
 /// Logs from now on to stderr and, beside it, to the error log, what is at least this severe. Answers
 /// what changes that.
@@ -42,6 +48,15 @@ pub(crate) fn start(level: LogLevel, error_log: &Log) -> io::Result<SetLevel> {
     let _ = tracing::subscriber::set_global_default(subscriber);
     // Refused when the log that this is of is gone.
     Ok(Box::new(move |level| drop(handle.reload(Told(level)))))
+}
+
+/// How severe something must be to be told, by the settings or because the command line asks for more.
+pub(crate) fn level(settings: &Settings, verbosity: Verbosity) -> LogLevel {
+    match verbosity {
+        Verbosity::Usual => settings.log_level,
+        Verbosity::Verbose => settings.log_level.min(LogLevel::Info),
+        Verbosity::Debug => LogLevel::Debug,
+    }
 }
 
 /// Changes how severe something must be to be told.

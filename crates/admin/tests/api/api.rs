@@ -1,6 +1,6 @@
 //! An Admin API to ask.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::{Arc, Mutex, atomic::AtomicBool};
 
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request, header, request::Parts};
@@ -54,7 +54,7 @@ impl Api {
         let admin = Admin {
             control,
             configured,
-            settings: Arc::new(Settings::defaults()),
+            settings: Mutex::new(Arc::new(Settings::defaults())),
             node_id: uuid::Uuid::new_v4(),
             connections: Box::new(Connections::default),
             metrics: Box::new(|_| MetricsPage { content_type: "text/plain", text: String::new() }),
