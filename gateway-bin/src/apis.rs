@@ -60,6 +60,7 @@ pub(crate) fn serve(
     if apis.is_empty() {
         return Ok(());
     }
+    let kept = admin;
     let (ready, started) = mpsc::channel();
     let serving = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -72,6 +73,7 @@ pub(crate) fn serve(
                 }
             }
             let _ = ready.send(());
+            tokio::spawn(towergate_admin::forget_expired(kept));
             while doors.join_next().await.is_some() {}
             Ok::<_, std::io::Error>(())
         })

@@ -15,6 +15,7 @@ mod log_queue;
 mod metrics;
 mod plugins;
 mod prefix;
+mod renewal;
 mod signals;
 mod sources;
 mod start;

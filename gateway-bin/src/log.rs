@@ -24,7 +24,10 @@ use tracing_subscriber::{
     reload,
 };
 
-use crate::log_queue::{self, ErrorLog, Place, Queue};
+use crate::{
+    cli::Verbosity,
+    log_queue::{self, ErrorLog, Place, Queue},
+};
 
 /// Logs from now on to stderr and, beside it, to the error logs, what is at least this severe. Answers
 /// what changes that.
@@ -58,6 +61,15 @@ fn error_log(settings: &Settings, setting: &str, log: &Log) -> Result<Option<Err
         // The default place may not be ours to write to.
         Err(_) if settings.origin("prefix") == Origin::Default => Ok(None),
         Err(error) => Err(format!("cannot write the error log {}: {error}; see {setting}", path.display())),
+    }
+}
+
+/// How severe something must be to be told, by the settings or because the command line asks for more.
+pub(crate) fn level(settings: &Settings, verbosity: Verbosity) -> LogLevel {
+    match verbosity {
+        Verbosity::Usual => settings.log_level,
+        Verbosity::Verbose => settings.log_level.min(LogLevel::Info),
+        Verbosity::Debug => LogLevel::Debug,
     }
 }
 
