@@ -363,7 +363,7 @@ fn each_setting_whose_feature_comes_later_is_told_in_one_line() {
         ("admin_error_log", "syslog:server=127.0.0.1", "logs to a log server (syslog:) come with a later version"),
         ("new_dns_client", "on", "the settings of Kong's new DNS client come"),
         ("lua_max_uri_args", "50", "limits on what plugins see come"),
-        ("tracing_instrumentations", "dns_query", "dns_query: spans of it come"),
+        ("tracing_instrumentations", "db_query", "db_query: no request has such a part here"),
         ("role", "data_plane", "hybrid mode comes"),
     ] {
         let variable = format!("KONG_{}", name.to_uppercase());

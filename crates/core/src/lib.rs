@@ -72,7 +72,7 @@ pub use route::{KeyPair, Protocol, Protocols, Route, Service, Tls};
 pub use secrets::Secrets;
 pub use service_override::{OtherPath, OtherWay, ServiceOverride};
 pub use shared::Shared;
-pub use spans::{Part, Span, Spans};
+pub use spans::{LookUp, Part, Span, Spans};
 pub use timing::Timing;
 pub use trace::Trace;
 pub use traffic::{Traffic, Tunnelled};
