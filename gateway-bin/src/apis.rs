@@ -39,6 +39,9 @@ pub(crate) struct Ports {
     pub(crate) tls: Option<ApiTls>,
 }
 
+/// Makes what answers.
+type MakeRouter = fn(Arc<Admin>) -> Router;
+
 /// Serves both for as long as the process lives, and notes who asked for what. What nobody can reach is not made: the
 /// table of the Admin API's endpoints alone takes near to a megabyte.
 ///
@@ -50,10 +53,8 @@ pub(crate) fn serve(
     [admin_log, status_log]: [Option<AccessLog>; 2],
     admin: Arc<Admin>,
 ) -> Result<(), String> {
-    let offered: [(_, _, fn(Arc<Admin>) -> Router); 2] = [
-        (admin_ports, admin_log, towergate_admin::router),
-        (status_ports, status_log, towergate_admin::status_router),
-    ];
+    let offered: [(_, _, MakeRouter); 2] =
+        [(admin_ports, admin_log, towergate_admin::router), (status_ports, status_log, towergate_admin::status_router)];
     let reachable = offered.into_iter().filter(|(ports, ..)| !ports.listeners.addresses().is_empty());
     let apis: Vec<_> =
         reachable.map(|(ports, log, router)| (ports, api_log::logged(router(admin.clone()), log))).collect();

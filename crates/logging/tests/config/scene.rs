@@ -118,7 +118,7 @@ fn route() -> Route {
     Route {
         id: ROUTE,
         name: Some("orders-route".into()),
-        protocols: vec![Protocol::Http],
+        protocols: [Protocol::Http].into(),
         strip_path: false,
         preserve_host: false,
         request_buffering: true,
