@@ -1,12 +1,12 @@
 //! Fields that the operator adds to entries (`custom_fields_by_lua`).
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use http::HeaderName;
 use serde_json::{Map, Value};
 use towergate_core::{Context, Ended, PluginError};
 
-use super::redact::{REDACTED, Redact, decoded};
+use super::redact::{REDACTED, Redact, arguments};
 
 /// Fields by name, each with what Kong runs as Lua. Lua is not run here: what can be said without it is
 /// understood, and everything else is refused when the configuration is read.
@@ -244,9 +244,8 @@ impl Lookup {
             Self::ResponseHeader(name) => Some(text(cx.records.response()?.1.get(name)?.as_bytes())),
             Self::Argument(name) if redact.hides_argument(name) => Some(text(REDACTED)),
             Self::Argument(name) => {
-                let arguments = ended.uri.query()?.split('&').filter_map(|argument| argument.split_once('='));
-                let mut values = arguments.filter(|(other, _)| decoded(other) == *name);
-                values.next().map(|(_, value)| decoded(value).into_owned())
+                let mut found = arguments(ended.uri.query()?).filter(|argument| argument.name() == *name);
+                found.find_map(|argument| argument.value()).map(Cow::into_owned)
             }
             Self::Capture(name) => {
                 let captures = &cx.matched.captures;

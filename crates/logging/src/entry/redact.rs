@@ -54,16 +54,13 @@ impl<'a> Redact<'a> {
     /// The query as it may be shown; `None` if it may be shown as it is.
     pub(crate) fn query(&self, query: Option<&str>) -> Option<String> {
         let query = query.filter(|_| self.secrets.is_some_and(|secrets| !secrets.arguments.is_empty()))?;
-        let is_hidden = |argument: &str| {
-            let name = argument.split('=').next().unwrap_or_default();
-            argument.contains('=') && self.hides_argument(&decoded(name))
-        };
-        if !query.split('&').any(is_hidden) {
+        let is_hidden = |argument: &Argument<'_>| argument.value.is_some() && self.hides_argument(&argument.name());
+        if !arguments(query).any(|argument| is_hidden(&argument)) {
             return None;
         }
-        let shown = query.split('&').map(|argument| match is_hidden(argument) {
-            true => format!("{}=REDACTED", argument.split('=').next().unwrap_or_default()),
-            false => argument.to_owned(),
+        let shown = arguments(query).map(|argument| match is_hidden(&argument) {
+            true => format!("{}=REDACTED", argument.name),
+            false => argument.whole.to_owned(),
         });
         Some(shown.collect::<Vec<_>>().join("&"))
     }
@@ -82,9 +79,53 @@ impl<'a> Redact<'a> {
     }
 }
 
+/// An argument of a query, as it is escaped there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Argument<'q> {
+    /// All of it.
+    whole: &'q str,
+    name: &'q str,
+    /// `None` without a `=`.
+    value: Option<&'q str>,
+}
+
+/// The arguments of a query, empty ones among them.
+pub(crate) fn arguments(query: &str) -> impl Iterator<Item = Argument<'_>> {
+    let mut left = Some(query);
+    std::iter::from_fn(move || {
+        let (whole, after) = cut(left?, b'&');
+        left = after;
+        let (name, value) = cut(whole, b'=');
+        Some(Argument { whole, name, value })
+    })
+}
+
+impl<'q> Argument<'q> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.whole.is_empty()
+    }
+
+    /// Its name, as it was meant.
+    pub(crate) fn name(&self) -> Cow<'q, str> {
+        decoded(self.name)
+    }
+
+    /// Its value, as it was meant; `None` without a `=`.
+    pub(crate) fn value(&self) -> Option<Cow<'q, str>> {
+        self.value.map(decoded)
+    }
+}
+
+/// What stands before a sign, and what after it, if it is there: quicker for short texts than to look for a pattern.
+fn cut(text: &str, sign: u8) -> (&str, Option<&str>) {
+    let place = text.bytes().position(|byte| byte == sign);
+    let parts = place.and_then(|place| Some((text.get(..place)?, text.get(place.checked_add(1)?..)?)));
+    parts.map_or((text, None), |(before, after)| (before, Some(after)))
+}
+
 /// What a part of a query means: `+` is a space, `%41` an A.
-pub(crate) fn decoded(text: &str) -> Cow<'_, str> {
-    if !text.contains(['%', '+']) {
+fn decoded(text: &str) -> Cow<'_, str> {
+    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return Cow::Borrowed(text);
     }
     let spaced = text.replace('+', " ");
