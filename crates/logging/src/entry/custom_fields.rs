@@ -5,6 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use http::HeaderName;
 use serde_json::{Map, Value};
 use towergate_core::{Context, Ended, PluginError};
+use towergate_schema::Field;
 
 use super::redact::{REDACTED, Redact, arguments};
 
@@ -16,6 +17,11 @@ use super::redact::{REDACTED, Redact, arguments};
 /// * a template: `team-$(headers.x-team)`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct CustomFields(Vec<(Vec<String>, Source)>);
+
+/// The field `custom_fields_by_lua` of a configuration.
+pub(crate) fn custom_fields() -> Field {
+    Field::map(Field::string().len_min(1), Field::string().len_min(1))
+}
 
 /// Where the value of a field comes from.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,7 +14,10 @@ use std::{
 use http::{HeaderName, HeaderValue};
 use towergate_core::{Context, Ended, Tries};
 
-pub(crate) use self::{custom_fields::CustomFields, redact::Redact};
+pub(crate) use self::{
+    custom_fields::{CustomFields, custom_fields},
+    redact::Redact,
+};
 use self::{
     json::{Json, name},
     request::{Asked, headers},
