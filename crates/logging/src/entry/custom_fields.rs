@@ -247,7 +247,7 @@ impl Lookup {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         match self {
             Self::Header(name) => Some(text(&redact.header(name, cx.request_headers()?.get(name)?))),
-            Self::ResponseHeader(name) => Some(text(cx.records.response()?.1.get(name)?.as_bytes())),
+            Self::ResponseHeader(name) => Some(text(&redact.sent(name, cx.records.response()?.1.get(name)?))),
             Self::Argument(name) if redact.hides_argument(name) => Some(text(REDACTED)),
             Self::Argument(name) => {
                 let mut found = arguments(ended.uri.query()?).filter(|argument| argument.name() == *name);

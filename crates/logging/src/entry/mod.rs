@@ -11,7 +11,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderName, HeaderValue};
 use towergate_core::{Context, Ended, Tries};
 
 pub(crate) use self::{
@@ -65,7 +64,7 @@ pub fn write(cx: &Context, ended: &Ended, out: &mut Vec<u8>) {
         json.key(name!("request")).object(|json| asked.write(json));
         json.key(name!("upstream_uri")).pieces(|pieces| asked.upstream_uri(pieces));
         upstream_status(json, cx);
-        json.key(name!("response")).object(|json| response(json, cx, ended));
+        json.key(name!("response")).object(|json| response(json, cx, ended, Redact::of(cx)));
         json.key(name!("latencies")).object(|json| latencies(json, cx, ended));
         if cx.route().is_some() {
             json.key(name!("tries")).array(|json| tries(json, cx));
@@ -95,18 +94,18 @@ fn upstream_status(json: &mut Json<'_>, cx: &Context) {
     });
 }
 
-fn response(json: &mut Json<'_>, cx: &Context, ended: &Ended) {
+fn response(json: &mut Json<'_>, cx: &Context, ended: &Ended, redact: Redact<'_>) {
     json.key(name!("status")).number(ended.status);
     json.key(name!("size")).number(ended.sent);
     json.key(name!("headers")).object(|json| {
         if let Some((_, sent)) = cx.records.response() {
-            headers(json, sent, |_: &HeaderName, value: &HeaderValue, json| json.text(value.as_bytes()));
+            headers(json, sent, |name, value, json| json.text(&redact.sent(name, value)));
         }
     });
     // Kong tells none.
     if let Some(trailers) = ended.trailers.as_deref() {
         json.key(name!("trailers")).object(|json| {
-            headers(json, trailers, |_: &HeaderName, value: &HeaderValue, json| json.text(value.as_bytes()));
+            headers(json, trailers, |_, value, json| json.text(value.as_bytes()));
         });
     }
 }

@@ -28,6 +28,20 @@ impl<'a> Redact<'a> {
         if *name == header::COOKIE {
             return self.cookies(value.as_bytes());
         }
+        if *name == header::REFERER {
+            return self.link(value);
+        }
+        Cow::Borrowed(value.as_bytes())
+    }
+
+    /// The value of a response's header as it may be shown.
+    pub(crate) fn sent<'v>(&self, name: &HeaderName, value: &'v HeaderValue) -> Cow<'v, [u8]> {
+        if *name == header::SET_COOKIE {
+            return self.set_cookie(value.as_bytes());
+        }
+        if *name == header::LOCATION {
+            return self.link(value);
+        }
         Cow::Borrowed(value.as_bytes())
     }
 
@@ -63,6 +77,26 @@ impl<'a> Redact<'a> {
             false => argument.whole.to_owned(),
         });
         Some(shown.collect::<Vec<_>>().join("&"))
+    }
+
+    /// A link, which may have been one to the gateway.
+    fn link<'v>(&self, value: &'v HeaderValue) -> Cow<'v, [u8]> {
+        let shown = value.to_str().ok().and_then(|link| {
+            let (before, query) = link.split_once('?')?;
+            let (query, fragment) = query.split_at_checked(query.find('#').unwrap_or(query.len()))?;
+            Some(format!("{before}?{}{fragment}", self.query(Some(query))?))
+        });
+        shown.map_or(Cow::Borrowed(value.as_bytes()), |shown| Cow::Owned(shown.into_bytes()))
+    }
+
+    /// A cookie that is set: all of the first part is its name and value.
+    fn set_cookie<'v>(&self, value: &'v [u8]) -> Cow<'v, [u8]> {
+        let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
+        let (cookie, attributes) = value.split_at_checked(end).unwrap_or((value, &[]));
+        match self.cookies(cookie) {
+            Cow::Owned(shown) => Cow::Owned([&*shown, attributes].concat()),
+            Cow::Borrowed(_) => Cow::Borrowed(value),
+        }
     }
 
     fn cookies<'v>(&self, value: &'v [u8]) -> Cow<'v, [u8]> {
@@ -157,6 +191,24 @@ mod tests {
         }
         assert_eq!(shown("x-other", "open"), "open");
         assert_eq!(shown("cookie", "a=b; Session=secret; c"), "a=b; Session=REDACTED; c");
+    }
+
+    #[test]
+    fn nor_where_they_are_told_on() {
+        let secrets = secrets();
+        let redact = Redact { secrets: Some(&secrets) };
+        let link = HeaderValue::from_static("http://a.test/x?y=1&apikey=secret#part");
+        assert_eq!(&*redact.header(&header::REFERER, &link), b"http://a.test/x?y=1&apikey=REDACTED#part");
+        for (name, value, shown) in [
+            (header::LOCATION, "/x?apikey=secret", "/x?apikey=REDACTED"),
+            (header::LOCATION, "/x?y", "/x?y"),
+            (header::SET_COOKIE, "session=secret; Path=/; HttpOnly", "session=REDACTED; Path=/; HttpOnly"),
+            (header::SET_COOKIE, "theme=dark; session=no", "theme=dark; session=no"),
+            (header::ETAG, "session=open", "session=open"),
+        ] {
+            let value = HeaderValue::from_static(value);
+            assert_eq!(&*redact.sent(&name, &value), shown.as_bytes());
+        }
     }
 
     #[test]
