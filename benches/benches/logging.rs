@@ -12,11 +12,9 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
-    hint::black_box,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    pin::pin,
     sync::Arc,
-    task::{Context as Task, Poll, Waker},
+    task::{Context as Task, Poll},
     time::{Duration, SystemTime},
 };
 
@@ -24,14 +22,10 @@ use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
-use rustix::time::{ClockId, clock_gettime};
 use tower_layer::Layer;
-use towergate_core::{
-    Choice, Client, Context, Env, Level, Memos, Observe, ObserveLayer, Plan, Plugin, Protocol, Route, Service, Timing,
-    Tries, Try, TryState,
-};
+use towergate_benches::{routed, times};
+use towergate_core::{Choice, Client, Context, Env, Level, Observe, ObserveLayer, Plan, Plugin, Tries, Try, TryState};
 use towergate_logging::{AccessLog, Datadog, DatadogConfig, FileLog, Format, HttpLog, HttpLogConfig, Writer};
-use uuid::Uuid;
 
 /// Answers as a proxy and a server would: everything that is asked for is kept and counted.
 #[derive(Clone)]
@@ -83,76 +77,23 @@ fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
 
 /// A request as clients send them, on this plan.
 fn request(plan: &Arc<Plan>) -> Request<Full<Bytes>> {
-    let mut request = Request::get("/api/v1/users/42?verbose=1&page=7").body(Full::default()).expect("a request");
-    *request.headers_mut() = headers(&[
-        ("host", "api.example.com"),
-        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
-        ("accept", "*/*"),
-        ("accept-encoding", "gzip, br"),
-        ("x-api-key", "0123456789abcdef"),
-        ("authorization", "Bearer abcdefghijklmnopqrstuvwxyz"),
-        ("x-consumer-id", "11111111-2222-4333-8444-555555555555"),
-        ("x-consumer-username", "alice"),
-    ]);
-    let (mut head, body) = request.into_parts();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 8000));
     let client = Client { local: Some(address), address: Some(address.ip()), ..Client::default() };
-    let mut cx = Context::new(client, &head, Timing::start(), Some(plan.clone()));
-    cx.host = "api.example.com".into();
-    cx.matched.upstream_path = "/users/42".into();
-    head.extensions.insert(Arc::new(cx));
-    Request::from_parts(head, body)
+    let identity = [("x-consumer-id", "11111111-2222-4333-8444-555555555555"), ("x-consumer-username", "alice")];
+    towergate_benches::request(client, Some(plan), &identity, |cx| {
+        cx.host = "api.example.com".into();
+        cx.matched.upstream_path = "/users/42".into();
+    })
 }
 
 /// A plan whose requests are told to this one.
 fn plan(observer: Option<Arc<dyn Observe>>) -> Arc<Plan> {
-    let limit = Duration::from_secs(60);
-    let route = Route {
-        id: Uuid::from_u128(1),
-        name: Some("users".into()),
-        protocols: [Protocol::Http].into(),
-        strip_path: false,
-        preserve_host: false,
-        request_buffering: true,
-        response_buffering: true,
-        https_redirect_status_code: 426,
-        tags: Vec::new(),
-    };
-    let service = Service {
-        id: Uuid::from_u128(2),
-        name: Some("user-service".into()),
-        protocol: Protocol::Http,
-        host: "users.test".into(),
-        port: 80,
-        path: None,
-        retries: 0,
-        connect_timeout: limit,
-        write_timeout: limit,
-        read_timeout: limit,
-        tls: None,
-        tags: Vec::new(),
-        balancing: None,
-    };
     let choices = observer.map(|observer| Choice::new("log", vec![Level::Everybody(observer)]));
-    Arc::new(Plan {
-        route: Some(Arc::new(route)),
-        service: Some(Arc::new(service)),
-        observers: choices.into_iter().collect(),
-        observed: Memos::new(1),
-        ..Plan::default()
-    })
+    Arc::new(routed(Plan { observers: choices.into_iter().collect(), ..Plan::default() }))
 }
 
-/// The processor time this thread has had: others may be busy, too.
-fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
-}
-
-/// Times so many requests, without making them; the response is dropped as a server does when it has
-/// sent it. Between two batches what was logged is written, so that nothing is thrown away.
-fn times(plan: &Arc<Plan>, writer: &Writer, count: u64) -> Duration {
-    const BATCH: u64 = 256;
+/// Times so many requests. Now and then what was logged is written, so that nothing is thrown away.
+fn took(plan: &Arc<Plan>, writer: &Writer, count: u64) -> Duration {
     let response = headers(&[
         ("content-type", "application/json"),
         ("content-length", "128"),
@@ -164,22 +105,7 @@ fn times(plan: &Arc<Plan>, writer: &Writer, count: u64) -> Duration {
         ("x-kong-request-id", "0123456789abcdef0123456789abcdef"),
     ]);
     let mut service = ObserveLayer::from_plan().layer(Inner(response));
-    let mut task = Task::from_waker(Waker::noop());
-    let (mut took, mut left) = (Duration::ZERO, count);
-    while left > 0 {
-        let batch = left.min(BATCH);
-        left -= batch;
-        let requests: Vec<_> = (0..batch).map(|_| request(plan)).collect();
-        let begin = cpu_time();
-        for request in requests {
-            let answer = pin!(tower_service::Service::call(&mut service, request)).poll(&mut task);
-            let Poll::Ready(Ok(response)) = answer else { continue };
-            drop(black_box(response));
-        }
-        took += cpu_time().saturating_sub(begin);
-        writer.flush(Duration::from_secs(5));
-    }
-    took
+    times(&mut service, count, || request(plan), || writer.flush(Duration::from_secs(5)))
 }
 
 fn logs(criterion: &mut Criterion) {
@@ -201,7 +127,7 @@ fn logs(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("log");
     for (name, observer) in observers {
         let plan = plan(observer);
-        group.bench_function(name, |bencher| bencher.iter_custom(|count| times(&plan, &writer, count)));
+        group.bench_function(name, |bencher| bencher.iter_custom(|count| took(&plan, &writer, count)));
     }
     group.finish();
 }

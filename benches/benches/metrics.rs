@@ -11,10 +11,8 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
-    hint::black_box,
-    pin::pin,
     sync::Arc,
-    task::{Context as Task, Poll, Waker},
+    task::{Context as Task, Poll},
     time::Duration,
 };
 
@@ -22,14 +20,12 @@ use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderValue, Request, Response, request::Parts, response};
 use http_body_util::Full;
-use rustix::time::{ClockId, clock_gettime};
 use tower_layer::Layer;
+use towergate_benches::{routed, times};
 use towergate_core::{
-    Choice, Client, Context, Env, Guard, GuardLayer, Level, Memos, Plan, Plugin, Policy, Protocol, Route, Service,
-    Slot, Timing, Trace, Verdict, Wrap,
+    Choice, Client, Context, Env, Guard, GuardLayer, Level, Plan, Plugin, Policy, Route, Slot, Trace, Verdict, Wrap,
 };
 use towergate_metrics::{HttpMetrics, MetricsLayer, Prometheus, PrometheusConfig, Registry};
-use uuid::Uuid;
 
 /// Answers as a proxy would: the upstream took a millisecond.
 #[derive(Clone)]
@@ -73,26 +69,11 @@ impl Guard for Passing {
 
 /// A request as clients send them, on this plan, of a trace that is recorded or of none.
 fn request(plan: Option<&Arc<Plan>>, is_traced: bool) -> Request<Full<Bytes>> {
-    let mut request = Request::get("/api/v1/users/42?verbose=1").body(Full::default()).expect("a request");
-    for (name, value) in [
-        ("host", "api.example.com"),
-        ("user-agent", "curl/8.5.0"),
-        ("accept", "*/*"),
-        ("accept-encoding", "gzip, br"),
-        ("x-api-key", "0123456789abcdef"),
-        ("authorization", "Bearer abcdefghijklmnopqrstuvwxyz"),
-    ] {
-        request.headers_mut().insert(name, value.parse().expect("a value"));
-    }
-    let (mut head, body) = request.into_parts();
-    if let Some(plan) = plan {
-        let cx = Context::new(Client::default(), &head, Timing::start(), Some(plan.clone()));
+    towergate_benches::request(Client::default(), plan, &[], |cx| {
         if is_traced {
             cx.record_trace(Trace { id: 1, span_id: 2, is_sampled: true, formats: Vec::new() });
         }
-        head.extensions.insert(Arc::new(cx));
-    }
-    Request::from_parts(head, body)
+    })
 }
 
 /// A plan with the plugin, everything on, if it is to be there, and six guards.
@@ -113,70 +94,15 @@ fn plan(env: &Env, is_counted: bool) -> Arc<Plan> {
     };
     let policy: Arc<Policy> = Arc::new(Prometheus::new(config, env).expect("a policy"));
     let choice = Choice::new("prometheus", vec![Level::Everybody(policy)]);
-    let limit = Duration::from_secs(60);
-    let route = Route {
-        id: Uuid::from_u128(1),
-        name: Some("users".into()),
-        protocols: [Protocol::Http].into(),
-        strip_path: false,
-        preserve_host: false,
-        request_buffering: true,
-        response_buffering: true,
-        https_redirect_status_code: 426,
-        tags: Vec::new(),
-    };
-    let service = Service {
-        id: Uuid::from_u128(2),
-        name: Some("user-service".into()),
-        protocol: Protocol::Http,
-        host: "users.test".into(),
-        port: 80,
-        path: None,
-        retries: 0,
-        connect_timeout: limit,
-        write_timeout: limit,
-        read_timeout: limit,
-        tls: None,
-        tags: Vec::new(),
-        balancing: None,
-    };
-    Arc::new(Plan {
-        route: Some(Arc::new(route)),
-        service: Some(Arc::new(service)),
-        wraps: vec![is_counted.then_some(choice)],
-        memos: Memos::new(1),
-        ..Plan::default()
-    })
+    Arc::new(routed(Plan { wraps: vec![is_counted.then_some(choice)], ..Plan::default() }))
 }
 
-/// The processor time this thread has had: others may be busy, too.
-fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
-}
-
-/// Times so many calls of a service, without making the requests; the response is dropped as a server
-/// does when it has sent it.
-fn times<S, B>(service: &mut S, plan: Option<&Arc<Plan>>, is_traced: bool, count: u64) -> Duration
+/// Times so many calls of a service.
+fn took<S, B>(service: &mut S, plan: Option<&Arc<Plan>>, is_traced: bool, count: u64) -> Duration
 where
     S: tower_service::Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
 {
-    const BATCH: u64 = 64;
-    let mut task = Task::from_waker(Waker::noop());
-    let (mut took, mut left) = (Duration::ZERO, count);
-    while left > 0 {
-        let batch = left.min(BATCH);
-        left -= batch;
-        let requests: Vec<_> = (0..batch).map(|_| request(plan, is_traced)).collect();
-        let begin = cpu_time();
-        for request in requests {
-            let answer = pin!(service.call(request)).poll(&mut task);
-            let Poll::Ready(Ok(response)) = answer else { continue };
-            drop(black_box(response));
-        }
-        took += cpu_time().saturating_sub(begin);
-    }
-    took
+    times(service, count, || request(plan, is_traced), || ())
 }
 
 fn plugin(criterion: &mut Criterion) {
@@ -185,9 +111,8 @@ fn plugin(criterion: &mut Criterion) {
     for (name, is_counted) in [("without", false), ("everything_on", true)] {
         let plan = plan(&env, is_counted);
         let mut service = Prometheus::layer(Slot::in_plan(0)).layer(Inner);
-        group.bench_function(name, |bencher| {
-            bencher.iter_custom(|count| times(&mut service, Some(&plan), false, count))
-        });
+        group
+            .bench_function(name, |bencher| bencher.iter_custom(|count| took(&mut service, Some(&plan), false, count)));
     }
     group.finish();
     assert!(env.shared.of::<Registry>().room().used > 0, "it was counted");
@@ -206,7 +131,7 @@ fn among_guards(criterion: &mut Criterion) {
         let plan = guarded(&env, is_counted);
         let mut service = Prometheus::layer(Slot::in_plan(0)).layer(GuardLayer::from_plan().layer(Inner));
         group.bench_function(name, |bencher| {
-            bencher.iter_custom(|count| times(&mut service, Some(&plan), is_traced, count));
+            bencher.iter_custom(|count| took(&mut service, Some(&plan), is_traced, count));
         });
     }
     group.finish();
@@ -215,10 +140,10 @@ fn among_guards(criterion: &mut Criterion) {
 fn layer(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("layer");
     let mut plain = Inner;
-    group.bench_function("without", |bencher| bencher.iter_custom(|count| times(&mut plain, None, false, count)));
+    group.bench_function("without", |bencher| bencher.iter_custom(|count| took(&mut plain, None, false, count)));
     let metrics = HttpMetrics::new();
     let mut service = MetricsLayer::new(metrics).route(|_| Some("/users/{id}")).layer(Inner);
-    group.bench_function("with", |bencher| bencher.iter_custom(|count| times(&mut service, None, false, count)));
+    group.bench_function("with", |bencher| bencher.iter_custom(|count| took(&mut service, None, false, count)));
     group.finish();
 }
 
@@ -234,7 +159,7 @@ fn page(criterion: &mut Criterion) {
                 .map(|route| Arc::new(Route { name: Some(format!("r{number}")), ..route.clone() })),
             ..Plan::clone(&plan)
         };
-        times(&mut Prometheus::layer(Slot::in_plan(0)).layer(Inner), Some(&Arc::new(plan)), false, 1);
+        took(&mut Prometheus::layer(Slot::in_plan(0)).layer(Inner), Some(&Arc::new(plan)), false, 1);
     }
     let registry = env.shared.of::<Registry>();
     criterion.bench_function("page_of_1000_routes", |bencher| {

@@ -1,7 +1,14 @@
 //! How severe a request is, for logs that want to know.
 
+use towergate_schema::Field;
+
 /// Severities by name, the most severe first; the number of each is its place.
 const NAMES: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
+
+/// A field of a configuration that names a severity. Kong's message lists the least severe first.
+pub(crate) fn named() -> Field {
+    Field::string().one_of(NAMES.into_iter().rev())
+}
 
 /// `info`, Kong's default for all.
 const INFO: u8 = 6;

@@ -194,6 +194,74 @@ fn who_asked_is_told_and_no_credential() {
     assert_eq!(entry["correlation_id"], "c-7");
 }
 
+const EVERY_KIND: &str = "consumers:
+- username: alice
+  keyauth_credentials: [{key: top-secret}]
+  basicauth_credentials: [{username: alice, password: top-secret}]
+plugins:
+- {name: key-auth, config: {anonymous: alice, key_names: [x-key, api_key]}}
+- {name: basic-auth, config: {anonymous: alice}}
+- {name: hmac-auth, config: {anonymous: alice}}
+- {name: jwt, config: {anonymous: alice, cookie_names: [token], uri_param_names: [jwt], header_names: [authorization, x-jwt]}}
+- {name: jwks-auth, config: {anonymous: alice, jwks_uri: 'http://127.0.0.1:1/keys', issuers: [i], audiences: [a], algorithms: [RS256], cookie_names: [id], uri_param_names: [id_token]}}
+";
+
+/// However a client says who it is, and wherever that is told on.
+#[test]
+fn no_credential_of_any_kind_is_in_any_log() {
+    let upstream = Upstream::answering(|_| {
+        Reply::ok("")
+            .header("Set-Cookie", "token=top-secret; Path=/")
+            .header("Set-Cookie", "theme=dark")
+            .header("Location", "/next?jwt=top-secret")
+    });
+    let custom = r#", custom_fields_by_lua: {all: '$(headers.x-key) $(headers.cookie) $(query_params.jwt) $(response_headers.location)
+        $(response_headers.set-cookie) $(headers.referer) $(headers.authorization) $(headers.x-jwt)'}"#;
+    let fields = "request, request_uri, args, remote_user, http_x_key, http_x_jwt, http_cookie, http_authorization, \
+                  http_proxy_authorization, http_referer, sent_http_set_cookie, sent_http_location";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file.log");
+    let log = format!("- {{name: file-log, config: {{path: {}{custom}}}}}\n", path.display());
+    let gateway = Gateway::with(&format!("{}{EVERY_KIND}{log}", proxying(&upstream)))
+        .setting("proxy_access_log", "logs/access.log json")
+        .setting("access_log_fields", fields)
+        .start();
+    // The second is `alice:top-secret`.
+    let authorizations = [
+        "Bearer top-secret",
+        "Basic YWxpY2U6dG9wLXNlY3JldA==",
+        r#"hmac username="alice", algorithm="hmac-sha256", headers="date", signature="top-secret""#,
+    ];
+    for authorization in authorizations {
+        let request = Request::get("/?api_key=top-secret&jwt=top-secret&id_token=top-secret&a=1")
+            .header("X-Key", "top-secret")
+            .header("X-Jwt", "top-secret")
+            .header("Authorization", authorization)
+            .header("Proxy-Authorization", authorization)
+            .header("Cookie", "id=top-secret; theme=dark; token=top-secret")
+            .header("Referer", "http://gateway.test/?jwt=top-secret&b=2");
+        gateway.send(&request);
+    }
+    let access = gateway.prefix().join("logs/access.log");
+    let (entries, lines) = (entries(&path, 3), crate::entries(&access, 3));
+    for log in [&path, &access] {
+        let text = fs::read_to_string(log).unwrap();
+        assert!(!text.contains("top-secret") && !text.contains("dG9wLXNlY3JldA"), "{text}");
+    }
+    assert!(!gateway.log().contains("top-secret"), "{}", gateway.log());
+    // All else is told.
+    for (entry, line) in entries.iter().zip(&lines) {
+        let headers = &entry["request"]["headers"];
+        assert_eq!(headers["referer"], "http://gateway.test/?jwt=REDACTED&b=2");
+        assert_eq!(headers["cookie"], "id=REDACTED; theme=dark; token=REDACTED");
+        assert_eq!(entry["response"]["headers"]["set-cookie"], json!(["token=REDACTED; Path=/", "theme=dark"]));
+        assert_eq!(
+            (&line["args"], &line["sent_http_location"]),
+            (&json!("api_key=REDACTED&jwt=REDACTED&id_token=REDACTED&a=1"), &json!("/next?jwt=REDACTED"))
+        );
+    }
+}
+
 #[test]
 fn a_key_on_a_route_that_asks_for_none_is_no_less_secret() {
     let upstream = Upstream::echo();

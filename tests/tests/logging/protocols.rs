@@ -124,8 +124,8 @@ fn over_tls_the_entry_tells_its_session() {
         TlsClient::speaking(&[&version::TLS13], &["h2"]).bridge(port.address(), "shop.test").unwrap();
     assert_eq!(handshake.alpn.as_deref(), Some("h2"));
     assert_eq!(Http2::open(address).get("/").status, 200);
-    drop(gateway);
     let entry = entries(&log, 1).remove(0);
+    drop(gateway);
     let tls = &entry["request"]["tls"];
     assert_eq!((&tls["version"], &tls["client_verify"]), (&json!("TLSv1.3"), &json!("NONE")));
     assert!(tls["cipher"].as_str().unwrap().starts_with("TLS_"), "{tls}");

@@ -9,10 +9,10 @@ use towergate_tests::{Certificate, Gateway, Reply, Request, SOON, TlsFront, Upst
 
 use crate::collectors::{accept, with};
 
-/// What is counted as lost of this plugin's entries.
+/// Whether one of this plugin's entries is counted as lost.
 fn lost(gateway: &Gateway, plugin: &str) -> bool {
     let page = gateway.ask_admin(&Request::get("/metrics")).text();
-    page.contains(&format!("towergate_queue_lost_entries_total{{plugin=\"{plugin}\",reason=\"undelivered\"}}"))
+    page.contains(&format!("towergate_queue_lost_entries_total{{plugin=\"{plugin}\",reason=\"undelivered\"}} 1\n"))
 }
 
 #[test]

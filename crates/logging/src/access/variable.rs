@@ -129,8 +129,9 @@ impl Variable {
                 }
             }
             Self::SentHeader(name) => {
-                let sent = cx.records.response().and_then(|(_, headers)| headers.get(name));
-                put(sent.map(|value| value.as_bytes()).unwrap_or_default());
+                if let Some(value) = cx.records.response().and_then(|(_, headers)| headers.get(name)) {
+                    put(&Redact::of(cx).sent(name, value));
+                }
             }
             Self::SentTrailer(name) => {
                 let sent = ended.trailers.as_deref().and_then(|trailers| trailers.get(name));

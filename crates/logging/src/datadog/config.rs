@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use towergate_queue::QueueConfig;
 use towergate_schema::{Schema, typedefs};
 
+use crate::statsd::consumer_identifier;
+
 /// The configuration of the plugin `datadog`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Schema)]
 #[serde(default, deny_unknown_fields)]
@@ -87,7 +89,7 @@ pub struct DatadogMetricConfig {
     #[schema(between(0, 1))]
     pub sample_rate: Option<f64>,
     /// What consumers are called.
-    #[schema(one_of("consumer_id", "custom_id", "username"))]
+    #[schema(like = consumer_identifier)]
     pub consumer_identifier: Option<String>,
 }
 

@@ -1,12 +1,13 @@
 //! Fields that the operator adds to entries (`custom_fields_by_lua`).
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use http::HeaderName;
 use serde_json::{Map, Value};
 use towergate_core::{Context, Ended, PluginError};
+use towergate_schema::Field;
 
-use super::redact::{REDACTED, Redact, decoded};
+use super::redact::{REDACTED, Redact, arguments};
 
 /// Fields by name, each with what Kong runs as Lua. Lua is not run here: what can be said without it is
 /// understood, and everything else is refused when the configuration is read.
@@ -16,6 +17,11 @@ use super::redact::{REDACTED, Redact, decoded};
 /// * a template: `team-$(headers.x-team)`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct CustomFields(Vec<(Vec<String>, Source)>);
+
+/// The field `custom_fields_by_lua` of a configuration.
+pub(crate) fn custom_fields() -> Field {
+    Field::map(Field::string().len_min(1), Field::string().len_min(1))
+}
 
 /// Where the value of a field comes from.
 #[derive(Debug, Clone, PartialEq)]
@@ -241,12 +247,11 @@ impl Lookup {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         match self {
             Self::Header(name) => Some(text(&redact.header(name, cx.request_headers()?.get(name)?))),
-            Self::ResponseHeader(name) => Some(text(cx.records.response()?.1.get(name)?.as_bytes())),
+            Self::ResponseHeader(name) => Some(text(&redact.sent(name, cx.records.response()?.1.get(name)?))),
             Self::Argument(name) if redact.hides_argument(name) => Some(text(REDACTED)),
             Self::Argument(name) => {
-                let arguments = ended.uri.query()?.split('&').filter_map(|argument| argument.split_once('='));
-                let mut values = arguments.filter(|(other, _)| decoded(other) == *name);
-                values.next().map(|(_, value)| decoded(value).into_owned())
+                let mut found = arguments(ended.uri.query()?).filter(|argument| argument.name() == *name);
+                found.find_map(|argument| argument.value()).map(Cow::into_owned)
             }
             Self::Capture(name) => {
                 let captures = &cx.matched.captures;

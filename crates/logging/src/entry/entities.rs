@@ -3,7 +3,10 @@
 use serde_json::{Map, Value, json};
 use towergate_core::{Consumer, Context, Plan};
 
-use super::{WORKSPACE_ID, json::Json};
+use super::{
+    WORKSPACE_ID,
+    json::{Json, name},
+};
 
 /// Route and service of one plan, ready to be written: made once by each worker.
 struct Ready(Vec<u8>);
@@ -49,19 +52,21 @@ fn logged(entity: Value) -> Value {
 
 /// The fields of a consumer.
 pub(super) fn consumer(json: &mut Json<'_>, consumer: &Consumer) {
-    json.key("id").plain(consumer.id);
-    for (name, value) in [("username", &consumer.username), ("custom_id", &consumer.custom_id)] {
-        if let Some(value) = value {
-            json.key(name).text(value.as_bytes());
-        }
+    json.key(name!("id")).id(consumer.id);
+    if let Some(username) = &consumer.username {
+        json.key(name!("username")).text(username.as_bytes());
     }
-    for (name, seconds) in [("created_at", consumer.created_at), ("updated_at", consumer.updated_at)] {
-        if seconds > 0 {
-            json.key(name).number(seconds);
-        }
+    if let Some(custom_id) = &consumer.custom_id {
+        json.key(name!("custom_id")).text(custom_id.as_bytes());
+    }
+    if consumer.created_at > 0 {
+        json.key(name!("created_at")).number(consumer.created_at);
+    }
+    if consumer.updated_at > 0 {
+        json.key(name!("updated_at")).number(consumer.updated_at);
     }
     if !consumer.tags.is_empty() {
-        json.key("tags").array(|json| consumer.tags.iter().for_each(|tag| json.next().text(tag.as_bytes())));
+        json.key(name!("tags")).array(|json| consumer.tags.iter().for_each(|tag| json.next().text(tag.as_bytes())));
     }
-    json.key("ws_id").text(WORKSPACE_ID.as_bytes());
+    json.key(name!("ws_id")).plain(WORKSPACE_ID.as_bytes());
 }

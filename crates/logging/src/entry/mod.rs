@@ -6,13 +6,21 @@ mod json;
 mod redact;
 mod request;
 
-use std::{cell::RefCell, time::SystemTime};
+use std::{
+    cell::RefCell,
+    time::{Duration, SystemTime},
+};
 
-use http::{HeaderName, HeaderValue};
 use towergate_core::{Context, Ended, Tries};
 
-pub(crate) use self::{custom_fields::CustomFields, redact::Redact};
-use self::{json::Json, request::headers};
+pub(crate) use self::{
+    custom_fields::{CustomFields, custom_fields},
+    redact::Redact,
+};
+use self::{
+    json::{Json, name},
+    request::{Asked, headers},
+};
 
 /// The workspace that all entities are in: Kong's id for it where there is no database.
 pub(crate) const WORKSPACE_ID: &str = "0dc6f45b-8f8d-40d2-a504-473544ee190b";
@@ -51,32 +59,32 @@ pub(crate) fn serialized<T>(
 /// Credentials are not shown: `Authorization`, `Proxy-Authorization` and every place the guards of the
 /// configuration look for one read `REDACTED`.
 pub fn write(cx: &Context, ended: &Ended, out: &mut Vec<u8>) {
-    let redact = Redact::of(cx);
+    let asked = Asked::new(cx, ended);
     Json::new(out).object(|json| {
-        json.key("request").object(|json| request::write(json, cx, ended, redact));
-        json.key("upstream_uri").pieces(|pieces| request::upstream_uri(pieces, cx, ended, redact));
+        json.key(name!("request")).object(|json| asked.write(json));
+        json.key(name!("upstream_uri")).pieces(|pieces| asked.upstream_uri(pieces));
         upstream_status(json, cx);
-        json.key("response").object(|json| response(json, cx, ended));
-        json.key("latencies").object(|json| latencies(json, cx, ended));
+        json.key(name!("response")).object(|json| response(json, cx, ended, Redact::of(cx)));
+        json.key(name!("latencies")).object(|json| latencies(json, cx, ended));
         if cx.route().is_some() {
-            json.key("tries").array(|json| tries(json, cx));
+            json.key(name!("tries")).array(|json| tries(json, cx));
         }
         who(json, cx);
         entities::write(json, cx);
         if let Some(address) = cx.client.address {
-            json.key("client_ip").plain(address);
+            json.key(name!("client_ip")).address(address);
         }
-        json.key("started_at").number(milliseconds(cx.timing.started_at()));
-        json.key("source").text(if cx.is_proxied() { b"upstream" } else { b"kong" });
-        json.key("workspace").text(WORKSPACE_ID.as_bytes());
-        json.key("workspace_name").text(WORKSPACE.as_bytes());
+        json.key(name!("started_at")).number(milliseconds(cx.timing.started_at()));
+        json.key(name!("source")).plain(if cx.is_proxied() { b"upstream" } else { b"kong" });
+        json.key(name!("workspace")).plain(WORKSPACE_ID.as_bytes());
+        json.key(name!("workspace_name")).plain(WORKSPACE.as_bytes());
         correlation(json, cx);
     });
 }
 
 /// The statuses of all attempts: `502, 200`.
 fn upstream_status(json: &mut Json<'_>, cx: &Context) {
-    json.key("upstream_status").pieces(|pieces| {
+    json.key(name!("upstream_status")).pieces(|pieces| {
         for (nth, attempt) in cx.records.tries().into_iter().flat_map(Tries::iter).enumerate() {
             if nth > 0 {
                 pieces.add(b", ");
@@ -86,18 +94,18 @@ fn upstream_status(json: &mut Json<'_>, cx: &Context) {
     });
 }
 
-fn response(json: &mut Json<'_>, cx: &Context, ended: &Ended) {
-    json.key("status").number(ended.status);
-    json.key("size").number(ended.sent);
-    json.key("headers").object(|json| {
+fn response(json: &mut Json<'_>, cx: &Context, ended: &Ended, redact: Redact<'_>) {
+    json.key(name!("status")).number(ended.status);
+    json.key(name!("size")).number(ended.sent);
+    json.key(name!("headers")).object(|json| {
         if let Some((_, sent)) = cx.records.response() {
-            headers(json, sent, |_: &HeaderName, value: &HeaderValue, json| json.text(value.as_bytes()));
+            headers(json, sent, |name, value, json| json.text(&redact.sent(name, value)));
         }
     });
     // Kong tells none.
     if let Some(trailers) = ended.trailers.as_deref() {
-        json.key("trailers").object(|json| {
-            headers(json, trailers, |_: &HeaderName, value: &HeaderValue, json| json.text(value.as_bytes()));
+        json.key(name!("trailers")).object(|json| {
+            headers(json, trailers, |_, value, json| json.text(value.as_bytes()));
         });
     }
 }
@@ -117,41 +125,40 @@ impl Latencies {
         let until_head = ended.took.saturating_sub(ended.receiving);
         let here = cx.timing.proxy_latency();
         let waited = here.map(|here| cx.timing.upstream_latency().unwrap_or(until_head.saturating_sub(here)));
-        let whole = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
-            kong: whole(here.unwrap_or(until_head)),
-            proxy: waited.map(whole),
-            receive: whole(ended.receiving),
-            request: whole(ended.took),
+            kong: milliseconds_of(here.unwrap_or(until_head)),
+            proxy: waited.map(milliseconds_of),
+            receive: milliseconds_of(ended.receiving),
+            request: milliseconds_of(ended.took),
         }
     }
 }
 
 fn latencies(json: &mut Json<'_>, cx: &Context, ended: &Ended) {
     let Latencies { kong, proxy, receive, request } = Latencies::of(cx, ended);
-    json.key("request").number(request);
-    json.key("kong").number(kong);
+    json.key(name!("request")).number(request);
+    json.key(name!("kong")).number(kong);
     match proxy {
-        Some(proxy) => json.key("proxy").number(proxy),
-        None => json.key("proxy").raw(b"-1"),
+        Some(proxy) => json.key(name!("proxy")).number(proxy),
+        None => json.key(name!("proxy")).raw(b"-1"),
     }
-    json.key("receive").number(receive);
+    json.key(name!("receive")).number(receive);
 }
 
 fn tries(json: &mut Json<'_>, cx: &Context) {
     let Some(tries) = cx.records.tries() else { return };
     for attempt in tries.iter() {
         json.next().object(|json| {
-            json.key("balancer_start").number(milliseconds(attempt.started_at));
-            json.key("balancer_start_ns").number(nanoseconds(attempt.started_at));
-            json.key("ip").plain(attempt.ip);
-            json.key("port").number(attempt.port);
-            json.key("balancer_latency").number(attempt.balancer_latency.as_millis());
-            json.key("balancer_latency_ns").number(attempt.balancer_latency.as_nanos());
+            json.key(name!("balancer_start")).number(milliseconds(attempt.started_at));
+            json.key(name!("balancer_start_ns")).number(nanoseconds(attempt.started_at));
+            json.key(name!("ip")).address(attempt.ip);
+            json.key(name!("port")).number(attempt.port);
+            json.key(name!("balancer_latency")).number(milliseconds_of(attempt.balancer_latency));
+            json.key(name!("balancer_latency_ns")).number(nanoseconds_of(attempt.balancer_latency));
             // Of one that was answered Kong says nothing.
             if let Some(state) = attempt.state.as_str() {
-                json.key("state").text(state.as_bytes());
-                json.key("code").number(attempt.code);
+                json.key(name!("state")).text(state.as_bytes());
+                json.key(name!("code")).number(attempt.code);
             }
         });
     }
@@ -160,39 +167,53 @@ fn tries(json: &mut Json<'_>, cx: &Context) {
 /// The credential, and the consumer.
 fn who(json: &mut Json<'_>, cx: &Context) {
     let consumer = cx.consumer();
-    let credential = cx.credential().map(|credential| credential.id.to_string());
-    let vouched = || cx.identity().and_then(|identity| identity.vouched_identifier()).map(str::to_owned);
-    if let Some(id) = credential.or_else(vouched) {
-        json.key("authenticated_entity").object(|json| {
-            json.key("id").text(id.as_bytes());
+    let credential = cx.credential().map(|credential| credential.id);
+    let vouched = cx.identity().and_then(|identity| identity.vouched_identifier());
+    if credential.is_some() || vouched.is_some() {
+        json.key(name!("authenticated_entity")).object(|json| {
+            let json = json.key(name!("id"));
+            match credential {
+                Some(id) => json.id(id),
+                None => json.text(vouched.unwrap_or_default().as_bytes()),
+            }
             if let Some(consumer) = consumer {
-                json.key("consumer_id").plain(consumer.id);
+                json.key(name!("consumer_id")).id(consumer.id);
             }
         });
     }
     if let Some(consumer) = consumer {
-        json.key("consumer").object(|json| entities::consumer(json, consumer));
+        json.key(name!("consumer")).object(|json| entities::consumer(json, consumer));
     }
 }
 
 /// By which other systems know the request.
 fn correlation(json: &mut Json<'_>, cx: &Context) {
     if let Some(id) = cx.correlation_id() {
-        json.key("correlation_id").text(id.as_bytes());
+        json.key(name!("correlation_id")).text(id.as_bytes());
     }
     if cx.trace().is_some() {
-        json.key("trace_id").object(|json| {
+        json.key(name!("trace_id")).object(|json| {
             for (format, id) in cx.trace_formats() {
-                json.key(format).text(id.as_bytes());
+                json.foreign_key(format.as_bytes()).text(id.as_bytes());
             }
         });
     }
 }
 
-fn nanoseconds(time: SystemTime) -> u128 {
-    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos())
+/// Since 1970.
+fn nanoseconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, nanoseconds_of)
 }
 
-fn milliseconds(time: SystemTime) -> u128 {
-    nanoseconds(time) / 1_000_000
+fn milliseconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, milliseconds_of)
+}
+
+/// In 64 bits, which end in the year 2554: numbers of 128 are divided slowly.
+fn nanoseconds_of(time: Duration) -> u64 {
+    time.as_secs().saturating_mul(1_000_000_000).saturating_add(time.subsec_nanos().into())
+}
+
+fn milliseconds_of(time: Duration) -> u64 {
+    time.as_secs().saturating_mul(1000).saturating_add(time.subsec_millis().into())
 }

@@ -3,79 +3,100 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use towergate_core::{Context, Ended};
+use towergate_core::{Context, Ended, Session};
 
 use super::{
-    json::{Json, Pieces},
-    redact::{REDACTED, Redact, decoded},
+    json::{Json, Pieces, name},
+    redact::{REDACTED, Redact, arguments},
 };
 
 /// Kong reads no more arguments than these.
 const MAX_ARGUMENTS: usize = 100;
 
-/// The fields of `request`.
-pub(super) fn write(json: &mut Json<'_>, cx: &Context, ended: &Ended, redact: Redact<'_>) {
-    let target = redact.target(&ended.uri);
-    json.key("id").text(cx.request_id.as_str().as_bytes());
-    json.key("method").text(ended.method.as_str().as_bytes());
-    json.key("uri").text(target.as_bytes());
-    json.key("url").pieces(|pieces| {
-        pieces.add(cx.client.scheme.as_str().as_bytes());
-        pieces.add(b"://");
-        pieces.add(cx.host.as_bytes());
-        if let Some(local) = cx.client.local {
-            pieces.add(b":");
-            pieces.number(local.port());
-        }
-        pieces.add(target.as_bytes());
-    });
-    json.key("querystring").object(|json| query(json, ended.uri.query(), redact));
-    json.key("headers").object(|json| {
-        if let Some(sent) = cx.request_headers() {
-            headers(json, sent, |name, value, json| json.text(&redact.header(name, value)));
-        }
-    });
-    json.key("size").number(ended.received);
-    if let Some(session) = cx.client.session {
-        json.key("tls").object(|json| {
-            json.key("version").text(session.version.as_bytes());
-            json.key("cipher").text(session.cipher.as_bytes());
-            // nginx's word where nobody has asked for a certificate or none was shown.
-            let is_vouched = cx.identity().is_some_and(|identity| identity.vouched_identifier().is_some());
-            let verify: &[u8] = match &cx.client.certificate {
-                Some(_) if is_vouched => b"SUCCESS",
-                Some(_) => b"FAILED:unable to verify the first certificate",
-                None => b"NONE",
-            };
-            json.key("client_verify").text(verify);
+/// A request, and what of it may be shown.
+pub(super) struct Asked<'a> {
+    cx: &'a Context,
+    ended: &'a Ended,
+    redact: Redact<'a>,
+    /// The query as it may be shown.
+    query: Option<Cow<'a, str>>,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn new(cx: &'a Context, ended: &'a Ended) -> Self {
+        let (redact, query) = (Redact::of(cx), ended.uri.query());
+        let shown = redact.query(query).map(Cow::Owned);
+        Self { cx, ended, redact, query: shown.or(query.map(Cow::Borrowed)) }
+    }
+
+    /// The fields of `request`.
+    pub(super) fn write(&self, json: &mut Json<'_>) {
+        let Self { cx, ended, redact, .. } = self;
+        json.key(name!("id")).text(cx.request_id.as_str().as_bytes());
+        json.key(name!("method")).text(ended.method.as_str().as_bytes());
+        // Without its quotes.
+        let begin = json.key(name!("uri")).place().saturating_add(1);
+        json.pieces(|pieces| self.target(ended.uri.path(), pieces));
+        let uri = begin..json.place().saturating_sub(1);
+        json.key(name!("url")).pieces(|pieces| {
+            pieces.add(cx.client.scheme.as_str().as_bytes());
+            pieces.add(b"://");
+            pieces.add(cx.host.as_bytes());
+            if let Some(local) = cx.client.local {
+                pieces.add(b":");
+                pieces.number(local.port());
+            }
+            pieces.again(uri);
         });
+        json.key(name!("querystring")).object(|json| query(json, ended.uri.query(), *redact));
+        json.key(name!("headers")).object(|json| {
+            if let Some(sent) = cx.request_headers() {
+                headers(json, sent, |name, value, json| json.text(&redact.header(name, value)));
+            }
+        });
+        json.key(name!("size")).number(ended.received);
+        if let Some(session) = cx.client.session {
+            json.key(name!("tls")).object(|json| tls(json, cx, session));
+        }
+    }
+
+    fn target(&self, path: &str, pieces: &mut Pieces<'_, '_>) {
+        pieces.add(if path.is_empty() { b"/" } else { path.as_bytes() });
+        if let Some(query) = &self.query {
+            pieces.add(b"?");
+            pieces.add(query.as_bytes());
+        }
+    }
+
+    /// The target as it went upstream, or would have.
+    pub(super) fn upstream_uri(&self, pieces: &mut Pieces<'_, '_>) {
+        let path = &self.cx.matched.upstream_path;
+        if !path.is_empty() {
+            self.target(path, pieces);
+        }
     }
 }
 
-/// The target as it went upstream, or would have.
-pub(super) fn upstream_uri(pieces: &mut Pieces<'_, '_>, cx: &Context, ended: &Ended, redact: Redact<'_>) {
-    let path = &cx.matched.upstream_path;
-    pieces.add(path.as_bytes());
-    if let Some(query) = ended.uri.query().filter(|_| !path.is_empty()) {
-        pieces.add(b"?");
-        pieces.add(redact.query(Some(query)).as_deref().unwrap_or(query).as_bytes());
-    }
+fn tls(json: &mut Json<'_>, cx: &Context, session: Session) {
+    json.key(name!("version")).plain(session.version.as_bytes());
+    json.key(name!("cipher")).plain(session.cipher.as_bytes());
+    // nginx's word where nobody has asked for a certificate or none was shown.
+    let is_vouched = cx.identity().is_some_and(|identity| identity.vouched_identifier().is_some());
+    let verify: &[u8] = match &cx.client.certificate {
+        Some(_) if is_vouched => b"SUCCESS",
+        Some(_) => b"FAILED:unable to verify the first certificate",
+        None => b"NONE",
+    };
+    json.key(name!("client_verify")).plain(verify);
 }
 
 /// Arguments by name: a text, `true` for one without, a list if there are several.
 fn query(json: &mut Json<'_>, query: Option<&str>, redact: Redact<'_>) {
     let Some(query) = query else { return };
-    let arguments: Vec<(Cow<'_, str>, Option<Cow<'_, str>>)> = query
-        .split('&')
-        .filter(|argument| !argument.is_empty())
-        .take(MAX_ARGUMENTS)
-        .map(|argument| match argument.split_once('=') {
-            Some((name, value)) => (decoded(name), Some(decoded(value))),
-            None => (decoded(argument), None),
-        })
-        .collect();
+    let arguments = arguments(query).filter(|argument| !argument.is_empty()).take(MAX_ARGUMENTS);
+    let arguments: Vec<_> = arguments.map(|argument| (argument.name(), argument.value())).collect();
     let value = |json: &mut Json<'_>, name: &str, value: &Option<Cow<'_, str>>| match value {
-        Some(_) if redact.hides_argument(name) => json.text(REDACTED),
+        Some(_) if redact.hides_argument(name) => json.plain(REDACTED),
         Some(value) => json.text(value.as_bytes()),
         None => json.raw(b"true"),
     };
@@ -102,7 +123,7 @@ pub(super) fn headers(
     // Lines of one name follow each other.
     let mut lines = headers.iter().peekable();
     while let Some((name, first)) = lines.next() {
-        json.key(name.as_str());
+        json.header_key(name);
         if lines.peek().is_none_or(|(next, _)| *next != name) {
             value(name, first, json);
             continue;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use towergate_schema::Schema;
 
+use crate::entry::custom_fields;
+
 /// The configuration of the plugin `file-log`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, Schema)]
 #[serde(default, deny_unknown_fields)]
@@ -25,6 +27,6 @@ pub struct FileLogConfig {
     /// Fields to add to each entry, by name. Dots lead into objects. Values are what needs no Lua: `return`
     /// with a text, a number, true, false or nil (which takes the field out), or with a call such as
     /// `kong.request.get_header("x-team")`; or a template such as `$(headers.x-team)`.
-    #[schema(keys(len_min = 1), values(len_min = 1))]
+    #[schema(like = custom_fields)]
     pub custom_fields_by_lua: Option<BTreeMap<String, String>>,
 }

@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 use towergate_queue::QueueConfig;
 use towergate_schema::{ENTITY, Path, Problem, Schema, typedefs};
 
+use crate::entry::custom_fields;
+
 /// The configuration of the plugin `http-log`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Schema)]
 #[schema(custom(fields("http_endpoint", "headers"), check = check_authorization))]
@@ -62,7 +64,7 @@ pub struct HttpLogConfig {
     /// How entries wait to be sent.
     pub queue: QueueConfig,
     /// Fields to add to each entry, by name, see `file-log`.
-    #[schema(keys(len_min = 1), values(len_min = 1))]
+    #[schema(like = custom_fields)]
     pub custom_fields_by_lua: Option<BTreeMap<String, String>>,
 }
 

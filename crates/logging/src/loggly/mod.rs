@@ -13,10 +13,10 @@ use towergate_queue::{Deliver, Queue, Queues};
 use towergate_schema::{Schema, typedefs};
 
 use crate::{
-    entry::{CustomFields, serialized},
+    entry::{CustomFields, custom_fields, serialized},
     host_name::host_name,
     network::{milliseconds, plain_queue, udp::Udp},
-    severity::Severities,
+    severity::{self, Severities},
 };
 
 /// The configuration of the plugin `loggly`.
@@ -36,22 +36,22 @@ pub struct LogglyConfig {
     #[schema(set, default = ["kong"])]
     pub tags: Option<Vec<String>>,
     /// The least severe requests that are told.
-    #[schema(default = "info", one_of("debug", "info", "notice", "warning", "err", "crit", "alert", "emerg"))]
+    #[schema(default = "info", like = severity::named)]
     pub log_level: Option<String>,
     /// How severe a request with a status below 400 is.
-    #[schema(default = "info", one_of("debug", "info", "notice", "warning", "err", "crit", "alert", "emerg"))]
+    #[schema(default = "info", like = severity::named)]
     pub successful_severity: Option<String>,
     /// How severe a request with a status of 400 to 499 is.
-    #[schema(default = "info", one_of("debug", "info", "notice", "warning", "err", "crit", "alert", "emerg"))]
+    #[schema(default = "info", like = severity::named)]
     pub client_errors_severity: Option<String>,
     /// How severe a request with a status of 500 or above is.
-    #[schema(default = "info", one_of("debug", "info", "notice", "warning", "err", "crit", "alert", "emerg"))]
+    #[schema(default = "info", like = severity::named)]
     pub server_errors_severity: Option<String>,
     /// How many milliseconds sending may take.
     #[schema(default = 10_000)]
     pub timeout: Option<f64>,
     /// Fields to add to each entry, by name, see `file-log`.
-    #[schema(keys(len_min = 1), values(len_min = 1))]
+    #[schema(like = custom_fields)]
     pub custom_fields_by_lua: Option<BTreeMap<String, String>>,
 }
 

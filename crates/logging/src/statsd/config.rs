@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use towergate_queue::QueueConfig;
-use towergate_schema::{Schema, typedefs};
+use towergate_schema::{Field, Schema, typedefs};
 
 /// The configuration of the plugin `statsd`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Schema)]
@@ -47,17 +47,13 @@ pub struct StatsdConfig {
     #[schema(default = false)]
     pub hostname_in_prefix: Option<bool>,
     /// What consumers are called, where a metric does not say.
-    #[schema(required, default = "custom_id", one_of("consumer_id", "custom_id", "username"))]
+    #[schema(required, default = "custom_id", like = consumer_identifier)]
     pub consumer_identifier_default: String,
     /// What services are called, where a metric does not say.
-    #[schema(
-        required,
-        default = "service_name_or_host",
-        one_of("service_id", "service_name", "service_host", "service_name_or_host")
-    )]
+    #[schema(required, default = "service_name_or_host", like = service_identifier)]
     pub service_identifier_default: String,
     /// What workspaces are called, where a metric does not say.
-    #[schema(required, default = "workspace_id", one_of("workspace_id", "workspace_name"))]
+    #[schema(required, default = "workspace_id", like = workspace_identifier)]
     pub workspace_identifier_default: String,
     /// Has no effect any more.
     #[schema(deprecated(
@@ -125,14 +121,27 @@ pub struct MetricConfig {
     #[schema(gt = 0)]
     pub sample_rate: Option<f64>,
     /// What consumers are called.
-    #[schema(one_of("consumer_id", "custom_id", "username"))]
+    #[schema(like = consumer_identifier)]
     pub consumer_identifier: Option<String>,
     /// What services are called.
-    #[schema(one_of("service_id", "service_name", "service_host", "service_name_or_host"))]
+    #[schema(like = service_identifier)]
     pub service_identifier: Option<String>,
     /// What workspaces are called.
-    #[schema(one_of("workspace_id", "workspace_name"))]
+    #[schema(like = workspace_identifier)]
     pub workspace_identifier: Option<String>,
+}
+
+/// A field that says what consumers are called.
+pub(crate) fn consumer_identifier() -> Field {
+    Field::string().one_of(["consumer_id", "custom_id", "username"])
+}
+
+fn service_identifier() -> Field {
+    Field::string().one_of(["service_id", "service_name", "service_host", "service_name_or_host"])
+}
+
+fn workspace_identifier() -> Field {
+    Field::string().one_of(["workspace_id", "workspace_name"])
 }
 
 impl Default for StatsdConfig {

@@ -5,8 +5,8 @@ mod line;
 mod metrics;
 mod plugin;
 
+pub(crate) use self::{config::consumer_identifier, line::kind, metrics::Facts};
 pub use self::{
     config::{MetricConfig, StatsdConfig},
     plugin::Statsd,
 };
-pub(crate) use self::{line::kind, metrics::Facts};

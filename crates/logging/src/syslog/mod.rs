@@ -15,9 +15,9 @@ use towergate_queue::{Deliver, Queue, Queues};
 use towergate_schema::Schema;
 
 use crate::{
-    entry::{CustomFields, serialized},
+    entry::{CustomFields, custom_fields, serialized},
     network::plain_queue,
-    severity::Severities,
+    severity::{self, Severities},
 };
 
 /// The configuration of the plugin `syslog`.
@@ -25,35 +25,19 @@ use crate::{
 #[serde(default, deny_unknown_fields)]
 pub struct SyslogConfig {
     /// The least severe requests that are told.
-    #[schema(
-        required,
-        default = "info",
-        one_of("debug", "info", "notice", "warning", "err", "crit", "alert", "emerg")
-    )]
+    #[schema(required, default = "info", like = severity::named)]
     pub log_level: String,
     /// How severe a request with a status below 400 is.
-    #[schema(
-        required,
-        default = "info",
-        one_of("debug", "info", "notice", "warning", "err", "crit", "alert", "emerg")
-    )]
+    #[schema(required, default = "info", like = severity::named)]
     pub successful_severity: String,
     /// How severe a request with a status of 400 to 499 is.
-    #[schema(
-        required,
-        default = "info",
-        one_of("debug", "info", "notice", "warning", "err", "crit", "alert", "emerg")
-    )]
+    #[schema(required, default = "info", like = severity::named)]
     pub client_errors_severity: String,
     /// How severe a request with a status of 500 or above is.
-    #[schema(
-        required,
-        default = "info",
-        one_of("debug", "info", "notice", "warning", "err", "crit", "alert", "emerg")
-    )]
+    #[schema(required, default = "info", like = severity::named)]
     pub server_errors_severity: String,
     /// Fields to add to each entry, by name, see `file-log`.
-    #[schema(keys(len_min = 1), values(len_min = 1))]
+    #[schema(like = custom_fields)]
     pub custom_fields_by_lua: Option<BTreeMap<String, String>>,
     /// By which part of the system entries are said to be from.
     #[schema(

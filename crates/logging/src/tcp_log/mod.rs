@@ -8,7 +8,7 @@ use towergate_queue::{Deliver, Queue, Queues};
 use towergate_schema::{Schema, typedefs};
 
 use crate::{
-    entry::{CustomFields, serialized},
+    entry::{CustomFields, custom_fields, serialized},
     network::{milliseconds, plain_queue, tcp::Tcp},
 };
 
@@ -34,7 +34,7 @@ pub struct TcpLogConfig {
     /// The server name to ask for; `host` unless said.
     pub tls_sni: Option<String>,
     /// Fields to add to each entry, by name, see `file-log`.
-    #[schema(keys(len_min = 1), values(len_min = 1))]
+    #[schema(like = custom_fields)]
     pub custom_fields_by_lua: Option<BTreeMap<String, String>>,
 }
 

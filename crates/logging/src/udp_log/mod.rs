@@ -8,7 +8,7 @@ use towergate_queue::{Deliver, Queue, Queues};
 use towergate_schema::{Schema, typedefs};
 
 use crate::{
-    entry::{CustomFields, serialized},
+    entry::{CustomFields, custom_fields, serialized},
     network::{milliseconds, plain_queue, udp::Udp},
 };
 
@@ -26,7 +26,7 @@ pub struct UdpLogConfig {
     #[schema(default = 10_000)]
     pub timeout: Option<f64>,
     /// Fields to add to each entry, by name, see `file-log`.
-    #[schema(keys(len_min = 1), values(len_min = 1))]
+    #[schema(like = custom_fields)]
     pub custom_fields_by_lua: Option<BTreeMap<String, String>>,
 }
 
