@@ -64,13 +64,9 @@ impl Sink for HeaderMap {
 impl Sink for Lines<'_> {
     fn put(&mut self, own: &Own, value: Value<'_>) {
         match value {
-            Value::Shared(value) => self.put(own.written, value.as_bytes()),
-            Value::Bytes(bytes) => self.put(own.written, bytes),
-            // The usual ones are small.
-            Value::Number(number) => match u8::try_from(number).ok().filter(|digit| *digit < 10) {
-                Some(digit) => self.put(own.written, &[b'0' + digit]),
-                None => self.put(own.written, number.to_string().as_bytes()),
-            },
+            Value::Shared(value) => self.put(own.written, value),
+            Value::Bytes(bytes) => self.put_text(own.written, bytes),
+            Value::Number(number) => self.put_number(own.written, number),
         }
     }
 }

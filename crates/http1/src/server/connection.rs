@@ -25,7 +25,10 @@ use super::{
     response_head::{self, Asked},
     scan::{self, Scan},
 };
-use crate::upgrade::{Closed, Granter, Upgrade};
+use crate::{
+    spare,
+    upgrade::{Closed, Granter, Upgrade},
+};
 
 /// How much of a body that the service did not want is read so that the connection can be kept.
 const DISCARDED: u64 = 64 * 1024;
@@ -230,6 +233,7 @@ where
         let exact = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
         let own = this.service.own_lines(&head, &body);
         let encoder = response_head::put(this.out.vector(), &head, exact, this.asked, own);
+        spare::reuse(head.headers, head.extensions);
         this.state.set(State::Answering { body, encoder });
         Poll::Ready(())
     }

@@ -6,6 +6,7 @@ use http::{HeaderMap, Method, Request, Uri, Version, request::Parts};
 use super::{Fault, Malformed, scan::is_method_byte};
 use crate::{
     fields::{self, FieldError, Lines, trim},
+    spare,
     spelling::Spelling,
 };
 
@@ -48,7 +49,8 @@ pub(super) fn read(head: &Bytes, header_lines: usize) -> Result<RequestHead, Mal
         return Err(Malformed::new(fault, parts));
     }
     let mut fields = Fields::default();
-    parts.headers = HeaderMap::try_with_capacity(header_lines.saturating_add(ADDED)).unwrap_or_default();
+    parts.headers = spare::headers(header_lines.saturating_add(ADDED)).unwrap_or_default();
+    parts.extensions = spare::extensions();
     for line in lines {
         if let Err(fault) = fields.read(head, line, &mut parts.headers) {
             return Err(Malformed::new(fault, parts));
