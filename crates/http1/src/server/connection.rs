@@ -378,7 +378,7 @@ fn read_head<T>(io: &mut Io<T>, scan: &mut Scan, config: &Config) -> Result<Opti
         Ok(Some(end)) => {
             let head = io.read.split_to(end).freeze();
             io.release();
-            request_head::read(&head, scan.header_lines()).map(Some)
+            request_head::read(&head, scan).map(Some)
         }
         Ok(None) if scan::is_beginning(&io.read) => Ok(None),
         Ok(None) => Err(malformed(io, Fault::RequestLine)),
