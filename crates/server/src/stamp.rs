@@ -144,7 +144,8 @@ impl Stamp {
 
     /// The same while the response's head is written.
     pub(crate) fn written<'a>(&'a self, head: &'a Parts, cx: &'a Context) -> Written<'a> {
-        Written { stamp: self, head, cx, theirs: Theirs::default() }
+        let is_proxied = cx.timing.proxy_latency().is_some();
+        Written { stamp: self, head, cx, is_proxied, theirs: Theirs::default() }
     }
 
     fn tell(&self, sink: &mut impl Sink, theirs: &Theirs, status: StatusCode, version: Version, cx: &Context) {
@@ -204,14 +205,14 @@ pub(crate) struct Written<'a> {
     stamp: &'a Stamp,
     head: &'a Parts,
     cx: &'a Context,
+    is_proxied: bool,
     theirs: Theirs,
 }
 
 impl Written<'_> {
     /// Notes a header of the response's own; `false` if ours takes its place.
     pub(crate) fn pass(&mut self, name: &HeaderName, value: &HeaderValue) -> bool {
-        let tokens = &self.stamp.tokens;
-        let is_proxied = self.cx.timing.proxy_latency().is_some();
+        let (tokens, is_proxied) = (&self.stamp.tokens, self.is_proxied);
         match *name {
             header::SERVER => {
                 self.theirs.has_server = is_proxied;

@@ -376,7 +376,9 @@ fn read_head<T>(io: &mut Io<T>, scan: &mut Scan, config: &Config) -> Result<Opti
     }
     match scan.end(&io.read, config) {
         Ok(Some(end)) => {
-            let head = io.read.split_to(end).freeze();
+            // Usually that is all there is: then nothing needs to be shared with a rest.
+            let all = end == io.read.len();
+            let head = if all { std::mem::take(&mut io.read) } else { io.read.split_to(end) }.freeze();
             io.release();
             request_head::read(&head, scan).map(Some)
         }
