@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod access_log;
+mod api_log;
 mod api_tls;
 mod apis;
 mod background;
@@ -14,6 +15,7 @@ mod log_queue;
 mod metrics;
 mod plugins;
 mod prefix;
+mod renewal;
 mod signals;
 mod sources;
 mod start;

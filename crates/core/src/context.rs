@@ -1,8 +1,11 @@
 //! What the gateway knows about one request.
 
-use std::sync::{
-    Arc, Mutex, OnceLock, PoisonError,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -136,12 +139,14 @@ impl Context {
         }
     }
 
-    /// The context of this request; made and put into its extensions if there is none yet.
+    /// The context of this request; made and put into its extensions if there is none yet. Whoever serves
+    /// the request says whom it is from by the peer's [`SocketAddr`] in its extensions.
     pub fn of(head: &mut Parts) -> Arc<Self> {
         if let Some(cx) = head.extensions.get::<Arc<Self>>() {
             return cx.clone();
         }
-        let cx = Arc::new(Self::new(Client::default(), head, Timing::start(), None));
+        let client = head.extensions.get::<SocketAddr>().copied().map(Client::direct).unwrap_or_default();
+        let cx = Arc::new(Self::new(client, head, Timing::start(), None));
         head.extensions.insert(cx.clone());
         cx
     }
@@ -406,6 +411,16 @@ mod tests {
         let again = Context::of(&mut head);
         assert!(Arc::ptr_eq(&first, &again));
         assert_eq!(again.correlation_id().unwrap(), "a", "the first one counts");
+    }
+
+    #[test]
+    fn a_server_says_whom_a_request_is_from() {
+        let mut request = Request::new(());
+        request.extensions_mut().insert("[::ffff:192.0.2.7]:1234".parse::<SocketAddr>().unwrap());
+        let (mut head, ()) = request.into_parts();
+        let client = &Context::of(&mut head).client;
+        assert_eq!(client.address, Some("192.0.2.7".parse().unwrap()));
+        assert_eq!((client.port, client.trusted), (Some(1234), false));
     }
 
     /// Bars every target, in its own words.
