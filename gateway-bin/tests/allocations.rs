@@ -26,13 +26,11 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nServer: test\r\nDate: Mon, 23 Nov 202
     Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
 
 /// What a plain request makes:
-/// 2 for the map of its headers and 2 for that of the response's (places and lines);
-/// 3 to put the context into its extensions (http's map of them, its table, the box of the entry);
-/// 1 the context;
+/// 1 to put the context into its extensions (the box of the entry), 1 the context;
 /// 3 texts: its host, its path, the path upstream;
-/// 1 the future of the proxying service, 1 its tries for logs;
-/// 1 the value of `X-Kong-Request-Id`.
-const PLAIN: usize = 14;
+/// 1 the future of the proxying service.
+/// The maps of headers and extensions are those of messages before.
+const PLAIN: usize = 6;
 
 /// What key-auth, correlation-id and cors add: among them the identity, the texts of the correlation id and of the
 /// consumer's id as headers' values, the list of headers that the response is to have, and room for them in its map.

@@ -31,10 +31,10 @@ pub struct Bands {
 /// when the plan was made ([`Plan::bands`]). A request without a plan goes through all of them.
 ///
 /// ```
-/// use tower::{ServiceBuilder, limit::ConcurrencyLimitLayer};
-/// use towergate_core::{BandLayer, GuardLayer};
+/// use tower::ServiceBuilder;
+/// use towergate_core::{BandLayer, GuardLayer, ObserveLayer};
 ///
-/// let outside = ServiceBuilder::new().layer(ConcurrencyLimitLayer::new(100));
+/// let outside = ServiceBuilder::new().layer(ObserveLayer::from_plan());
 /// let stack = ServiceBuilder::new().layer(BandLayer::outer(outside)).layer(GuardLayer::from_plan());
 /// ```
 #[derive(Debug, Clone)]

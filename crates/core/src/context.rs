@@ -103,6 +103,7 @@ impl Context {
     }
 
     /// The same of a request whose headers were noted already.
+    #[inline]
     pub fn asked(asking: Asking, client: Client, head: &Parts, timing: Timing, plan: Option<Arc<Plan>>) -> Self {
         let (asker, origin, preflight) = asking.settle(head);
         Self {

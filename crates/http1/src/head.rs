@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 
 use crate::{
     fields::{self, FieldError, Lines},
+    spare,
     spelling::Spelling,
 };
 
@@ -102,7 +103,7 @@ fn read(head: &Bytes, header_lines: usize) -> Result<ResponseHead, HeadError> {
         return Err(HeadError::TooLarge);
     }
     // Room for a few lines more: a gateway adds its own.
-    let mut headers = HeaderMap::try_with_capacity(header_lines.saturating_add(6)).map_err(|_| HeadError::TooLarge)?;
+    let mut headers = spare::headers(header_lines.saturating_add(6)).map_err(|_| HeadError::TooLarge)?;
     let mut spelling = Spelling::new();
     for line in lines {
         let (name, value) = fields::split(line).ok_or(HeadError::Syntax)?;

@@ -6,8 +6,10 @@ pub mod client;
 mod fields;
 mod head;
 pub mod server;
+mod spare;
 mod spelling;
 mod upgrade;
 
+pub use spare::reuse;
 pub use spelling::Spelling;
 pub use upgrade::{Upgrade, Upgraded};

@@ -15,7 +15,7 @@ use crate::{
     origin::Origin,
     real_ip,
     request_body::{Note, RequestBody},
-    request_check::{self, Refusal},
+    request_check::{self, LastHost, Refusal},
     routing::{self, Found},
     stats::Counters,
     worker::{Stack, Worker},
@@ -28,13 +28,14 @@ pub(crate) struct Connection<S> {
     activity: Arc<Activity>,
     origin: Origin,
     is_trusted: bool,
+    last_host: LastHost,
 }
 
 impl<S> Connection<S> {
     /// A connection from there.
     pub(crate) fn new(worker: Arc<Worker>, stack: S, activity: Arc<Activity>, origin: Origin) -> Self {
         let is_trusted = worker.trusted.contains(origin.peer.ip());
-        Self { worker, stack, activity, origin, is_trusted }
+        Self { worker, stack, activity, origin, is_trusted, last_host: LastHost::default() }
     }
 
     /// The client of a request, which a trusted peer may tell us about.
@@ -59,12 +60,18 @@ impl<S> Connection<S> {
 
     /// Finds out what is to be done with a request, and whether it must be the connection's last.
     /// What came instead of a request is refused, and otherwise treated like one.
-    fn admit(&self, head: &mut Parts, fault: Option<Refusal>, number: u64) -> (Arc<Context>, bool) {
+    fn admit(
+        &self,
+        head: &mut Parts,
+        fault: Option<Refusal>,
+        number: u64,
+        last_host: &mut LastHost,
+    ) -> (Arc<Context>, bool) {
         let timing = Timing::start();
         let client = self.client(head, number);
         let limits = &self.worker.config.limits;
         let fault = fault.or(self.origin.lacks_tls.then_some(Refusal::Cleartext));
-        let checked = fault.map_or_else(|| request_check::check(head, limits), Err);
+        let checked = fault.map_or_else(|| request_check::check(head, limits, last_host), Err);
         let ends = checked.as_ref().is_err_and(|refusal| refusal.ends_connection());
         let found = self.worker.table.with(|table| match &checked {
             Ok(asked) => routing::find(table, head, &client, self.origin.local, asked),
@@ -129,12 +136,13 @@ impl<S: Stack> Connection<S> {
         mut head: Parts,
         (body, note): (Body, Option<Note>),
         fault: Option<Refusal>,
+        last_host: &mut LastHost,
     ) -> (Request<Body>, Facts) {
         let number = self.activity.begin();
         let serving = Serving::new(self.activity.clone());
         Counters::count(&self.worker.counters.requests);
         let handshake = extended_connect::take(&mut head);
-        let (cx, is_last) = self.admit(&mut head, fault, number);
+        let (cx, is_last) = self.admit(&mut head, fault, number, last_host);
         if let Some(note) = &note {
             cx.traffic.receive_by(note.received.clone());
         }
@@ -159,7 +167,7 @@ impl<S: Stack> Connection<S> {
     {
         let (head, incoming) = request.into_parts();
         let body = self.body(incoming);
-        let (request, facts) = self.prepare(head, body, None);
+        let (request, facts) = self.prepare(head, body, None, &mut LastHost::default());
         Answer::new(&mut self.stack.clone(), request, facts)
     }
 }
@@ -169,18 +177,20 @@ impl<S: Stack> http1::Service for Connection<S> {
     type Future = Answer<S, S::Future>;
 
     fn call(&mut self, request: Result<Request<http1::Body>, Malformed>) -> Self::Future {
+        let mut last_host = std::mem::take(&mut self.last_host);
         let (request, facts) = match request {
             Ok(request) => {
                 let (head, body) = request.into_parts();
                 // Nothing can go wrong any more with a body that is there.
                 let body = body.into_whole().map_or_else(|body| self.body(body), |whole| (whole.into(), None));
-                self.prepare(head, body, None)
+                self.prepare(head, body, None, &mut last_host)
             }
             Err(malformed) => {
                 let fault = malformed.fault().into();
-                self.prepare(malformed.into_head(), (Body::Empty, None), Some(fault))
+                self.prepare(malformed.into_head(), (Body::Empty, None), Some(fault), &mut last_host)
             }
         };
+        self.last_host = last_host;
         Answer::new(&mut self.stack, request, facts)
     }
 

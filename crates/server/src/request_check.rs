@@ -139,17 +139,17 @@ pub(crate) fn header_too_long() -> StatusCode {
 ///
 /// # Errors
 /// Why the request may not go on.
-pub(crate) fn check(head: &mut Parts, limits: &Limits) -> Result<Asked, Refusal> {
+pub(crate) fn check(head: &mut Parts, limits: &Limits, last: &mut LastHost) -> Result<Asked, Refusal> {
     check_line(head, limits)?;
     check_method(head)?;
     let found = check_headers(head, limits)?;
     check_body(&found, limits)?;
     let Found { host, asking, has_connection, .. } = found;
     let (host, port) = match head.uri.authority() {
-        None => self::host(host)?,
+        None => last.read(host)?,
         Some(_) => {
             take_authority(head)?;
-            self::host(head.headers.get(header::HOST))?
+            last.read(head.headers.get(header::HOST))?
         }
     };
     let path = path::normalize(head.uri.path()).map_err(|_| Refusal::Bad)?.into_owned();
@@ -240,12 +240,25 @@ fn take_authority(head: &mut Parts) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The host and port that `Host` names.
-fn host(line: Option<&HeaderValue>) -> Result<(String, Option<u16>), Refusal> {
-    let Some(line) = line else { return Ok((String::new(), None)) };
-    let line = line.to_str().map_err(|_| Refusal::Bad)?;
-    let (host, port) = split_host(line).map_err(|_| Refusal::Bad)?;
-    Ok((host.to_ascii_lowercase(), port))
+/// The last `Host` that came on a connection, and what it means: the next one is nearly always the same.
+#[derive(Debug, Default)]
+pub(crate) struct LastHost {
+    line: Box<[u8]>,
+    host: Box<str>,
+    port: Option<u16>,
+}
+
+impl LastHost {
+    /// The host and port that this `Host` names.
+    fn read(&mut self, line: Option<&HeaderValue>) -> Result<(String, Option<u16>), Refusal> {
+        let Some(line) = line else { return Ok((String::new(), None)) };
+        if *line.as_bytes() != *self.line || self.line.is_empty() {
+            let text = line.to_str().map_err(|_| Refusal::Bad)?;
+            let (host, port) = split_host(text).map_err(|_| Refusal::Bad)?;
+            *self = Self { line: line.as_bytes().into(), host: host.to_ascii_lowercase().into(), port };
+        }
+        Ok((self.host.as_ref().to_owned(), self.port))
+    }
 }
 
 #[cfg(test)]
@@ -264,7 +277,7 @@ mod tests {
 
     fn checked(head: &mut Parts) -> Result<Asked, u16> {
         let limits = Limits { body: Some(100), ..Limits::default() };
-        check(head, &limits).map_err(|refusal| refusal.reply().status().as_u16())
+        check(head, &limits, &mut LastHost::default()).map_err(|refusal| refusal.reply().status().as_u16())
     }
 
     fn with_host(host: &str) -> Result<(String, Option<u16>), u16> {

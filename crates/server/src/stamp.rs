@@ -64,13 +64,9 @@ impl Sink for HeaderMap {
 impl Sink for Lines<'_> {
     fn put(&mut self, own: &Own, value: Value<'_>) {
         match value {
-            Value::Shared(value) => self.put(own.written, value.as_bytes()),
-            Value::Bytes(bytes) => self.put(own.written, bytes),
-            // The usual ones are small.
-            Value::Number(number) => match u8::try_from(number).ok().filter(|digit| *digit < 10) {
-                Some(digit) => self.put(own.written, &[b'0' + digit]),
-                None => self.put(own.written, number.to_string().as_bytes()),
-            },
+            Value::Shared(value) => self.put(own.written, value),
+            Value::Bytes(bytes) => self.put_text(own.written, bytes),
+            Value::Number(number) => self.put_number(own.written, number),
         }
     }
 }
@@ -148,7 +144,8 @@ impl Stamp {
 
     /// The same while the response's head is written.
     pub(crate) fn written<'a>(&'a self, head: &'a Parts, cx: &'a Context) -> Written<'a> {
-        Written { stamp: self, head, cx, theirs: Theirs::default() }
+        let is_proxied = cx.timing.proxy_latency().is_some();
+        Written { stamp: self, head, cx, is_proxied, theirs: Theirs::default() }
     }
 
     fn tell(&self, sink: &mut impl Sink, theirs: &Theirs, status: StatusCode, version: Version, cx: &Context) {
@@ -208,14 +205,14 @@ pub(crate) struct Written<'a> {
     stamp: &'a Stamp,
     head: &'a Parts,
     cx: &'a Context,
+    is_proxied: bool,
     theirs: Theirs,
 }
 
 impl Written<'_> {
     /// Notes a header of the response's own; `false` if ours takes its place.
     pub(crate) fn pass(&mut self, name: &HeaderName, value: &HeaderValue) -> bool {
-        let tokens = &self.stamp.tokens;
-        let is_proxied = self.cx.timing.proxy_latency().is_some();
+        let (tokens, is_proxied) = (&self.stamp.tokens, self.is_proxied);
         match *name {
             header::SERVER => {
                 self.theirs.has_server = is_proxied;

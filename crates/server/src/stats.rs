@@ -25,7 +25,9 @@ pub(crate) struct Counters {
 impl Counters {
     /// Counts one more; answers how many there are now.
     pub(crate) fn count(counter: &AtomicU64) -> u64 {
-        counter.fetch_add(1, Relaxed).wrapping_add(1)
+        let count = counter.load(Relaxed).wrapping_add(1);
+        counter.store(count, Relaxed);
+        count
     }
 }
 

@@ -15,6 +15,7 @@ use http_body::Body as HttpBody;
 use tower_service::Service;
 use towergate_core::{Body, BoxError, Context, Service as Target};
 use towergate_dns::Client;
+use towergate_http1::reuse;
 
 use crate::{
     destination::Destination,
@@ -105,7 +106,12 @@ where
         let worker = self.worker.clone();
         let (mut head, body) = request.into_parts();
         let cx = Context::of(&mut head);
-        ProxyFuture { answer: Box::pin(async move { worker.answer(&cx, &mut head, body).await }) }
+        let answer = async move {
+            let response = worker.answer(&cx, &mut head, body).await;
+            reuse(head.headers, head.extensions);
+            response
+        };
+        ProxyFuture { answer: Box::pin(answer) }
     }
 }
 

@@ -25,7 +25,10 @@ use super::{
     response_head::{self, Asked},
     scan::{self, Scan},
 };
-use crate::upgrade::{Closed, Granter, Upgrade};
+use crate::{
+    spare,
+    upgrade::{Closed, Granter, Upgrade},
+};
 
 /// How much of a body that the service did not want is read so that the connection can be kept.
 const DISCARDED: u64 = 64 * 1024;
@@ -230,6 +233,7 @@ where
         let exact = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
         let own = this.service.own_lines(&head, &body);
         let encoder = response_head::put(this.out.vector(), &head, exact, this.asked, own);
+        spare::reuse(head.headers, head.extensions);
         this.state.set(State::Answering { body, encoder });
         Poll::Ready(())
     }
@@ -372,9 +376,11 @@ fn read_head<T>(io: &mut Io<T>, scan: &mut Scan, config: &Config) -> Result<Opti
     }
     match scan.end(&io.read, config) {
         Ok(Some(end)) => {
-            let head = io.read.split_to(end).freeze();
+            // Usually that is all there is: then nothing needs to be shared with a rest.
+            let all = end == io.read.len();
+            let head = if all { std::mem::take(&mut io.read) } else { io.read.split_to(end) }.freeze();
             io.release();
-            request_head::read(&head, scan.header_lines()).map(Some)
+            request_head::read(&head, scan).map(Some)
         }
         Ok(None) if scan::is_beginning(&io.read) => Ok(None),
         Ok(None) => Err(malformed(io, Fault::RequestLine)),

@@ -42,20 +42,52 @@ impl<'a> Lines<'a> {
         Self { out }
     }
 
-    /// Writes a line. The name must be one and stands there as it is; of the value bytes are left out that no value may
-    /// have.
-    pub fn put(&mut self, name: &'static str, value: &[u8]) {
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b": ");
+    /// Writes a line. The name must be one and stands there as it is.
+    pub fn put(&mut self, name: &'static str, value: &HeaderValue) {
+        self.put_clean(name, value.as_bytes());
+    }
+
+    /// Writes a line whose value is a number.
+    pub fn put_number(&mut self, name: &'static str, number: u64) {
+        let mut digits = [0; 20];
+        self.put_clean(name, decimal(number, &mut digits));
+    }
+
+    /// Writes a line; of the value bytes are left out that no value may have.
+    pub fn put_text(&mut self, name: &'static str, value: &[u8]) {
         let is_bad = |byte: &u8| matches!(byte, 0..=8 | 10..=31 | 0x7f);
         // Without a way out of it in the middle, so that it is done for many bytes at once.
         if value.iter().fold(false, |any, byte| any | is_bad(byte)) {
-            self.out.extend(value.iter().filter(|byte| !is_bad(byte)));
+            let clean: Vec<u8> = value.iter().copied().filter(|byte| !is_bad(byte)).collect();
+            self.put_clean(name, &clean);
         } else {
-            self.out.extend_from_slice(value);
+            self.put_clean(name, value);
         }
+    }
+
+    fn put_clean(&mut self, name: &'static str, value: &[u8]) {
+        self.out.reserve(name.len().saturating_add(value.len()).saturating_add(4));
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b": ");
+        self.out.extend_from_slice(value);
         self.out.extend_from_slice(b"\r\n");
     }
+}
+
+/// The digits of a number.
+pub(super) fn decimal(number: u64, digits: &mut [u8; 20]) -> &[u8] {
+    let (mut at, mut rest) = (digits.len(), number);
+    loop {
+        at = at.saturating_sub(1);
+        if let Some(place) = digits.get_mut(at) {
+            *place = b'0' | u8::try_from(rest % 10).unwrap_or_default();
+        }
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    digits.get(at..).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -66,8 +98,10 @@ mod tests {
     fn a_line_stays_one_line() {
         let mut out = Vec::new();
         let mut lines = Lines::to(&mut out);
-        lines.put("X-A", b"1");
-        lines.put("X-B", b"\r\nX-C: 2\0\t3\x7f");
-        assert_eq!(out, b"X-A: 1\r\nX-B: X-C: 2\t3\r\n");
+        lines.put("X-A", &HeaderValue::from_static("1"));
+        lines.put_text("X-B", b"\r\nX-C: 2\0\t3\x7f");
+        lines.put_number("X-D", 0);
+        lines.put_number("X-E", u64::MAX);
+        assert_eq!(out, b"X-A: 1\r\nX-B: X-C: 2\t3\r\nX-D: 0\r\nX-E: 18446744073709551615\r\n");
     }
 }

@@ -3,9 +3,13 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Uri, Version, request::Parts};
 
-use super::{Fault, Malformed, scan::is_method_byte};
+use super::{
+    Fault, Malformed,
+    scan::{Scan, is_method_byte},
+};
 use crate::{
     fields::{self, FieldError, Lines, trim},
+    spare,
     spelling::Spelling,
 };
 
@@ -39,16 +43,16 @@ pub(super) enum Length {
 
 /// Reads a head: all bytes up to and with the empty line.
 ///
-/// Lines may end in a bare LF, as in nginx. Nothing else is taken that RFC 9112 does not allow. `header_lines` says for
-/// how many of them there should be room.
-pub(super) fn read(head: &Bytes, header_lines: usize) -> Result<RequestHead, Malformed> {
-    let mut lines = Lines::of(head);
+/// Lines may end in a bare LF, as in nginx. Nothing else is taken that RFC 9112 does not allow. `scan` has found its end.
+pub(super) fn read(head: &Bytes, scan: &Scan) -> Result<RequestHead, Malformed> {
+    let (mut lines, header_lines) = (scan.lines(head), scan.header_lines());
     let mut parts = Request::new(()).into_parts().0;
     if let Err(fault) = read_line(head, lines.next().unwrap_or_default(), &mut parts) {
         return Err(Malformed::new(fault, parts));
     }
     let mut fields = Fields::default();
-    parts.headers = HeaderMap::try_with_capacity(header_lines.saturating_add(ADDED)).unwrap_or_default();
+    parts.headers = spare::headers(header_lines.saturating_add(ADDED)).unwrap_or_default();
+    parts.extensions = spare::extensions();
     for line in lines {
         if let Err(fault) = fields.read(head, line, &mut parts.headers) {
             return Err(Malformed::new(fault, parts));
@@ -228,7 +232,7 @@ mod tests {
     use super::*;
 
     fn head(text: impl AsRef<[u8]>) -> Result<RequestHead, Fault> {
-        read(&Bytes::copy_from_slice(text.as_ref()), 1).map_err(|malformed| malformed.fault())
+        read(&Bytes::copy_from_slice(text.as_ref()), &Scan::default()).map_err(|malformed| malformed.fault())
     }
 
     /// What the head of a `POST` with these header lines says.
@@ -241,7 +245,7 @@ mod tests {
         let bytes = Bytes::from_static(
             b"POST /a/b?c=%20d HTTP/1.1\r\nHost: example.com\r\nX-A:\t a b \t\r\nx-a: c\nX-Empty:\r\nX-Utf8: \xc3\xa9\r\n\r\n",
         );
-        let RequestHead { parts, facts } = read(&bytes, 5).unwrap();
+        let RequestHead { parts, facts } = read(&bytes, &Scan::default()).unwrap();
         assert_eq!((&parts.method, parts.uri.path(), parts.uri.query()), (&Method::POST, "/a/b", Some("c=%20d")));
         assert_eq!(parts.version, Version::HTTP_11);
         assert_eq!(parts.headers.get_all("x-a").iter().collect::<Vec<_>>(), ["a b", "c"]);
@@ -420,7 +424,8 @@ mod tests {
     #[test]
     fn what_was_read_before_a_fault_is_told() {
         let malformed =
-            read(&Bytes::from_static(b"PUT /a HTTP/1.1\r\nAccept: text/html\r\nX A: b\r\n\r\n"), 2).unwrap_err();
+            read(&Bytes::from_static(b"PUT /a HTTP/1.1\r\nAccept: text/html\r\nX A: b\r\n\r\n"), &Scan::default())
+                .unwrap_err();
         let known = malformed.into_head();
         assert_eq!(
             (&known.method, known.uri.path(), &known.headers["accept"]),

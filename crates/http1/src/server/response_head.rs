@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode, header, response::Parts};
 use super::{
     date,
     output::Encoder,
-    own_lines::{Lines, OwnLines},
+    own_lines::{Lines, OwnLines, decimal},
     request_head::Facts,
 };
 use crate::spelling::{Spelling, put_name};
@@ -143,21 +143,8 @@ fn put_fields(out: &mut Vec<u8>, head: &Parts, own: &mut impl OwnLines) -> Seen 
 }
 
 fn put_length(out: &mut Vec<u8>, length: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut rest = length;
-    loop {
-        at = at.saturating_sub(1);
-        if let Some(place) = digits.get_mut(at) {
-            *place = b'0' | u8::try_from(rest % 10).unwrap_or_default();
-        }
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
     out.extend_from_slice(b"Content-Length: ");
-    out.extend_from_slice(digits.get(at..).unwrap_or_default());
+    out.extend_from_slice(decimal(length, &mut [0; 20]));
     out.extend_from_slice(b"\r\n");
 }
 

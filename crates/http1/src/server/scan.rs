@@ -14,7 +14,12 @@ pub(super) struct Scan {
     lines: usize,
     // Empty bytes before the head.
     blank: usize,
+    // Where the first lines end.
+    ends: [u32; NOTED],
 }
+
+/// Of how many lines is noted where they end. There are seldom more, and those are searched for again.
+const NOTED: usize = 24;
 
 impl Scan {
     /// How many of the first bytes are empty lines before the head: the caller takes them away.
@@ -44,6 +49,9 @@ impl Scan {
             if self.lines > config.header_lines {
                 return Err(Fault::TooManyHeaders);
             }
+            if let Some(end) = self.ends.get_mut(self.lines) {
+                *end = u32::try_from(next).unwrap_or(u32::MAX);
+            }
             self.lines = self.lines.saturating_add(1);
             self.line = next;
         }
@@ -57,6 +65,12 @@ impl Scan {
         self.lines.saturating_sub(1)
     }
 
+    /// The lines of the head whose end was found, without their ends and the empty one.
+    pub(super) fn lines<'a>(&'a self, head: &'a [u8]) -> Lines<'a> {
+        let ends = self.ends.get(..self.lines).unwrap_or(&self.ends);
+        Lines { head, ends: ends.iter(), from: 0 }
+    }
+
     /// Whether the line that ends before `next`, of one or two bytes, is empty.
     fn is_empty(&self, bytes: &[u8], next: usize) -> bool {
         matches!(bytes.get(self.line..next), Some(b"\n" | b"\r\n"))
@@ -64,6 +78,29 @@ impl Scan {
 
     fn too_large(&self) -> Fault {
         if self.lines == 0 { Fault::RequestLineTooLong } else { Fault::HeadTooLarge }
+    }
+}
+
+/// The lines of a head.
+pub(super) struct Lines<'a> {
+    head: &'a [u8],
+    ends: std::slice::Iter<'a, u32>,
+    from: usize,
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let rest = self.head.get(self.from..)?;
+        let length = match self.ends.next() {
+            Some(end) => usize::try_from(*end).ok()?.checked_sub(self.from)?,
+            None => memchr::memchr(b'\n', rest)?.checked_add(1)?,
+        };
+        self.from = self.from.checked_add(length)?;
+        let line = rest.get(..length)?.strip_suffix(b"\n")?;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        (!line.is_empty()).then_some(line)
     }
 }
 
@@ -128,6 +165,22 @@ mod tests {
             }
         }
         assert_eq!(end(b"GET / HTTP/1.1\r\na: b\r\na: b\r\na: b\r\n\r\n", 1), Ok(Some(36)));
+    }
+
+    #[test]
+    fn lines_are_the_same_noted_or_searched_for() {
+        let config = Config { header_lines: 100, head: 1000, ..CONFIG };
+        for count in [0, 1, NOTED - 1, NOTED, NOTED + 1, 60] {
+            let lines: Vec<_> = (0..count).map(|number| format!("X-{number}: a")).collect();
+            let head = format!(
+                "{}\r\n\r\nbody\n\n",
+                ["GET / HTTP/1.1"].into_iter().chain(lines.iter().map(|line| &**line)).collect::<Vec<_>>().join("\n")
+            );
+            let mut scan = Scan::default();
+            let end = scan.end(head.as_bytes(), &config).unwrap().unwrap();
+            let found: Vec<_> = scan.lines(&head.as_bytes()[..end]).skip(1).collect();
+            assert_eq!(found, lines.iter().map(|line| line.as_bytes()).collect::<Vec<_>>(), "{count}");
+        }
     }
 
     #[test]
