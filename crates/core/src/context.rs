@@ -13,6 +13,7 @@ use crate::{
     directory::{Consumer, Credential, Directory},
     fault::Fault,
     gate::Gate,
+    generation::Generation,
     identity::{Identities, Identity},
     negotiate::Asker,
     plan::Plan,
@@ -72,6 +73,7 @@ pub struct Context {
     /// with `Access-Control-Request-Method`.
     pub preflight: bool,
     plan: Option<Arc<Plan>>,
+    generation: Option<Arc<Generation>>,
     // What few requests have is boxed, so that it takes no room in the others' contexts.
     refusal: Mutex<Option<Box<Reply>>>,
     identities: Identities,
@@ -111,6 +113,7 @@ impl Context {
             origin,
             preflight,
             plan,
+            generation: None,
             refusal: Mutex::new(None),
             identities: Identities::default(),
             turn: AtomicUsize::new(0),
@@ -129,6 +132,18 @@ impl Context {
         }
     }
 
+    /// The same, under a configuration of which this holds as a whole.
+    #[must_use]
+    pub fn under(mut self, generation: Arc<Generation>) -> Self {
+        self.put_under(generation);
+        self
+    }
+
+    /// Puts the request under a configuration of which this holds as a whole.
+    pub fn put_under(&mut self, generation: Arc<Generation>) {
+        self.generation = Some(generation);
+    }
+
     /// The context of this request; made and put into its extensions if there is none yet.
     pub fn of(head: &mut Parts) -> Arc<Self> {
         if let Some(cx) = head.extensions.get::<Arc<Self>>() {
@@ -144,6 +159,11 @@ impl Context {
         self.plan.as_deref()
     }
 
+    /// What holds for the whole configuration the request began with; `None` when embedded.
+    pub fn generation(&self) -> Option<&Generation> {
+        self.generation.as_deref()
+    }
+
     /// The matched route.
     pub fn route(&self) -> Option<&Route> {
         self.plan()?.route.as_deref()
@@ -156,7 +176,7 @@ impl Context {
 
     /// The consumers and credentials of the configuration the request began with.
     pub fn directory(&self) -> Option<&Directory> {
-        self.plan().map(|plan| &*plan.directory)
+        self.generation().map(|generation| &*generation.directory)
     }
 
     /// Decides, before any guard, that the request is to be answered so (no route, bad request).

@@ -5,14 +5,12 @@ use std::{any::Any, collections::HashMap, fmt, sync::Arc};
 use uuid::Uuid;
 
 use crate::{
-    directory::{Consumer, Directory},
-    entities::Entities,
+    directory::Consumer,
     guard::Guard,
     memos::Memos,
     observe::Observe,
     reply::Pages,
     route::{Route, Service},
-    secrets::Secrets,
     service_override::OtherWay,
 };
 
@@ -40,20 +38,14 @@ pub struct Plan {
     pub observers: Vec<Choice<dyn Observe>>,
     /// What observers have worked out for this plan, for all of them: at slot 0 the logs' view of its entities.
     pub observed: Memos,
-    /// Where clients send what proves who they are, on any route of the configuration.
-    pub secrets: Arc<Secrets>,
     /// Whether one of its plugins may want to know when the parts of a request's way ran.
     pub records_spans: bool,
-    /// The consumers and credentials.
-    pub directory: Arc<Directory>,
     /// How the gateway writes its own answers.
     pub pages: Arc<Pages>,
     /// What the proxying service needs to reach the service, made by it.
     pub destination: Option<Arc<Policy>>,
     /// Where its plugins may send requests instead of to its service.
     pub overrides: Vec<OtherWay>,
-    /// The entities of the configuration as people see them.
-    pub entities: Option<Arc<dyn Entities>>,
 }
 
 impl fmt::Debug for Plan {

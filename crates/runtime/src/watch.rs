@@ -44,6 +44,12 @@ impl<T> Publisher<T> {
         self.seats.len()
     }
 
+    /// Publishes a newer value for each watcher, made of the one it has now. All are made before any is seen.
+    pub fn publish_each(&mut self, newer: impl Fn(&T) -> T) {
+        let values: Vec<_> = self.seats.iter().map(|seat| newer(&lock(&seat.newest).clone())).collect();
+        self.publish(values);
+    }
+
     /// Publishes a newer value for each watcher; those without one keep theirs.
     pub fn publish(&mut self, values: impl IntoIterator<Item = T>) {
         for (seat, value) in self.seats.iter().zip(values) {
@@ -89,6 +95,13 @@ mod tests {
         publisher.publish(["a2", "b2"]);
         publisher.publish(["a3", "b3"]);
         assert_eq!(watched.iter().map(|w| w.with(|v| *v)).collect::<Vec<_>>(), ["a3", "b3"]);
+    }
+
+    #[test]
+    fn a_newer_value_may_be_made_of_the_one_before() {
+        let (mut publisher, watched) = Publisher::new([1, 2]);
+        publisher.publish_each(|before| before * 10);
+        assert_eq!(watched.iter().map(|w| w.with(|v| *v)).collect::<Vec<_>>(), [10, 20]);
     }
 
     #[test]

@@ -74,6 +74,7 @@ impl<S> Connection<S> {
             timing.mark_routed(Instant::now());
         }
         let mut cx = Context::new(client, head, timing, Some(found.plan));
+        cx.put_under(found.generation);
         if let Ok(asked) = checked {
             cx.matched = Matched { path: asked.path, ..found.matched };
             cx.host = asked.host;

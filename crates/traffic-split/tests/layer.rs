@@ -92,7 +92,7 @@ fn context(is_usable: bool) -> (Context, http::request::Parts) {
         is_usable: Arc::new(move || is_usable),
         path: None,
     };
-    let plan = Plan { overrides: vec![way], directory: Arc::new(Directory::default()), ..Plan::default() };
+    let plan = Plan { overrides: vec![way], ..Plan::default() };
     let (head, ()) = Request::get("/").body(()).unwrap().into_parts();
     let timing = towergate_core::Timing::start();
     (Context::new(towergate_core::Client::default(), &head, timing, Some(Arc::new(plan))), head)
