@@ -102,8 +102,12 @@ impl<'a> Making<'a> {
         let Self { config, previous, destinations, services, mut reached, concerned } = self;
         let blank = Plan { pages: pages.clone(), ..Plan::default() };
         let mut overrides = Overrides::new(config, services, policies, problems);
-        let mut plan = |served: &Served<'_>| {
-            let mut plan = Plan { route: Some(Arc::new(resolve::route(served.route))), ..blank.clone() };
+        let mut plan = |number: usize, served: &Served<'_>| {
+            let known = previous.filter(|_| !concerned.has_changed(served.route.id));
+            let known = known.and_then(|previous| previous.table.plans.get(number)?.route.clone());
+            let known = known.filter(|route| route.id == served.route.id);
+            let route = known.unwrap_or_else(|| Arc::new(resolve::route(served.route)));
+            let mut plan = Plan { route: Some(route), ..blank.clone() };
             if let Some(service) = served.service {
                 let (service, destination) = reach(&mut reached, service, services, destinations);
                 (plan.service, plan.destination) = (Some(service), Some(destination));
@@ -116,7 +120,7 @@ impl<'a> Making<'a> {
         let mut plans = previous.map(|previous| previous.table.plans.clone()).unwrap_or_default();
         let vacant = Arc::default();
         plans.resize(routed.len(), Arc::clone(&vacant));
-        let made = moved.served.iter().map(|(number, served)| (*number, plan(served)));
+        let made = moved.served.iter().map(|(number, served)| (*number, plan(*number, served)));
         for (number, plan) in made.chain(moved.vacated.iter().map(|number| (*number, vacant.clone()))) {
             if let Some(place) = plans.get_mut(number) {
                 *place = plan;
