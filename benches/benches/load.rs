@@ -143,7 +143,7 @@ fn change(criterion: &mut Criterion) {
     let (registry, base) = (Bundled.registry(), Base::default());
     let before = Arc::new(read("kong.yml", &services(10_000, one_route), &registry).config);
     let runtime = compile(before.clone(), &registry, &mut Nowhere, &base, None).expect("it compiles");
-    let workers = [runtime.table.copy(), runtime.table.copy()];
+    let workers: Vec<_> = runtime.table.for_workers(2).collect();
     let route = before.routes.get(5_000).expect("a route").id;
     let service = before.services.get(5_000).expect("a service").id;
     let writes: [(&str, Kind, Value); 5] = [
@@ -165,7 +165,9 @@ fn change(criterion: &mut Criterion) {
                 edit.upsert(kind, &Named::Id(id), fields).expect("valid");
                 let config = Arc::new(edit.finish().0);
                 let next = compile(config, &registry, &mut Nowhere, &base, Some(&runtime)).expect("it compiles");
-                let tables = workers.each_ref().map(|own| next.table.copy_after(&runtime.table, own));
+                let workers = workers.iter().enumerate();
+                let table = |(worker, own)| next.table.for_worker_after(worker, &runtime.table, own);
+                let tables: Vec<_> = workers.map(table).collect();
                 (next, tables)
             });
         });

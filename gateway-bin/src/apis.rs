@@ -37,13 +37,19 @@ pub(crate) struct Ports {
     pub(crate) tls: Option<ApiTls>,
 }
 
-/// Serves both for as long as the process lives.
+/// Serves both for as long as the process lives. What nobody can reach is not made: the table of the Admin API's
+/// endpoints alone takes near to a megabyte.
 ///
 /// # Errors
 /// When no thread or no event queue can be had.
 pub(crate) fn serve(admin_ports: Ports, status_ports: Ports, admin: Arc<Admin>) -> Result<(), String> {
-    let apis =
-        [(admin_ports, towergate_admin::router(admin.clone())), (status_ports, towergate_admin::status_router(admin))];
+    let offered: [(_, fn(Arc<Admin>) -> Router); 2] =
+        [(admin_ports, towergate_admin::router), (status_ports, towergate_admin::status_router)];
+    let reachable = offered.into_iter().filter(|(ports, _)| !ports.listeners.addresses().is_empty());
+    let apis: Vec<_> = reachable.map(|(ports, router)| (ports, router(admin.clone()))).collect();
+    if apis.is_empty() {
+        return Ok(());
+    }
     let (ready, started) = mpsc::channel();
     let serving = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

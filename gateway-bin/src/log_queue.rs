@@ -7,8 +7,8 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     },
     thread,
     time::{Duration, Instant},
@@ -32,7 +32,9 @@ enum Entry {
 /// beside it, to the error log.
 #[derive(Debug, Clone)]
 pub(crate) struct Queue {
-    entries: SyncSender<Entry>,
+    // Without a bound of its own, for which all the room would be taken at once.
+    entries: Sender<Entry>,
+    waiting: Arc<AtomicUsize>,
     lost: Arc<AtomicU64>,
 }
 
@@ -46,11 +48,20 @@ impl Queue {
     }
 
     fn to(stderr: Box<dyn Write + Send>, error_log: Option<ErrorLog>) -> io::Result<Self> {
-        let (entries, received) = sync_channel(WAITING);
-        let lost = Arc::new(AtomicU64::new(0));
-        let targets = Targets { stderr, error_log, lost: lost.clone() };
+        let (entries, received) = channel();
+        let (waiting, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
+        let targets = Targets { stderr, error_log, waiting: waiting.clone(), lost: lost.clone() };
         thread::Builder::new().name("log".into()).spawn(move || targets.write_all(&received))?;
-        Ok(Self { entries, lost })
+        Ok(Self { entries, waiting, lost })
+    }
+
+    /// Puts this at the end, or gives it back if there is no room.
+    fn offer(&self, entry: Entry) -> Result<(), Entry> {
+        if self.waiting.fetch_add(1, Relaxed) >= WAITING {
+            self.waiting.fetch_sub(1, Relaxed);
+            return Err(entry);
+        }
+        self.entries.send(entry).map_err(|unsent| unsent.0)
     }
 
     /// Waits until what was logged so far has been written, but not longer than this.
@@ -59,7 +70,7 @@ impl Queue {
         let end = Instant::now() + limit;
         let (done, written) = sync_channel(1);
         let mut entry = Entry::Flush(done);
-        while let Err(TrySendError::Full(unsent)) = self.entries.try_send(entry) {
+        while let Err(unsent) = self.offer(entry) {
             if Instant::now() >= end {
                 return;
             }
@@ -81,7 +92,7 @@ impl Write for Queue {
     /// Takes one line (or several). Never fails: there is nobody to tell, and a log that cannot be
     /// written is no reason for a gateway to stop.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.entries.try_send(Entry::Line(line.to_vec())).is_err() {
+        if self.offer(Entry::Line(line.to_vec())).is_err() {
             self.lost.fetch_add(1, Relaxed);
         }
         Ok(line.len())
@@ -95,7 +106,7 @@ impl Write for Queue {
 /// Opens the error log anew.
 pub(crate) fn reopen() {
     if let Some(queue) = IN_USE.get() {
-        let _ = queue.entries.try_send(Entry::Reopen);
+        let _ = queue.offer(Entry::Reopen);
     }
 }
 
@@ -123,12 +134,14 @@ impl ErrorLog {
 struct Targets {
     stderr: Box<dyn Write + Send>,
     error_log: Option<ErrorLog>,
+    waiting: Arc<AtomicUsize>,
     lost: Arc<AtomicU64>,
 }
 
 impl Targets {
     fn write_all(mut self, received: &Receiver<Entry>) {
         for entry in received {
+            self.waiting.fetch_sub(1, Relaxed);
             match entry {
                 Entry::Line(line) => self.write(&line),
                 Entry::Reopen => self.reopen(),

@@ -3,6 +3,7 @@
 mod balancing;
 mod body;
 mod client;
+mod consumers;
 mod context;
 mod count;
 mod credential;
@@ -67,7 +68,7 @@ pub use records::Records;
 pub use reply::{Pages, Reply};
 pub use request_id::RequestId;
 pub use retry::{Backoff, RetryBudget, RetryRules};
-pub use route::{KeyPair, Protocol, Route, Service, Tls};
+pub use route::{KeyPair, Protocol, Protocols, Route, Service, Tls};
 pub use secrets::Secrets;
 pub use service_override::{OtherPath, OtherWay, ServiceOverride};
 pub use shared::Shared;

@@ -32,7 +32,7 @@ fn route() -> Route {
     Route {
         id: Uuid::from_u128(7),
         name: None,
-        protocols: vec![Protocol::Http],
+        protocols: [Protocol::Http].into(),
         strip_path: false,
         preserve_host: false,
         request_buffering: true,

@@ -113,7 +113,7 @@ impl Best<'_> {
         };
         let captures = match self.paths {
             Paths::Regex(regex) => regex.captures(request.path),
-            Paths::Any | Paths::Prefixes(_) => None,
+            Paths::Any | Paths::Prefix(_) | Paths::Prefixes(_) => None,
         };
         Match { rule: self.rule, prefix, captures }
     }

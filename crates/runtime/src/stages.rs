@@ -87,11 +87,13 @@ impl Stages {
             plan.response_turns = Some((0..order.len()).filter_map(turn).collect());
         }
         plan.guards = choices;
-        let wraps: Vec<_> = self.wraps.iter().map(|scopes| scopes.choice(route, service)).collect();
+        let mut wraps: Vec<_> = self.wraps.iter().map(|scopes| scopes.choice(route, service)).collect();
         // What has no place does not apply either: without a wrapping plugin, as on most of very many routes, no memory
         // is taken for them, nor read for a request.
         let used = wraps.iter().rposition(Option::is_some).map_or(0, |last| last.saturating_add(1));
-        plan.wraps = wraps.into_iter().take(used).collect();
+        wraps.truncate(used);
+        wraps.shrink_to_fit();
+        plan.wraps = wraps;
         plan.memos = Memos::new(plan.wraps.len());
         plan.observers = self.observers.iter().filter_map(|scopes| scopes.choice(route, service)).collect();
         plan.observed = Memos::new(usize::from(!plan.observers.is_empty()));

@@ -8,7 +8,7 @@ use towergate_tls::{Asked, Certificates};
 
 /// What a worker looks a request up in: the router, and a plan for each of its rules.
 ///
-/// Each worker has a copy of its own, so that no reference count and no scratch memory is shared
+/// Each worker has its own, so that no reference count and no scratch memory is shared
 /// between workers on a request's way.
 #[derive(Debug)]
 pub struct Table {
@@ -28,8 +28,25 @@ pub struct Table {
 }
 
 impl Table {
+    /// The tables for so many workers. The first is this one, which is on no request's way itself: with one worker
+    /// there are no plans but those that it uses.
+    pub fn for_workers(&self, count: usize) -> impl Iterator<Item = Self> {
+        (0..count).map(|worker| if worker == 0 { self.share() } else { self.copy() })
+    }
+
+    /// The table for a worker that has `own`, which was made for it of `before`: what this one has in common with `before`,
+    /// the worker's has in common with `own`. So it costs the more the more has changed, and what was worked out for
+    /// a plan that has not is not worked out again.
+    pub fn for_worker_after(&self, worker: usize, before: &Self, own: &Self) -> Self {
+        if worker == 0 { self.share() } else { self.copy_after(before, own) }
+    }
+
+    fn share(&self) -> Self {
+        Self { plans: self.plans.clone(), generation: self.generation.clone(), ..self.shared() }
+    }
+
     /// A copy for another worker: the same policies, but reference counts and a router of its own.
-    pub fn copy(&self) -> Self {
+    fn copy(&self) -> Self {
         Self {
             // Not the same `Arc`: a router's regexes take their scratch memory from a pool behind a lock.
             router: Arc::new(Router::clone(&self.router)),
@@ -39,10 +56,7 @@ impl Table {
         }
     }
 
-    /// A copy for the worker that has `own`, which is a copy of `before`: what this table has in common with `before`, the
-    /// copy has in common with `own`. So it costs the more the more has changed, and what was worked out for a plan
-    /// that has not is not worked out again.
-    pub fn copy_after(&self, before: &Self, own: &Self) -> Self {
+    fn copy_after(&self, before: &Self, own: &Self) -> Self {
         let router = match Arc::ptr_eq(&self.router, &before.router) {
             true => own.router.clone(),
             false => Arc::new(self.router.clone_after(&before.router, &own.router)),
@@ -101,23 +115,28 @@ mod tests {
     #[test]
     fn workers_share_neither_router_nor_plans() {
         let table = table();
-        let copy = table.copy();
-        assert!(!Arc::ptr_eq(&table.router, &copy.router));
-        assert!(!Arc::ptr_eq(&table.plans[0], &copy.plans[0]));
-        assert!(!Arc::ptr_eq(&table.unrouted, &copy.unrouted));
-        assert!(!Arc::ptr_eq(&table.generation, &copy.generation));
+        let workers: Vec<_> = table.for_workers(3).collect();
+        let [one, two, three] = workers.as_slice() else { panic!("three workers") };
+        for (table, other) in [(one, two), (one, three), (two, three)] {
+            assert!(!Arc::ptr_eq(&table.router, &other.router));
+            assert!(!Arc::ptr_eq(&table.plans[0], &other.plans[0]));
+            assert!(!Arc::ptr_eq(&table.unrouted, &other.unrouted));
+            assert!(!Arc::ptr_eq(&table.generation, &other.generation));
+        }
+        assert!(Arc::ptr_eq(&table.plans[0], &one.plans[0]), "one worker's plans are not there twice");
     }
 
     #[test]
     fn a_worker_keeps_its_own_plans_but_those_that_changed() {
         let before = table();
-        let own = before.copy();
-        let mut next = Table { plans: before.plans.clone(), ..before.shared() };
+        let mut next = before.share();
         next.plans[3] = Arc::default();
-        let copy = next.copy_after(&before, &own);
-        let kept = |number: usize| Arc::ptr_eq(&copy.plans[number], &own.plans[number]);
-        assert_eq!((0..10).filter(|number| !kept(*number)).collect::<Vec<_>>(), [3]);
-        assert!(!Arc::ptr_eq(&copy.plans[3], &next.plans[3]));
-        assert!(Arc::ptr_eq(&copy.router, &own.router) && Arc::ptr_eq(&copy.unrouted, &own.unrouted));
+        for (worker, own) in before.for_workers(2).enumerate() {
+            let now = next.for_worker_after(worker, &before, &own);
+            let kept = |number: usize| Arc::ptr_eq(&now.plans[number], &own.plans[number]);
+            assert_eq!((0..10).filter(|number| !kept(*number)).collect::<Vec<_>>(), [3]);
+            assert_eq!(Arc::ptr_eq(&now.plans[3], &next.plans[3]), worker == 0);
+            assert!(Arc::ptr_eq(&now.router, &own.router) && Arc::ptr_eq(&now.unrouted, &own.unrouted));
+        }
     }
 }

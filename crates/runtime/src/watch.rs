@@ -44,9 +44,10 @@ impl<T> Publisher<T> {
         self.seats.len()
     }
 
-    /// Publishes a newer value for each watcher, made of the one it has now. All are made before any is seen.
-    pub fn publish_each(&mut self, newer: impl Fn(&T) -> T) {
-        let values: Vec<_> = self.seats.iter().map(|seat| newer(&lock(&seat.newest).clone())).collect();
+    /// Publishes a newer value for each watcher, made of its number and of the value it has now. All are made before any is seen.
+    pub fn publish_each(&mut self, newer: impl Fn(usize, &T) -> T) {
+        let seats = self.seats.iter().enumerate();
+        let values: Vec<_> = seats.map(|(watcher, seat)| newer(watcher, &lock(&seat.newest).clone())).collect();
         self.publish(values);
     }
 
@@ -100,8 +101,8 @@ mod tests {
     #[test]
     fn a_newer_value_may_be_made_of_the_one_before() {
         let (mut publisher, watched) = Publisher::new([1, 2]);
-        publisher.publish_each(|before| before * 10);
-        assert_eq!(watched.iter().map(|w| w.with(|v| *v)).collect::<Vec<_>>(), [10, 20]);
+        publisher.publish_each(|watcher, before| before * 10 + watcher);
+        assert_eq!(watched.iter().map(|w| w.with(|v| *v)).collect::<Vec<_>>(), [10, 21]);
     }
 
     #[test]

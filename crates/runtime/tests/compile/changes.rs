@@ -250,7 +250,7 @@ proptest! {
         let registry = registry();
         let mut config = Arc::new(Config::empty());
         let mut current = compiled(&config, &registry, None).unwrap();
-        let mut own = current.table.copy();
+        let mut own: Vec<_> = current.table.for_workers(2).collect();
         for write in writes {
             let next = Arc::new(written(&config, &registry, &write));
             let fresh = compiled(&next, &registry, None);
@@ -258,8 +258,10 @@ proptest! {
                 (Ok(followed), Ok(fresh)) => {
                     prop_assert_eq!(table_told(&followed.table), table_told(&fresh.table), "{:?}", write);
                     prop_assert_eq!(explained(&followed, &registry), explained(&fresh, &registry), "{:?}", write);
-                    own = followed.table.copy_after(&current.table, &own);
-                    prop_assert_eq!(table_told(&own), table_told(&fresh.table), "{:?}", write);
+                    for (worker, own) in own.iter_mut().enumerate() {
+                        *own = followed.table.for_worker_after(worker, &current.table, own);
+                        prop_assert_eq!(table_told(own), table_told(&fresh.table), "{:?}", write);
+                    }
                     (config, current) = (next, followed);
                 }
                 (Err(followed), Err(fresh)) => prop_assert_eq!(words(followed), words(fresh)),
@@ -297,11 +299,11 @@ fn hundred(registry: &Registry) -> Config {
 /// The routes whose plans a worker gets anew for a write, and whether it gets another router.
 fn renewed(before: &Arc<Config>, registry: &Registry, write: &Write) -> (Vec<Uuid>, bool) {
     let runtime = compiled(before, registry, None).unwrap();
-    let own = runtime.table.copy();
+    let own = runtime.table.for_workers(2).nth(1).unwrap();
     let config = Arc::new(written(before, registry, write));
     assert_ne!(config, *before, "{write:?} is taken");
     let next = compiled(&config, registry, Some(&runtime)).unwrap();
-    let worker = next.table.copy_after(&runtime.table, &own);
+    let worker = next.table.for_worker_after(1, &runtime.table, &own);
     let is_kept = |plan: &Arc<Plan>| own.plans.iter().any(|known| Arc::ptr_eq(known, plan));
     let renewed = worker.plans.iter().filter(|plan| !is_kept(plan)).filter_map(|plan| Some(plan.route.as_ref()?.id));
     (renewed.collect(), !Arc::ptr_eq(&worker.router, &own.router))
