@@ -5,6 +5,7 @@ use std::{any::Any, collections::HashMap, fmt, sync::Arc};
 use uuid::Uuid;
 
 use crate::{
+    band::Bands,
     directory::Consumer,
     guard::Guard,
     memos::Memos,
@@ -31,6 +32,8 @@ pub struct Plan {
     pub service: Option<Arc<Service>>,
     /// What the proxying service needs to reach the service, made by it.
     pub destination: Option<Arc<Policy>>,
+    /// Which bands of layers its requests go through.
+    pub bands: Bands,
     /// Whether one of its plugins may want to know when the parts of a request's way ran.
     pub records_spans: bool,
     /// The guards in the order in which they check.

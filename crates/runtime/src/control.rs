@@ -7,7 +7,6 @@ use std::{
 
 use towergate_config::Config;
 use towergate_core::UpstreamHealth;
-use towergate_tls::Identities;
 use uuid::Uuid;
 
 use crate::{
@@ -100,18 +99,20 @@ impl Control {
         self.put(&mut self.lock(), Arc::new(config))
     }
 
-    /// Shows these certificates from now on to clients that no other certificate is for. The
-    /// configuration stays the same; its destinations are made again, with what is new around them.
+    /// Changes what is around the configuration: certificates for clients that no other certificate is for, the form of
+    /// the gateway's own answers. The configuration stays the same; its destinations are made again, with what is new
+    /// around them.
     ///
     /// # Errors
     /// All problems of what is new around the configuration; everything stays as it was then.
-    pub fn renew(&self, certificates: Identities) -> Result<(), Vec<CompileProblem>> {
+    pub fn renew(&self, change: impl FnOnce(&mut Base)) -> Result<(), Vec<CompileProblem>> {
         let mut state = self.lock();
-        let before = std::mem::replace(&mut state.base.certificates, certificates);
+        let before = state.base.clone();
+        change(&mut state.base);
         let config = state.current.config.clone();
         let put = self.put(&mut state, config).map(drop);
         if put.is_err() {
-            state.base.certificates = before;
+            state.base = before;
         }
         put
     }

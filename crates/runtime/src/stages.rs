@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use towergate_core::{Guard, Memos, Observe, Plan, Policy, Secrets};
+use towergate_core::{Bands, Guard, Memos, Observe, Plan, Policy, Secrets};
 use uuid::Uuid;
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 /// The configurations of each plugin of the registry, by band, ready to be chosen from.
 pub(crate) struct Stages {
     guards: Vec<Arc<Scopes<dyn Guard>>>,
-    wraps: Vec<Arc<Scopes<Policy>>>,
+    wraps: Vec<(Band, Arc<Scopes<Policy>>)>,
     observers: Vec<Arc<Scopes<dyn Observe>>>,
     secrets: Arc<Secrets>,
     orders: Orders,
@@ -56,7 +56,10 @@ impl Stages {
                     stages.observers.push(scopes(before.map(|before| &before.observers), name, built, observer))
                 }
                 Band::Outer | Band::Inner => {
-                    stages.wraps.push(scopes(before.map(|before| &before.wraps), name, built, wrap));
+                    let known = before.and_then(|before| before.wraps.iter().find(|(_, known)| known.name() == name));
+                    let known = known.map(|(_, known)| known.clone());
+                    let made = || Arc::new(Scopes::new(name, built.filter_map(wrap)));
+                    stages.wraps.push((kind.band, known.unwrap_or_else(made)));
                 }
             }
         }
@@ -87,7 +90,9 @@ impl Stages {
             plan.response_turns = Some((0..order.len()).filter_map(turn).collect());
         }
         plan.guards = choices;
-        let mut wraps: Vec<_> = self.wraps.iter().map(|scopes| scopes.choice(route, service)).collect();
+        let mut wraps: Vec<_> = self.wraps.iter().map(|(_, scopes)| scopes.choice(route, service)).collect();
+        let has = |band| self.wraps.iter().zip(&wraps).any(|((of, _), choice)| *of == band && choice.is_some());
+        plan.bands = Bands { outer: has(Band::Outer), inner: has(Band::Inner) };
         // What has no place does not apply either: without a wrapping plugin, as on most of very many routes, no memory
         // is taken for them, nor read for a request.
         let used = wraps.iter().rposition(Option::is_some).map_or(0, |last| last.saturating_add(1));
@@ -96,6 +101,7 @@ impl Stages {
         plan.wraps = wraps;
         plan.memos = Memos::new(plan.wraps.len());
         plan.observers = self.observers.iter().filter_map(|scopes| scopes.choice(route, service)).collect();
+        plan.bands.outer |= !plan.observers.is_empty();
         plan.observed = Memos::new(usize::from(!plan.observers.is_empty()));
         let names = plan.guards.iter().map(|choice| choice.name);
         let names = names.chain(plan.wraps.iter().flatten().map(|choice| choice.name));
