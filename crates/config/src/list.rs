@@ -314,7 +314,8 @@ mod tests {
             let is_gone = |before: &&Sni| plain_after.iter().all(|sni| sni.id != before.id);
             expected.extend(plain_before.iter().filter(is_gone).map(|before| (Some(before), None)));
             let id = |(before, after): &Difference<'_, Sni>| after.or(*before).unwrap().id;
-            (found.sort_by_key(id), expected.sort_by_key(id));
+            found.sort_by_key(id);
+            expected.sort_by_key(id);
             prop_assert_eq!(found, expected);
             prop_assert_eq!(names(&list), plain.iter().map(|sni| (sni.id, sni.name.clone())).collect::<Vec<_>>());
         }

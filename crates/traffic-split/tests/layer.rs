@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn, util::BoxCloneService};
-use towergate_core::{Context, Directory, Guard, OtherWay, Plan, Plugin, Service, ServiceOverride};
+use towergate_core::{Context, Guard, OtherWay, Plan, Plugin, Service, ServiceOverride};
 use towergate_traffic_split::{Canary, CanaryConfig, Choose, Key, RouteByHeader, SplitLayer, TrafficSplit};
 
 type Inner = BoxCloneService<Request<Full<Bytes>>, String, Infallible>;
