@@ -24,16 +24,16 @@ use rustix::time::{ClockId, clock_gettime};
 use towergate_auth::hash_password;
 use towergate_auth::{Acl, AclConfig, BasicAuth, BasicAuthConfig, HmacAuth, HmacAuthConfig, KeyAuth, KeyAuthConfig};
 use towergate_core::{
-    Accounts, Client, Consumer, Context, CredentialKind, Directory, Env, Guard, Plan, Plugin, Secret, Timing, Verdict,
-    Written,
+    Accounts, Client, Consumer, Context, CredentialKind, Directory, Env, Generation, Guard, Plugin, Secret, Timing,
+    Verdict, Written,
 };
 use uuid::Uuid;
 
 const COUNTS: [u128; 2] = [1, 1_000_000];
 const CONSUMERS: u128 = 1000;
 
-/// A plan with so many credentials of one kind, and what is found with them.
-fn plan(kind: &'static str, count: u128, secret: impl Fn(Uuid) -> Secret) -> Arc<Plan> {
+/// So many credentials of one kind, and what is found with them.
+fn accounts(kind: &'static str, count: u128, secret: impl Fn(Uuid) -> Secret) -> Arc<Generation> {
     let mut directory = Directory::builder();
     for n in 0..count.min(CONSUMERS) {
         let mut consumer = Consumer::named(format!("consumer-{n}"));
@@ -45,7 +45,7 @@ fn plan(kind: &'static str, count: u128, secret: impl Fn(Uuid) -> Secret) -> Arc
         let consumer = Uuid::from_u128(n % CONSUMERS);
         directory.add_credential(kind, Uuid::from_u128(n), consumer, &format!("{n:032}"), secret(consumer), None);
     }
-    Arc::new(Plan { directory: Arc::new(directory.build()), ..Plan::default() })
+    Arc::new(Arc::new(directory.build()).into())
 }
 
 /// When all requests come.
@@ -53,12 +53,12 @@ const NOW: u64 = 784_111_777;
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
 /// A request with this header beside some that every client sends.
-fn request(plan: &Arc<Plan>, header: (&str, String)) -> (Context, Parts) {
+fn request(known: &Arc<Generation>, header: (&str, String)) -> (Context, Parts) {
     let request = Request::get("/api/v1/orders?page=2").header("host", "shop.example").header("date", DATE);
     let request = request.header("accept", "application/json").header("user-agent", "bench").header(header.0, header.1);
     let (head, ()) = request.body(()).expect("a request").into_parts();
     let timing = Timing::at(Instant::now(), UNIX_EPOCH + Duration::from_secs(NOW));
-    (Context::new(Client::default(), &head, timing, Some(plan.clone())), head)
+    (Context::new(Client::default(), &head, timing, None).under(known.clone()), head)
 }
 
 /// Requests are made beforehand, so many at a time: few enough for the processor's caches, where a request is that was just
@@ -108,9 +108,9 @@ fn key_auth(criterion: &mut Criterion) {
     let guard = KeyAuth::new(KeyAuthConfig::default(), &Env::default()).expect("valid");
     for count in COUNTS {
         let before = resident();
-        let plan = plan(KeyAuth::CREDENTIALS, count, |_| None);
+        let known = accounts(KeyAuth::CREDENTIALS, count, |_| None);
         println!("a directory of {count} keys of 32 characters: {} MiB", (resident() - before) >> 20);
-        check(criterion, "key_auth", count, &guard, |n| request(&plan, ("apikey", format!("{n:032}"))));
+        check(criterion, "key_auth", count, &guard, |n| request(&known, ("apikey", format!("{n:032}"))));
     }
 }
 
@@ -129,13 +129,13 @@ fn basic_auth(criterion: &mut Criterion) {
     let guard = BasicAuth::new(BasicAuthConfig::default(), &Env::default()).expect("valid");
     for count in COUNTS {
         let salted = |consumer| written(BasicAuth::CREDENTIAL_KIND, consumer, "password", "open sesame");
-        let salted = plan(BasicAuth::CREDENTIALS, count, salted);
+        let salted = accounts(BasicAuth::CREDENTIALS, count, salted);
         check(criterion, "basic_auth_sha1", count, &guard, |n| request(&salted, login(n)));
     }
     // All with one hash, so that one verification is enough for all of them.
     let secret = BasicAuth::secret(&hash_password("open sesame").expect("a hash")).expect("valid");
     for count in COUNTS {
-        let hashed = plan(BasicAuth::CREDENTIALS, count, |_| secret.clone());
+        let hashed = accounts(BasicAuth::CREDENTIALS, count, |_| secret.clone());
         let (cx, mut head) = request(&hashed, login(0));
         if let Verdict::Wait(mut future) = guard.check(&cx, &mut head) {
             // Without a runtime it is verified where it is polled.
@@ -159,23 +159,23 @@ fn hmac_auth(criterion: &mut Criterion) {
         )
     };
     for count in COUNTS {
-        let plan = plan(HmacAuth::CREDENTIALS, count, |_| HmacAuth::secret(*b"open sesame"));
-        check(criterion, "hmac_auth_sha256", count, &guard, |n| request(&plan, ("authorization", line(n))));
+        let known = accounts(HmacAuth::CREDENTIALS, count, |_| HmacAuth::secret(*b"open sesame"));
+        check(criterion, "hmac_auth_sha256", count, &guard, |n| request(&known, ("authorization", line(n))));
     }
 }
 
 /// The consumer is known; what counts is how many groups are listed.
 fn acl(criterion: &mut Criterion) {
-    let plan = plan(KeyAuth::CREDENTIALS, CONSUMERS, |_| None);
+    let known = accounts(KeyAuth::CREDENTIALS, CONSUMERS, |_| None);
     let accounts = Accounts::default();
     for count in COUNTS {
         let listed = (1..count).map(|n| format!("other-{n}")).chain(["group-2".into()]).collect();
         let config = AclConfig { allow: Some(listed), ..AclConfig::default() };
         let guard = Acl::new(config, &Env::default()).expect("valid");
         check(criterion, "acl", count, &guard, |n| {
-            let (cx, head) = request(&plan, ("apikey", String::new()));
+            let (cx, head) = request(&known, ("apikey", String::new()));
             let key = format!("{:032}", n % CONSUMERS);
-            accounts.authenticate(&cx, plan.directory.credential(KeyAuth::CREDENTIALS, &key).expect("a key"));
+            accounts.authenticate(&cx, known.directory.credential(KeyAuth::CREDENTIALS, &key).expect("a key"));
             (cx, head)
         });
     }

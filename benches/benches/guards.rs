@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use towergate_auth::KeyAuth;
 use towergate_bot_detection::BotDetection;
-use towergate_core::{Client, Consumer, Context, Directory, Env, Guard, Plan, Plugin, Timing, Verdict};
+use towergate_core::{Client, Consumer, Context, Directory, Env, Generation, Guard, Plugin, Timing, Verdict};
 use towergate_correlation::CorrelationId;
 use towergate_cors::Cors;
 use towergate_ip_restriction::{Addresses, IpRestriction};
@@ -101,9 +101,9 @@ fn browser(method: &str, target: &str, more: &[(&str, &str)]) -> request::Parts 
 /// Everything a guard is given.
 type Given = (Context, request::Parts, response::Parts);
 
-fn given(head: request::Parts, address: IpAddr, plan: &Arc<Plan>) -> Given {
+fn given(head: request::Parts, address: IpAddr, known: &Arc<Generation>) -> Given {
     let client = Client { address: Some(address), ..Client::default() };
-    let cx = Context::new(client, &head, Timing::start(), Some(plan.clone()));
+    let cx = Context::new(client, &head, Timing::start(), None).under(known.clone());
     let response = Response::builder().header("content-type", "application/json").body(()).expect("a response");
     (cx, head, response.into_parts().0)
 }
@@ -130,8 +130,8 @@ const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 
 /// The same request each time, from here.
 fn ask(c: &mut Criterion, name: &str, guard: &dyn Guard, passes: bool, head: &request::Parts) {
-    let plan = Arc::new(Plan::default());
-    measure(c, name, guard, passes, || given(head.clone(), HERE, &plan));
+    let nobody = Arc::default();
+    measure(c, name, guard, passes, || given(head.clone(), HERE, &nobody));
 }
 
 /// What is measured beside the guards.
@@ -216,7 +216,7 @@ fn ranges(count: u64) -> (Vec<String>, Vec<String>) {
 
 fn addresses(c: &mut Criterion) {
     let get = browser("GET", "/", &[]);
-    let plan = Arc::new(Plan::default());
+    let nobody = Arc::default();
     for (count, label) in [(1, "1 range"), (1_000_000, "1,000,000 ranges")] {
         let (v4, v6) = ranges(count);
         let denies = guard::<IpRestriction>(json!({"deny": v4}));
@@ -232,7 +232,7 @@ fn addresses(c: &mut Criterion) {
         }
         c.bench_function(&format!("ip-restriction/{label}, v4, random address"), |bencher| {
             bencher.iter_batched(
-                || given(get.clone(), anywhere(), &plan),
+                || given(get.clone(), anywhere(), &nobody),
                 |(cx, mut head, response)| (black_box(denies.check(&cx, &mut head)), cx, head, response),
                 BatchSize::SmallInput,
             );
@@ -270,16 +270,16 @@ fn keys(c: &mut Criterion) {
             let id = Uuid::from_u128(u128::from(n) + 1);
             accounts.add_credential(KeyAuth::CREDENTIALS, id, alice.id, &key(n), None, None);
         }
-        let plan = Arc::new(Plan { directory: Arc::new(accounts.build()), ..Plan::default() });
+        let known = Arc::new(Arc::new(accounts.build()).into());
         let key_auth = guard::<KeyAuth>(json!({}));
         let next = Cell::new(0);
         measure(c, &format!("key-auth/{label}, any of them"), &*key_auth, true, || {
             next.set(next.get() + 1);
-            given(browser("GET", "/orders/7", &[("apikey", &key(scattered(next.get()) % count))]), HERE, &plan)
+            given(browser("GET", "/orders/7", &[("apikey", &key(scattered(next.get()) % count))]), HERE, &known)
         });
         measure(c, &format!("key-auth/{label}, none of them"), &*key_auth, false, || {
             next.set(next.get() + 1);
-            given(browser("GET", "/orders/7", &[("apikey", &key(next.get() + (1 << 50)))]), HERE, &plan)
+            given(browser("GET", "/orders/7", &[("apikey", &key(next.get() + (1 << 50)))]), HERE, &known)
         });
     }
 }

@@ -6,7 +6,7 @@ use axum::{Router, extract::Request};
 use http::{Uri, header, uri::PathAndQuery};
 use tower::util::MapRequestLayer;
 use towergate_admin::{Peer, shown_path};
-use towergate_core::{Client, Context, Ended, Observe, ObserveLayer, Plan, Scheme, Secrets, Timing};
+use towergate_core::{Client, Context, Ended, Generation, Observe, ObserveLayer, Plan, Scheme, Secrets, Timing};
 use towergate_logging::AccessLog;
 
 /// This API, which notes in the log who asked for what; without a log it notes nothing.
@@ -14,13 +14,14 @@ pub(crate) fn logged(api: Router, log: Option<AccessLog>) -> Router {
     let Some(log) = log else { return api };
     let mut secrets = Secrets::default();
     secrets.add_headers(["kong-admin-token"]);
-    let plan = Arc::new(Plan { secrets: Arc::new(secrets), ..Plan::default() });
+    let plan = Arc::new(Plan::default());
+    let generation = Arc::new(Generation { secrets: Arc::new(secrets), ..Generation::default() });
     api.layer(ObserveLayer::new(WithoutKeys(log)))
-        .layer(MapRequestLayer::new(move |request| with_context(request, plan.clone())))
+        .layer(MapRequestLayer::new(move |request| with_context(request, plan.clone(), generation.clone())))
 }
 
 /// Gives the request what a log wants to know of it.
-fn with_context(request: Request, plan: Arc<Plan>) -> Request {
+fn with_context(request: Request, plan: Arc<Plan>, generation: Arc<Generation>) -> Request {
     let (mut head, body) = request.into_parts();
     let peer = head.extensions.get::<Peer>();
     let client = Client {
@@ -31,7 +32,7 @@ fn with_context(request: Request, plan: Arc<Plan>) -> Request {
         scheme: head.extensions.get().copied().unwrap_or(Scheme::Http),
         ..Client::default()
     };
-    let mut cx = Context::new(client, &head, Timing::start(), Some(plan));
+    let mut cx = Context::new(client, &head, Timing::start(), Some(plan)).under(generation);
     let named = head.headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse().ok());
     let authority = head.uri.authority().cloned().or(named);
     cx.host = authority.map(|authority| authority.host().to_ascii_lowercase()).unwrap_or_default();

@@ -53,6 +53,14 @@ impl towergate_runtime::Destinations for Reach {
         Box::new(Self { destinations, tls: self.tls.clone() })
     }
 
+    fn carry_over(&mut self) -> bool {
+        self.destinations.carry_over()
+    }
+
+    fn forget(&mut self, service: Uuid) {
+        self.destinations.forget(service);
+    }
+
     fn upstream(&mut self, balancing: &Arc<Balancing>) {
         self.destinations.upstream(balancing);
     }

@@ -60,7 +60,7 @@ impl Configured {
         let config = self.control.current().config.clone();
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(index.config(), &config) {
-            *index = Arc::new(Index::new(config));
+            *index = Arc::new(index.renewed(config));
         }
         index.clone()
     }

@@ -234,11 +234,11 @@ async fn in_gateway(guards: Vec<KeyAuthConfig>, mut request: Request<Full<Bytes>
         Choice::new(KeyAuth::NAME, vec![Level::Everybody(guard)])
     };
     let guards = guards.into_iter().map(everybody).collect();
-    let plan = Plan { guards, directory: accounts(), ..Plan::default() };
+    let plan = Plan { guards, ..Plan::default() };
     let timing = Timing::at(Instant::now(), SystemTime::UNIX_EPOCH + Duration::from_secs(now));
     let (head, ()) = Request::new(()).into_parts();
     let cx = Context::new(Client::default(), &head, timing, Some(Arc::new(plan)));
-    request.extensions_mut().insert(Arc::new(cx));
+    request.extensions_mut().insert(Arc::new(cx.under(Arc::new(accounts().into()))));
     send(&GuardLayer::from_plan(), request).await
 }
 

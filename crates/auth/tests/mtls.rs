@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
 use towergate_auth::{MtlsAuth, MtlsAuthConfig, MtlsLayer};
 use towergate_core::{
-    Client, Consumer, Context, Directory, Env, GuardBody, GuardLayer, PeerCertificate, Plan, Plugin, Timing,
+    Client, Consumer, Context, Directory, Env, GuardBody, GuardLayer, PeerCertificate, Plugin, Timing,
 };
 use towergate_schema::{RecordSchema, fields};
 use uuid::Uuid;
@@ -225,9 +225,9 @@ async fn a_chain_ends_in_a_root_unless_told_otherwise() {
 async fn at(policy: &MtlsAuth, directory: &Arc<Directory>, shown: &Arc<PeerCertificate>, seconds: u64) -> StatusCode {
     let (mut head, body) = Request::get("/").body(Full::<Bytes>::default()).unwrap().into_parts();
     let client = Client { certificate: Some(shown.clone()), ..Client::default() };
-    let plan = Plan { directory: directory.clone(), ..Plan::default() };
     let timing = Timing::at(Instant::now(), UNIX_EPOCH + Duration::from_secs(seconds));
-    head.extensions.insert(Arc::new(Context::new(client, &head, timing, Some(Arc::new(plan)))));
+    let cx = Context::new(client, &head, timing, Some(Arc::default()));
+    head.extensions.insert(Arc::new(cx.under(Arc::new(directory.clone().into()))));
     let inner = service_fn(|_: Request<GuardBody<Full<Bytes>>>| async {
         Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
     });

@@ -9,13 +9,15 @@ use crate::entities::{
     HmacauthCredential, JwtSecret, Key, KeySet, KeyauthCredential, Oauth2Credential, Oauth2Token, Plugin, Route,
     Service, Sni, Target, Upstream, Vault,
 };
+use crate::list::List;
 
 macro_rules! config {
     ($($(#[$doc:meta])* $field:ident: $kind:ident, $of:ty;)*) => {
-        /// All entities of a configuration. Whatever one names is in it, under that id.
+        /// All entities of a configuration. Whatever one names is in it, under that id. A copy shares them with what
+        /// it is a copy of.
         #[derive(Clone, Debug, PartialEq)]
         pub struct Config {
-            $($(#[$doc])* pub $field: Vec<$of>,)*
+            $($(#[$doc])* pub $field: List<$of>,)*
             /// The MD5 of the text it was read from, in hexadecimal; zeros if there was none.
             pub hash: String,
             /// Whether secrets such as passwords are still to be hashed (`_transform`).
@@ -26,18 +28,13 @@ macro_rules! config {
             /// A configuration of nothing.
             #[must_use]
             pub fn empty() -> Self {
-                Self { $($field: Vec::new(),)* hash: "0".repeat(32), transform: true }
+                Self { $($field: List::new(),)* hash: "0".repeat(32), transform: true }
             }
 
             /// Adds an entity, or puts it in the place of the one with its id.
             pub fn put(&mut self, entity: AnyEntity) {
                 match entity {
-                    $(AnyEntity::$kind(entity) => {
-                        match self.$field.iter_mut().find(|present| present.id == entity.id) {
-                            Some(present) => *present = entity,
-                            None => self.$field.push(entity),
-                        }
-                    })*
+                    $(AnyEntity::$kind(entity) => self.$field.put(entity),)*
                 }
             }
 
@@ -50,11 +47,9 @@ macro_rules! config {
 
             /// Takes an entity out; whether it was there.
             pub fn remove(&mut self, kind: Kind, id: Uuid) -> bool {
-                let before = self.count(kind);
                 match kind {
-                    $(Kind::$kind => self.$field.retain(|entity| entity.id != id),)*
+                    $(Kind::$kind => self.$field.remove(id),)*
                 }
-                self.count(kind) < before
             }
 
             /// The entities of a kind.
@@ -64,11 +59,27 @@ macro_rules! config {
                 }
             }
 
+            /// The entity of a kind with an id.
+            #[must_use]
+            pub fn by_id(&self, kind: Kind, id: Uuid) -> Option<&dyn Entity> {
+                match kind {
+                    $(Kind::$kind => self.$field.by_id(id).map(|entity| entity as &dyn Entity),)*
+                }
+            }
+
             /// The entity in a place of the list of its kind.
             #[must_use]
             pub fn at(&self, kind: Kind, position: usize) -> Option<&dyn Entity> {
                 match kind {
                     $(Kind::$kind => self.$field.get(position).map(|entity| entity as &dyn Entity),)*
+                }
+            }
+
+            /// Whether the list of a kind is a copy of the other configuration's, and neither has changed since.
+            #[must_use]
+            pub fn is_same(&self, kind: Kind, other: &Self) -> bool {
+                match kind {
+                    $(Kind::$kind => self.$field.is_same(&other.$field),)*
                 }
             }
 
@@ -163,12 +174,6 @@ impl Config {
     /// The entities of a kind with their ids, as JSON with all their fields.
     pub fn entities(&self, kind: Kind) -> impl Iterator<Item = (Uuid, Value)> {
         self.iter(kind).map(|entity| (entity.id(), entity.to_json()))
-    }
-
-    /// The entity of a kind with an id.
-    #[must_use]
-    pub fn by_id(&self, kind: Kind, id: Uuid) -> Option<&dyn Entity> {
-        self.iter(kind).find(|entity| entity.id() == id)
     }
 
     /// The entity of a kind whose field of this name holds this text.

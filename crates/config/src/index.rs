@@ -15,7 +15,7 @@ use crate::entities::Entity;
 #[derive(Debug)]
 pub struct Index {
     config: Arc<Config>,
-    kinds: [OnceLock<Sorted>; Kind::ALL.len()],
+    kinds: [OnceLock<Arc<Sorted>>; Kind::ALL.len()],
 }
 
 /// Places in the list of a kind.
@@ -30,6 +30,18 @@ impl Index {
     #[must_use]
     pub fn new(config: Arc<Config>) -> Self {
         Self { config, kinds: Default::default() }
+    }
+
+    /// Of a configuration that follows on this one: kinds of which nothing has changed are not sorted again.
+    #[must_use]
+    pub fn renewed(&self, config: Arc<Config>) -> Self {
+        let next = Self::new(config);
+        for ((kind, known), cell) in Kind::ALL.iter().zip(&self.kinds).zip(&next.kinds) {
+            if let Some(sorted) = known.get().filter(|_| next.config.is_same(*kind, &self.config)) {
+                let _ = cell.set(sorted.clone());
+            }
+        }
+        next
     }
 
     /// The configuration.
@@ -62,7 +74,7 @@ impl Index {
 
     fn sorted(&self, kind: Kind) -> Option<&Sorted> {
         let cell = self.kinds.get(kind.position())?;
-        Some(cell.get_or_init(|| Sorted::of(&self.config, kind)))
+        Some(cell.get_or_init(|| Arc::new(Sorted::of(&self.config, kind))))
     }
 }
 
@@ -74,5 +86,32 @@ impl Sorted {
         let key = |entity: &dyn Entity| kind.endpoint_key().and_then(|field| entity.text(field).map(Box::from));
         let by_key = config.iter(kind).enumerate().filter_map(|(position, entity)| Some((key(entity)?, position)));
         Self { by_id: by_id.into(), by_key: by_key.collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::AnyEntity;
+
+    #[test]
+    fn what_did_not_change_is_not_sorted_again() {
+        let consumer = |name: &str| {
+            let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
+            let fields = json!({"id": id, "username": name, "created_at": 0, "updated_at": 0});
+            AnyEntity::of(Kind::Consumers, fields).unwrap()
+        };
+        let mut config = Config::empty();
+        config.put(consumer("a"));
+        let first = Index::new(Arc::new(config.clone()));
+        assert!(first.find(Kind::Consumers, &Named::new("a")).is_some());
+        assert!(first.find(Kind::Routes, &Named::new("a")).is_none());
+        config.put(consumer("b"));
+        let second = first.renewed(Arc::new(config));
+        assert!(second.find(Kind::Consumers, &Named::new("b")).is_some());
+        let place = Kind::Routes.position();
+        assert!(Arc::ptr_eq(first.kinds[place].get().unwrap(), second.kinds[place].get().unwrap()));
     }
 }

@@ -18,6 +18,7 @@ mod fuzz;
 mod index;
 mod later;
 mod lints;
+mod list;
 mod lua_text;
 mod report;
 mod secrets;
@@ -38,6 +39,7 @@ pub use edit::{Changed, Code, Edit, Named, Refusal, Restore, Written};
 #[doc(hidden)]
 pub use fuzz::fuzz_entry;
 pub use index::Index;
+pub use list::{Difference, Iter, List};
 pub use report::{Problem, Report};
 pub use settings::Settings;
 pub use source::{ReadError, Source, read};

@@ -201,7 +201,8 @@ consumer_groups:
 - {name: silver, plugins: [{name: correlation-id}]}
 ",
     );
-    let [everything, gold, silver] = nested.plugins.as_slice() else { panic!("three plugins") };
+    let plugins: Vec<_> = nested.plugins.iter().collect();
+    let [everything, gold, silver] = plugins.as_slice() else { panic!("three plugins") };
     let groups = [everything, gold, silver].map(|plugin| plugin.consumer_group);
     assert_eq!(groups, [None, Some(nested.consumer_groups[0].id), Some(nested.consumer_groups[1].id)]);
     let flat = config(&format!(

@@ -262,7 +262,7 @@ fn children_go_with_their_parent() {
     assert_eq!((after.consumers.len(), after.keyauth_credentials.len()), (0, 0));
     assert!(after.plugins.iter().all(|plugin| plugin.name == "cors"));
     let (_, after) = editing(|edit| edit.delete(Kind::Upstreams, &key("orders")));
-    assert_eq!(after.targets, []);
+    assert!(after.targets.is_empty());
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::{
     directory::{Consumer, Credential, Directory},
     fault::Fault,
     gate::Gate,
+    generation::Generation,
     identity::{Identities, Identity},
     negotiate::{Asker, Asking},
     plan::Plan,
@@ -75,6 +76,7 @@ pub struct Context {
     /// with `Access-Control-Request-Method`.
     pub preflight: bool,
     plan: Option<Arc<Plan>>,
+    generation: Option<Arc<Generation>>,
     // What few requests have is boxed, so that it takes no room in the others' contexts.
     refusal: Mutex<Option<Box<Reply>>>,
     has_refusal: AtomicBool,
@@ -119,6 +121,7 @@ impl Context {
             origin,
             preflight,
             plan,
+            generation: None,
             refusal: Mutex::new(None),
             has_refusal: AtomicBool::new(false),
             identities: Identities::default(),
@@ -139,6 +142,18 @@ impl Context {
         }
     }
 
+    /// The same, under a configuration of which this holds as a whole.
+    #[must_use]
+    pub fn under(mut self, generation: Arc<Generation>) -> Self {
+        self.put_under(generation);
+        self
+    }
+
+    /// Puts the request under a configuration of which this holds as a whole.
+    pub fn put_under(&mut self, generation: Arc<Generation>) {
+        self.generation = Some(generation);
+    }
+
     /// The context of this request; made and put into its extensions if there is none yet. Whoever serves
     /// the request says whom it is from by the peer's [`SocketAddr`] in its extensions.
     pub fn of(head: &mut Parts) -> Arc<Self> {
@@ -156,6 +171,11 @@ impl Context {
         self.plan.as_deref()
     }
 
+    /// What holds for the whole configuration the request began with; `None` when embedded.
+    pub fn generation(&self) -> Option<&Generation> {
+        self.generation.as_deref()
+    }
+
     /// The matched route.
     pub fn route(&self) -> Option<&Route> {
         self.plan()?.route.as_deref()
@@ -168,7 +188,7 @@ impl Context {
 
     /// The consumers and credentials of the configuration the request began with.
     pub fn directory(&self) -> Option<&Directory> {
-        self.plan().map(|plan| &*plan.directory)
+        self.generation().map(|generation| &*generation.directory)
     }
 
     /// Decides, before any guard, that the request is to be answered so (no route, bad request).

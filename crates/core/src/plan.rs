@@ -6,14 +6,12 @@ use uuid::Uuid;
 
 use crate::{
     band::Bands,
-    directory::{Consumer, Directory},
-    entities::Entities,
+    directory::Consumer,
     guard::Guard,
     memos::Memos,
     observe::Observe,
     reply::Pages,
     route::{Route, Service},
-    secrets::Secrets,
     service_override::OtherWay,
 };
 
@@ -53,14 +51,8 @@ pub struct Plan {
     pub memos: Memos,
     /// What observers have worked out for this plan, for all of them: at slot 0 the logs' view of its entities.
     pub observed: Memos,
-    /// Where clients send what proves who they are, on any route of the configuration.
-    pub secrets: Arc<Secrets>,
-    /// The consumers and credentials.
-    pub directory: Arc<Directory>,
     /// How the gateway writes its own answers.
     pub pages: Arc<Pages>,
-    /// The entities of the configuration as people see them.
-    pub entities: Option<Arc<dyn Entities>>,
 }
 
 impl fmt::Debug for Plan {

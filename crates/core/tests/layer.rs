@@ -100,9 +100,20 @@ impl Inner {
 }
 
 async fn send(plan: Plan, refusal: Option<Reply>, body: &'static str) -> (Option<Seen>, StatusCode, Vec<String>) {
+    send_under(plan, Arc::default(), refusal, body).await
+}
+
+/// The same, with these consumers and credentials.
+async fn send_under(
+    plan: Plan,
+    directory: Arc<Directory>,
+    refusal: Option<Reply>,
+    body: &'static str,
+) -> (Option<Seen>, StatusCode, Vec<String>) {
     let inner = Inner::default();
     let (mut head, body) = Request::new(Full::from(body)).into_parts();
     let cx = Context::new(Client::default(), &head, Timing::start(), Some(Arc::new(plan)));
+    let cx = cx.under(Arc::new(directory.into()));
     if let Some(reply) = refusal {
         cx.refuse(reply);
     }
@@ -200,10 +211,10 @@ async fn a_consumers_policy_counts_from_the_turn_after_authentication() {
         let own = Level::Consumer(Arc::new(HashMap::from([(alice.id, own)])));
         Choice::new("x", vec![own, Level::Everybody(Arc::new(Mark(all, pass)) as Arc<dyn Guard>)])
     };
-    let mut plan =
+    let plan =
         plan(vec![overridden("a", "a of alice"), everybody("auth", Authenticate), overridden("b", "b of alice")]);
-    plan.directory = Arc::new(directory.build());
-    let (inner, _, answered) = send(plan, None, "").await;
+    let directory = Arc::new(directory.build());
+    let (inner, _, answered) = send_under(plan, directory, None, "").await;
     assert_eq!(inner.unwrap().0, ["a", "b of alice"], "the consumer is not known before its turn");
     assert_eq!(answered, ["a", "b of alice"], "the policy that checked is the one that sees the response");
 }

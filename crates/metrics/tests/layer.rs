@@ -164,10 +164,11 @@ async fn nothing_is_counted_that_is_not_asked_for() {
 async fn consumers_are_told_apart_if_that_is_asked_for() {
     for (per_consumer, name) in [(Some(true), "alice"), (Some(false), ""), (None, "")] {
         let env = Env::default();
-        let mut plan = plan(PrometheusConfig { per_consumer, ..all() }, &env);
-        plan.directory = Arc::new(Directory::builder().consumer(Consumer::named("alice")).build());
+        let plan = plan(PrometheusConfig { per_consumer, ..all() }, &env);
+        let directory = Arc::new(Directory::builder().consumer(Consumer::named("alice")).build());
         let cx =
             Context::new(Client::default(), &Request::new(()).into_parts().0, Timing::start(), Some(Arc::new(plan)));
+        let cx = cx.under(Arc::new(directory.into()));
         Accounts::default().admit_anonymous(&cx, cx.directory().unwrap().consumer_named("alice").unwrap());
         let mut request = Request::get("/").body(Empty::<Bytes>::new()).unwrap();
         request.extensions_mut().insert(Arc::new(cx));

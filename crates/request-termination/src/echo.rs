@@ -32,8 +32,8 @@ pub(crate) fn reply(
         "message": message,
         "kong": { "hostname": hostname(), "worker_pid": process::id() },
         "request": request(cx, head, body),
-        "matched_route": entity(cx.route().and_then(|route| cx.plan()?.entities.as_ref()?.route(route.id))),
-        "matched_service": entity(cx.service().and_then(|service| cx.plan()?.entities.as_ref()?.service(service.id))),
+        "matched_route": entity(cx.route().and_then(|route| cx.generation()?.entities.as_ref()?.route(route.id))),
+        "matched_service": entity(cx.service().and_then(|service| cx.generation()?.entities.as_ref()?.service(service.id))),
     });
     Reply::raw(status, JSON, without_nulls(told).to_string())
 }

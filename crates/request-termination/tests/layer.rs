@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use towergate_core::{
-    Choice, Client, Context, Entities, Env, Guard, GuardLayer, Level, Matched, Plan, Plugin, Route, Timing,
+    Choice, Client, Context, Entities, Env, Generation, Guard, GuardLayer, Level, Matched, Plan, Plugin, Route, Timing,
 };
 use towergate_request_termination::{RequestTermination, RequestTerminationConfig, RequestTerminationLayer};
 use uuid::Uuid;
@@ -137,12 +137,12 @@ async fn in_the_gateway_an_echo_tells_the_route() {
     let plan = Plan {
         route: Some(Arc::new(route)),
         guards: vec![Choice::new(RequestTermination::NAME, vec![Level::Everybody(guard)])],
-        entities: Some(Arc::new(Known)),
         ..Plan::default()
     };
     let (mut head, body) = get("/status/200").into_parts();
     let client = Client { local: Some("192.0.2.1:8000".parse().unwrap()), ..Client::default() };
-    let mut cx = Context::new(client, &head, Timing::start(), Some(Arc::new(plan)));
+    let generation = Generation { entities: Some(Arc::new(Known)), ..Generation::default() };
+    let mut cx = Context::new(client, &head, Timing::start(), Some(Arc::new(plan))).under(Arc::new(generation));
     cx.host = "a.test".into();
     let captures = [("1", "status"), ("parameter", "status")].map(|(name, text)| (name.to_owned(), text.to_owned()));
     cx.matched = Matched { captures: captures.into(), ..Matched::default() };

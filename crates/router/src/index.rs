@@ -22,6 +22,7 @@ use crate::{
     conditions::{Conditions, Family},
     name::without_dot,
     request::Request,
+    set::Places,
 };
 
 /// One tree for each family of protocols.
@@ -50,6 +51,8 @@ pub(crate) struct Search<'a> {
     request: &'a Request<'a>,
     conditions: &'a [Conditions],
     branches: &'a [Branch],
+    /// Rules that are passed over.
+    gone: &'a Places,
     /// The place of the best branch found so far, and how it matched the path.
     best: usize,
     path: PathMatch,
@@ -58,11 +61,17 @@ pub(crate) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    pub(crate) const fn new(request: &'a Request<'a>, conditions: &'a [Conditions], branches: &'a [Branch]) -> Self {
+    pub(crate) const fn new(
+        request: &'a Request<'a>,
+        conditions: &'a [Conditions],
+        branches: &'a [Branch],
+        gone: &'a Places,
+    ) -> Self {
         Self {
             request,
             conditions,
             branches,
+            gone,
             best: usize::MAX,
             path: PathMatch::No,
             #[cfg(test)]
@@ -95,6 +104,9 @@ impl<'a> Search<'a> {
     fn path_match(&self, rank: usize) -> PathMatch {
         let Some(branch) = self.branches.get(rank) else { return PathMatch::No };
         let Some(conditions) = self.conditions.get(branch.rule) else { return PathMatch::No };
+        if self.gone.contains(branch.rule) {
+            return PathMatch::No;
+        }
         if conditions.matches(self.request) { branch.paths.find(self.request.path) } else { PathMatch::No }
     }
 }
@@ -280,7 +292,8 @@ mod tests {
             destination: None,
         };
         change(&mut request);
-        let mut search = Search::new(&request, &conditions, &branches);
+        let gone = Places::default();
+        let mut search = Search::new(&request, &conditions, &branches, &gone);
         index.find(&mut search);
         assert_eq!(search.found().map(|(branch, _)| branch.rule), Some(7));
         search.tried

@@ -15,6 +15,7 @@ mod regex;
 mod request;
 mod router;
 mod rule;
+mod set;
 
 pub use error::RuleError;
 pub use host::{HostError, split_host};

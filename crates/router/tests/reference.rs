@@ -4,7 +4,7 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::{IpAddr, SocketAddr},
     rc::Rc,
 };
@@ -367,6 +367,36 @@ fn check(rules: Vec<Rule>, requests: &[Sent]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// A router is changed again and again; it must find and say what one made of all rules does.
+fn check_changes(rules: Vec<Rule>, writes: Vec<(usize, Option<Rule>)>, requests: &[Sent]) -> Result<(), TestCaseError> {
+    let mut known: BTreeMap<usize, Rule> = rules.into_iter().enumerate().collect();
+    let numbered = |known: &BTreeMap<usize, Rule>| {
+        Router::numbered(known.iter().map(|(number, rule)| (*number, rule.clone()))).unwrap()
+    };
+    let mut changed = numbered(&known);
+    let mut own = changed.clone();
+    for (number, rule) in writes {
+        // No two rules are level.
+        let rule = rule.map(|rule| Rule { id: Uuid::from_u128(number as u128), ..rule });
+        match &rule {
+            Some(rule) => drop(known.insert(number, rule.clone())),
+            None => drop(known.remove(&number)),
+        }
+        let all = numbered(&known);
+        let next = changed.changed([(number, rule)]).unwrap().unwrap_or_else(|| numbered(&known));
+        own = next.clone_after(&changed, &own);
+        changed = next;
+        for sent in requests {
+            let request = sent.request();
+            let found = answer(all.find(&request));
+            prop_assert_eq!(answer(changed.find(&request)), found.clone(), "{:?}", sent);
+            prop_assert_eq!(answer(own.find(&request)), found, "{:?}", sent);
+            prop_assert_eq!(changed.explain(&request), all.explain(&request));
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
@@ -394,5 +424,19 @@ proptest! {
     ) {
         let rules = rules.into_iter().zip(ids).map(|(rule, id)| Rule { id, ..rule }).collect();
         check(rules, &requests)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_changed_router_is_like_a_new_one(
+        rules in proptest::collection::vec(prop_oneof![4 => web_rule(), 1 => stream_rule()], 0..30),
+        writes in proptest::collection::vec((0..34_usize, proptest::option::weighted(0.7, prop_oneof![4 => web_rule(), 1 => stream_rule()])), 1..12),
+        requests in proptest::collection::vec(sent(), 10),
+    ) {
+        let rules = (0_u128..).zip(rules).map(|(n, rule)| Rule { id: Uuid::from_u128(n), ..rule }).collect();
+        check_changes(rules, writes, &requests)?;
     }
 }

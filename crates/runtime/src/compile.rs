@@ -1,12 +1,12 @@
-//! From a configuration to what workers run: pure, all problems at once.
+//! From a configuration to what workers run: pure, all problems at once, and only what is others than before.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use serde_json::Value;
 use tokio::runtime::Handle;
-use towergate_config::{Config, entities};
-use towergate_core::{Balancing, Entities, Env, Plan, Policy, Shared, UpstreamHealth};
-use towergate_router::Router;
+use towergate_config::{Config, Kind};
+use towergate_core::{Balancing, Directory, Entities, Generation, Policy, UpstreamHealth};
+use towergate_tls::{Asked, Certificates};
 use uuid::Uuid;
 
 use crate::{
@@ -14,11 +14,12 @@ use crate::{
     base::Base,
     certificates, directory,
     order::Orders,
-    overrides::Overrides,
+    plans::{Making, Reached},
+    policies::{Policies, Touched, runs},
     problem::CompileProblem,
-    registry::{Built, PluginKind, Registry},
-    resolve::{self, Served, Services},
-    scope::Scope,
+    registry::Registry,
+    resolve::Services,
+    routed::Routed,
     shown::Shown,
     stages::Stages,
     table::Table,
@@ -29,10 +30,20 @@ pub trait Destinations: Send {
     /// One for the next configuration; what the two have in common may be shared.
     fn next(&self) -> Box<dyn Destinations>;
 
+    /// Goes on with all that was made for services before, so that only those that have changed are asked for. Answers
+    /// whether that can be: if not, all are asked for.
+    fn carry_over(&mut self) -> bool {
+        false
+    }
+
+    /// Lets go of what was carried over for a service that is no longer there.
+    fn forget(&mut self, _service: Uuid) {}
+
     /// Told of each upstream, whether or not a service uses it, before any service.
     fn upstream(&mut self, _balancing: &Arc<Balancing>) {}
 
-    /// What is needed to reach this service. Asked once per service and configuration.
+    /// What is needed to reach this service. Asked once per service and configuration, and not for those that did not change
+    /// if what was made before is carried over.
     fn destination(&mut self, service: &towergate_core::Service) -> Arc<Policy>;
 
     /// Tells of a destination whether it can be used now.
@@ -68,40 +79,22 @@ pub struct TargetName<'a> {
 }
 
 /// A configuration, compiled: what runs, or ran, or may run next.
-#[derive(Debug)]
 pub struct Runtime {
     /// The configuration as written.
     pub config: Arc<Config>,
     /// What the workers' tables are copies of.
     pub table: Table,
-    pub(crate) policies: Policies,
-    pub(crate) certificates: certificates::Read,
+    pub(crate) policies: Arc<Policies>,
+    pub(crate) certificates: Arc<certificates::Read>,
+    pub(crate) routed: Routed,
+    stages: Arc<Stages>,
+    services: Arc<Services>,
+    pub(crate) reached: Reached,
 }
 
-/// The policies of one configuration by the id of their plugin entity.
-#[derive(Debug, Default)]
-pub(crate) struct Policies {
-    kept: HashMap<Uuid, Kept>,
-}
-
-pub(crate) struct Kept {
-    pub(crate) name: String,
-    pub(crate) scope: Scope,
-    config: Value,
-    pub(crate) built: Built,
-    pub(crate) carried_over: bool,
-}
-
-impl std::fmt::Debug for Kept {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kept").field("name", &self.name).field("carried_over", &self.carried_over).finish()
-    }
-}
-
-impl Kept {
-    /// Whether a policy for this entity would be the same. When it was created does not matter.
-    fn is_of(&self, entity: &entities::Plugin) -> bool {
-        self.name == entity.name && self.scope == scope(entity) && self.config == *entity.effective_config()
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("table", &self.table).finish_non_exhaustive()
     }
 }
 
@@ -109,20 +102,15 @@ impl Runtime {
     /// What operators may see of the state of this plugin's policy; `None` if it has none, or is not
     /// in force.
     pub fn plugin_state(&self, id: Uuid) -> Option<Value> {
-        (self.policies.kept.get(&id)?.built.state)()
-    }
-}
-
-impl Policies {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Uuid, &Kept)> {
-        self.kept.iter().map(|(id, kept)| (*id, kept))
+        (self.policies.get(id)?.built.state)()
     }
 }
 
 /// Compiles a configuration.
 ///
-/// Nothing is started and nothing running is touched. Policies of `previous` whose plugin entity
-/// is unchanged are carried over, with their state.
+/// Nothing is started and nothing running is touched. What is the same as in `previous` is taken from there: policies whose
+/// plugin entity says the same, with their state; and plans, if all that concerns them is the same. What comes out is what
+/// would without `previous`, but for that state.
 ///
 /// # Errors
 /// Every problem that only shows when policies and routes are made.
@@ -133,116 +121,105 @@ pub fn compile(
     base: &Base,
     previous: Option<&Runtime>,
 ) -> Result<Runtime, Vec<CompileProblem>> {
+    let compiling = Compiling { config: &config, registry, base, previous };
     let mut problems = Vec::new();
-    let policies = policies(&config, registry, previous, &mut problems);
-    let served = resolve::served(&config);
-    let router = router(&served, &mut problems);
-    let certificates = certificates::Read::all(&config, previous, &mut problems);
-    let directory = Arc::new(directory::build(&config, registry, &mut problems));
-    let asked = asked::asked(&config, registry, &mut problems);
-    let (Some(router), true) = (router, problems.is_empty()) else { return Err(problems) };
-    let running = config.plugins.iter().filter(|entity| runs(entity));
-    let orders = Orders::new(registry, running, &mut problems);
-    let stages = Stages::new(registry, &policies, orders, &base.observers);
-    let entities = Some(Arc::new(Shown(config.clone())) as Arc<dyn Entities>);
-    let shared = Plan { directory, pages: base.pages.clone(), entities, ..Plan::default() };
-    let resolved = Services::new(&config);
-    resolved.upstreams().for_each(|balancing| destinations.upstream(balancing));
-    let mut services = HashMap::new();
-    let mut overrides = Overrides::new(&config, &resolved, &policies, &mut problems);
-    let mut plan = |served: &Served<'_>| {
-        let mut plan = Plan { route: Some(Arc::new(resolve::route(served.route))), ..shared.clone() };
-        if let Some(service) = served.service {
-            let (service, destination) = services.entry(service.id).or_insert_with(|| {
-                let service = Arc::new(resolved.service(service));
-                let destination = destinations.destination(&service);
-                (service, destination)
-            });
-            (plan.service, plan.destination) = (Some(service.clone()), Some(destination.clone()));
-        }
-        plan.overrides = overrides.of(served, destinations);
-        let service = served.service.map(|service| service.id);
-        note(&mut problems, stages.apply(&mut plan, Some(served.route.id), service));
-        Arc::new(plan)
-    };
-    let plans = served.iter().map(&mut plan).collect();
-    let mut unrouted = shared;
-    note(&mut problems, stages.apply(&mut unrouted, None, None));
+    let (policies, touched) = compiling.policies(&mut problems);
+    let is_elsewhere = touched.iter().any(|touched| touched.sends_elsewhere);
+    // The ways that plugins may take are known by what they are made of: it is not known which of them are gone.
+    let plans = previous.filter(|_| !is_elsewhere && destinations.carry_over());
+    let known = plans.map(|plans| (&plans.services, &*plans.config));
+    let (services, renewed) = Services::after(known, &config);
+    let mut making = Making::new(&config, plans, destinations, &services, &renewed);
+    making.touch(&policies, &touched, !renewed.is_empty());
+    let mut routed = plans.map(|plans| plans.routed.clone()).unwrap_or_default();
+    let moved = routed.follow(&config, compiling.before(), &making.concerned);
+    routed.route_by(&config, &moved, &mut problems);
+    let certificates = compiling.certificates(&mut problems);
+    let directory = compiling.directory(&mut problems);
+    let asked = compiling.asked(&mut problems);
+    let (Some(router), true) = (routed.router.clone(), problems.is_empty()) else { return Err(problems) };
+    let stages = compiling.stages(&policies, &touched, &mut problems);
+    let made = making.plans(&stages, &policies, &base.pages, &routed, &moved, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
-    let shown = Arc::new(certificates.by_name(&config, base.certificates.clone()));
-    let table = Table { router: Arc::new(router), plans, unrouted: Arc::new(unrouted), certificates: shown, asked };
-    Ok(Runtime { config, table, policies, certificates })
+    let entities = Some(Arc::new(Shown(config.clone())) as Arc<dyn Entities>);
+    let generation = Generation { directory, secrets: stages.secrets().clone(), entities };
+    let table = Table {
+        router,
+        plans: made.plans,
+        unrouted: made.unrouted,
+        generation: Arc::new(generation),
+        certificates: compiling.shown(&certificates),
+        asked,
+    };
+    let reached = made.reached;
+    Ok(Runtime { config, table, policies, certificates, routed, stages, services, reached })
 }
 
-/// The same is wrong on many routes: once is enough.
-fn note(problems: &mut Vec<CompileProblem>, result: Result<(), CompileProblem>) {
-    if let Some(problem) = result.err().filter(|problem| !problems.contains(problem)) {
-        problems.push(problem);
+/// What one configuration is compiled with.
+struct Compiling<'a> {
+    config: &'a Config,
+    registry: &'a Registry,
+    base: &'a Base,
+    previous: Option<&'a Runtime>,
+}
+
+impl Compiling<'_> {
+    fn before(&self) -> &Config {
+        static NOTHING: std::sync::LazyLock<Config> = std::sync::LazyLock::new(Config::empty);
+        self.previous.map_or(&NOTHING, |previous| &previous.config)
     }
-}
 
-fn router(served: &[Served<'_>], problems: &mut Vec<CompileProblem>) -> Option<Router> {
-    match Router::new(served.iter().map(|served| resolve::rule(served.route)).collect()) {
-        Ok(router) => Some(router),
-        Err(errors) => {
-            problems.extend(errors.into_iter().filter_map(|error| {
-                let route = served.get(error.rule)?.route;
-                Some(CompileProblem::new("routes", route.id, route.name.as_deref(), &error.field, error.message))
-            }));
-            None
+    /// What was made before, if the lists of these kinds are the same.
+    fn same(&self, kinds: &[Kind]) -> Option<&Runtime> {
+        let is_same = |previous: &&Runtime| kinds.iter().all(|kind| self.config.is_same(*kind, &previous.config));
+        self.previous.filter(is_same)
+    }
+
+    fn policies(&self, problems: &mut Vec<CompileProblem>) -> (Arc<Policies>, Vec<Touched>) {
+        let differences = self.config.plugins.differences(&self.before().plugins);
+        let before = self.previous.map(|previous| &previous.policies);
+        Policies::after(before, &differences, self.registry, problems)
+    }
+
+    fn certificates(&self, problems: &mut Vec<CompileProblem>) -> Arc<certificates::Read> {
+        match self.same(&[Kind::Certificates]) {
+            Some(previous) => previous.certificates.clone(),
+            None => Arc::new(certificates::Read::all(self.config, self.previous, problems)),
         }
     }
-}
 
-/// The policies of all plugins that are switched on.
-fn policies(
-    config: &Config,
-    registry: &Registry,
-    previous: Option<&Runtime>,
-    problems: &mut Vec<CompileProblem>,
-) -> Policies {
-    let mut kept = HashMap::new();
-    for entity in config.plugins.iter().filter(|entity| runs(entity)) {
-        let Some(kind) = registry.kind(&entity.name) else { continue };
-        let before = previous.and_then(|previous| previous.policies.kept.get(&entity.id));
-        let carried = before.filter(|kept| kept.is_of(entity)).map(|kept| kept.built.clone());
-        let carried_over = carried.is_some();
-        match carried.map_or_else(|| build(kind, entity, registry.shared()), Ok) {
-            Ok(built) => {
-                let (name, scope, config) = (entity.name.clone(), scope(entity), entity.effective_config().clone());
-                kept.insert(entity.id, Kept { name, scope, config, built, carried_over });
-            }
-            Err(problem) => problems.push(problem),
+    /// Which certificates are shown for which names.
+    fn shown(&self, certificates: &certificates::Read) -> Arc<Certificates> {
+        let default = &self.base.certificates;
+        let same = self.same(&[Kind::Certificates, Kind::Snis]).map(|previous| &previous.table.certificates);
+        let same = same.filter(|known| known.find(None).is_same(default)).cloned();
+        same.unwrap_or_else(|| Arc::new(certificates.by_name(self.config, default.clone())))
+    }
+
+    fn directory(&self, problems: &mut Vec<CompileProblem>) -> Arc<Directory> {
+        let same = self.same(directory::KINDS).filter(|known| known.config.transform == self.config.transform);
+        match same {
+            Some(previous) => previous.table.generation.directory.clone(),
+            None => Arc::new(directory::build(self.config, self.registry, problems)),
         }
     }
-    Policies { kept }
-}
 
-/// Whether it is switched on, and for HTTP. Kong tells protocols apart by subsystem only: a plugin for
-/// `https` runs on `http` too.
-fn runs(entity: &entities::Plugin) -> bool {
-    entity.enabled && entity.protocols.iter().any(|protocol| protocol.is_http())
-}
+    fn asked(&self, problems: &mut Vec<CompileProblem>) -> Asked {
+        match self.same(&[Kind::Plugins, Kind::Routes, Kind::CaCertificates]) {
+            Some(previous) => previous.table.asked.clone(),
+            None => asked::asked(self.config, self.registry, problems),
+        }
+    }
 
-fn build(kind: &PluginKind, entity: &entities::Plugin, shared: &Shared) -> Result<Built, CompileProblem> {
-    let mut env = Env::new(entity.id);
-    env.shared = shared.clone();
-    env.route = entity.route;
-    env.service = entity.service;
-    env.consumer = entity.consumer;
-    env.consumer_group = entity.consumer_group;
-    kind.build(entity.effective_config().clone(), &env).map_err(|error| {
-        let field = match error.field() {
-            "" => "config".to_owned(),
-            field => format!("config.{field}"),
-        };
-        CompileProblem::new("plugins", entity.id, Some(&entity.name), &field, error.message().to_owned())
-    })
-}
-
-/// Where a plugin entity applies.
-pub(crate) fn scope(entity: &entities::Plugin) -> Scope {
-    Scope { route: entity.route, service: entity.service, consumer: entity.consumer, group: entity.consumer_group }
+    fn stages(&self, policies: &Policies, touched: &[Touched], problems: &mut Vec<CompileProblem>) -> Arc<Stages> {
+        if let (Some(previous), []) = (self.previous, touched) {
+            return previous.stages.clone();
+        }
+        let running = self.config.plugins.iter().filter(|entity| runs(entity));
+        let orders = Orders::new(self.registry, running, problems);
+        let before = self.previous.map(|previous| (&*previous.stages, touched));
+        Arc::new(Stages::new(self.registry, policies, orders, &self.base.observers, before))
+    }
 }

@@ -16,7 +16,7 @@ use crate::{
     problem::CompileProblem,
     registry::Registry,
     table::Table,
-    tasks::{Followed, Tasks},
+    tasks::Tasks,
     watch::{Publisher, Watched},
 };
 
@@ -186,21 +186,18 @@ fn put(state: &mut State, prepared: Prepared) -> Arc<Runtime> {
     let Prepared { next, mut reach, .. } = prepared;
     let State { current, destinations, publisher, tasks, .. } = state;
     let next = Arc::new(next);
-    publisher.publish(next.table.for_workers(publisher.watchers()).collect::<Vec<_>>());
+    publisher.publish_each(|worker, own| next.table.for_worker_after(worker, &current.table, own));
     reach.start(tasks.handle());
     // What the ones before did beside requests, and these do not go on with, ends here.
     *destinations = reach;
-    follow(tasks, &next);
+    if !Arc::ptr_eq(&next.policies, &current.policies) {
+        follow(tasks, &next);
+    }
     *current = next.clone();
     publisher.sweep();
     next
 }
 
 fn follow(tasks: &mut Tasks, runtime: &Runtime) {
-    let policies = runtime.policies.iter();
-    tasks.follow(policies.map(|(id, kept)| Followed {
-        id,
-        carried_over: kept.carried_over,
-        start: &*kept.built.background,
-    }));
+    tasks.follow(runtime.policies.iter().map(|(id, kept)| (id, &kept.built.background)));
 }

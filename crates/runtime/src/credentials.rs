@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use towergate_config::{
-    Config,
+    Config, List,
     entities::{BasicauthCredential, HmacauthCredential, JwtSecret, KeyauthCredential},
 };
 use towergate_core::{CredentialKind, DirectoryBuilder, PluginError, Secret, Written};
@@ -48,7 +48,7 @@ struct Adding<'a> {
 }
 
 impl Adding<'_> {
-    fn all(&mut self, credentials: &[impl Credential]) {
+    fn all<C: Credential>(&mut self, credentials: &List<C>) {
         for credential in credentials {
             let field = |name: &str| credential.field(name);
             let (id, consumer) = (credential.id(), credential.consumer());

@@ -2,12 +2,25 @@
 
 use std::collections::HashMap;
 
-use towergate_config::Config;
+use towergate_config::{Config, Kind};
 use towergate_core::{Consumer, Directory};
 use towergate_tls::Authority;
 use uuid::Uuid;
 
 use crate::{credentials, problem::CompileProblem, registry::Registry};
+
+/// The kinds of entities that a directory is made of.
+pub(crate) const KINDS: &[Kind] = &[
+    Kind::Consumers,
+    Kind::ConsumerGroups,
+    Kind::ConsumerGroupConsumers,
+    Kind::CaCertificates,
+    Kind::KeyauthCredentials,
+    Kind::BasicauthCredentials,
+    Kind::HmacauthCredentials,
+    Kind::JwtSecrets,
+    Kind::Acls,
+];
 
 /// The directory of this configuration, with the credentials that plugins of the registry look up.
 pub(crate) fn build(config: &Config, registry: &Registry, problems: &mut Vec<CompileProblem>) -> Directory {

@@ -19,7 +19,7 @@ pub use plugins::{PassedOver, ShownPlugin};
 pub use routes::ShownCandidate;
 pub use upstream::{ShownTarget, ShownUpstream};
 
-use crate::{compile::Runtime, registry::Registry, resolve};
+use crate::{compile::Runtime, registry::Registry};
 use asked::Asked;
 
 /// What would become of a request.
@@ -99,7 +99,7 @@ impl Runtime {
 
     /// Who is asking, if that was said.
     fn consumer(&self, request: &ExplainRequest, notes: &mut Vec<String>) -> Result<Option<Consumer>, String> {
-        let directory = &self.table.unrouted.directory;
+        let directory = &self.table.generation.directory;
         let mut consumer = match &request.consumer {
             None => None,
             Some(name) => {
@@ -124,8 +124,7 @@ impl Runtime {
 
     /// A route with its conditions as configured.
     fn route(&self, plan: &Plan, found: &Match, asked: &Asked) -> Value {
-        let served = resolve::served(&self.config);
-        let route = served.get(found.rule).map(|served| served.route);
+        let route = self.routed.route(found.rule).and_then(|id| self.config.routes.by_id(id));
         let prefix = found.prefix.and_then(|length| asked.path.get(..length));
         let captures: Vec<_> = found.captures.iter().flat_map(|captures| captures.positional()).collect();
         json!({

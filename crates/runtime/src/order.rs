@@ -7,7 +7,7 @@ use towergate_config::entities;
 use uuid::Uuid;
 
 use crate::{
-    compile::scope,
+    policies::scope,
     problem::CompileProblem,
     registry::{Band, Registry},
     scope::Scopes,

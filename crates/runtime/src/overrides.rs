@@ -11,7 +11,8 @@ use towergate_router::path;
 use uuid::Uuid;
 
 use crate::{
-    compile::{Destinations, Policies},
+    compile::Destinations,
+    policies::Policies,
     problem::CompileProblem,
     resolve::{Served, Services},
 };
@@ -40,11 +41,10 @@ impl<'a> Overrides<'a> {
         policies: &Policies,
         problems: &mut Vec<CompileProblem>,
     ) -> Self {
-        let by_id = config.services.iter().map(|service| (service.id.to_string(), service));
-        let by_name = config.services.iter().filter_map(|service| Some((service.name.clone()?, service)));
-        let services: HashMap<_, _> = by_id.chain(by_name).collect();
         let mut wanted: HashMap<Place, Vec<_>> = HashMap::new();
-        for (id, kept) in policies.iter().filter(|(_, kept)| !kept.built.overrides.is_empty()) {
+        let elsewhere: Vec<_> = policies.iter().filter(|(_, kept)| kept.sends_elsewhere()).collect();
+        let services = if elsewhere.is_empty() { HashMap::new() } else { named(config) };
+        for (id, kept) in elsewhere {
             for to in kept.built.overrides.iter() {
                 if let ServiceOverride::Service(name) = to
                     && !services.contains_key(name)
@@ -61,6 +61,9 @@ impl<'a> Overrides<'a> {
 
     /// The ways for requests of this route: those of all plugins that may run there.
     pub(crate) fn of(&mut self, served: &Served<'_>, destinations: &mut dyn Destinations) -> Vec<OtherWay> {
+        if self.wanted.is_empty() {
+            return Vec::new();
+        }
         let (route, service) = (Some(served.route.id), served.service.map(|service| service.id));
         let places = HashSet::from([(route, service), (route, None), (None, service), (None, None)]);
         let here = places.iter().filter_map(|place| self.wanted.get(place)).flatten();
@@ -104,6 +107,13 @@ impl<'a> Overrides<'a> {
             ServiceOverride::Service(name) => Some(self.resolved.service(self.services.get(name)?)),
         }
     }
+}
+
+/// Services by what plugins may call them: their id, or better their name.
+fn named(config: &Config) -> HashMap<String, &entities::Service> {
+    let by_id = config.services.iter().map(|service| (service.id.to_string(), service));
+    let by_name = config.services.iter().filter_map(|service| Some((service.name.clone()?, service)));
+    by_id.chain(by_name).collect()
 }
 
 /// The path to ask another service for: that service's own in front, as on a route of its own.

@@ -5,13 +5,11 @@ use std::sync::{Arc, LazyLock};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use towergate_config::{Catalog, PluginLookup, PluginSchema, entities::Certificate};
-use towergate_core::{
-    CredentialKind, Env, Guard, Observe, Plugin, PluginError, Policy, ServiceOverride, Shared, Task, Wrap,
-};
+use towergate_core::{CredentialKind, Env, Guard, Observe, Plugin, PluginError, Policy, ServiceOverride, Shared, Wrap};
 use towergate_schema::{Check, Path, Problem, RecordSchema, is_reference};
 use towergate_tls::Authority;
 
-use crate::{certificates, credentials};
+use crate::{certificates, credentials, tasks::Start};
 
 /// Where in the stack a plugin stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +60,7 @@ impl PluginKind {
 #[derive(Clone)]
 pub struct Built {
     pub(crate) policy: BuiltPolicy,
-    pub(crate) background: Arc<dyn Fn() -> Option<Task> + Send + Sync>,
+    pub(crate) background: Arc<Start>,
     pub(crate) state: Arc<dyn Fn() -> Option<Value> + Send + Sync>,
     /// Where it may send requests instead of to their service.
     pub(crate) overrides: Arc<[ServiceOverride]>,
@@ -71,7 +69,8 @@ pub struct Built {
 impl Built {
     fn new<P: Plugin>(plugin: &Arc<P>, policy: BuiltPolicy) -> Self {
         let (beside, seen, overrides) = (plugin.clone(), plugin.clone(), plugin.overrides().into());
-        let (background, state) = (Arc::new(move || beside.background()), Arc::new(move || seen.state()));
+        let background: Arc<Start> = Arc::new(move || beside.background());
+        let state = Arc::new(move || seen.state());
         Self { policy, background, state, overrides }
     }
 }

@@ -1,9 +1,14 @@
 //! From entities as written to what requests meet.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    sync::Arc,
+    time::Duration,
+};
 
 use towergate_config::{
-    Config,
+    Config, Kind,
     entities::{self, Endpoint},
 };
 use towergate_core::{Balancing, KeyPair, Protocol, Route, Service, Target, Tls};
@@ -23,16 +28,12 @@ pub(crate) struct Served<'a> {
     pub(crate) service: Option<&'a entities::Service>,
 }
 
-/// The routes that take HTTP requests: those of a disabled service do not exist for clients.
-pub(crate) fn served(config: &Config) -> Vec<Served<'_>> {
-    let services: HashMap<_, _> = config.services.iter().map(|service| (service.id, service)).collect();
-    let serve = |route| {
-        let route: &entities::Route = route;
-        let service = route.service.and_then(|id| services.get(&id).copied());
+impl<'a> Served<'a> {
+    /// None if the route takes no HTTP requests. One of a disabled service does not exist for clients.
+    pub(crate) fn of(route: &'a entities::Route, service: Option<&'a entities::Service>) -> Option<Self> {
         let served = service.is_none_or(|service| service.enabled) && route.protocols.iter().any(|p| p.is_http());
-        served.then_some(Served { route, service })
-    };
-    config.routes.iter().filter_map(serve).collect()
+        served.then_some(Self { route, service })
+    }
 }
 
 /// The conditions of a route. An address that is none was refused when the configuration was read.
@@ -75,7 +76,8 @@ pub(crate) fn route(route: &entities::Route) -> Route {
     }
 }
 
-/// The services of a configuration, resolved; those of one upstream share its targets.
+/// What services are resolved with; those of one upstream share its targets.
+#[derive(Debug, Default)]
 pub(crate) struct Services {
     balancing: HashMap<String, Arc<Balancing>>,
     /// What to show the targets of an upstream whose services show nothing of their own.
@@ -84,8 +86,44 @@ pub(crate) struct Services {
     authorities: HashMap<Uuid, Arc<str>>,
 }
 
+/// What services are resolved with, and which of them are resolved otherwise since.
+#[derive(Debug, Default)]
+pub(crate) struct Renewed {
+    upstreams: HashSet<String>,
+    certificates: HashSet<Uuid>,
+    authorities: HashSet<Uuid>,
+}
+
+impl Renewed {
+    /// Whether this service is resolved otherwise than before, though it has not changed itself.
+    pub(crate) fn concerns(&self, service: &entities::Service) -> bool {
+        self.upstreams.contains(&service.host)
+            || service.client_certificate.is_some_and(|id| self.certificates.contains(&id))
+            || service.ca_certificates.iter().flatten().any(|id| self.authorities.contains(id))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.upstreams.is_empty() && self.certificates.is_empty() && self.authorities.is_empty()
+    }
+}
+
 impl Services {
-    pub(crate) fn new(config: &Config) -> Self {
+    /// Of this configuration, which follows on `before`, and what is new in it.
+    pub(crate) fn after(before: Option<(&Arc<Self>, &Config)>, config: &Config) -> (Arc<Self>, Renewed) {
+        let kinds = [Kind::Upstreams, Kind::Targets, Kind::Certificates, Kind::CaCertificates];
+        let mut renewed = Renewed::default();
+        let Some((known, before)) = before else { return (Arc::new(Self::new(config, None)), renewed) };
+        if kinds.into_iter().all(|kind| config.is_same(kind, before)) {
+            return (known.clone(), renewed);
+        }
+        let next = Self::new(config, Some(known));
+        renewed.upstreams = changed(&known.balancing, &next.balancing, Arc::ptr_eq);
+        renewed.certificates = changed(&known.certificates, &next.certificates, PartialEq::eq);
+        renewed.authorities = changed(&known.authorities, &next.authorities, PartialEq::eq);
+        (Arc::new(next), renewed)
+    }
+
+    fn new(config: &Config, before: Option<&Self>) -> Self {
         let certificates: HashMap<_, _> = config.certificates.iter().map(|entity| (entity.id, pair(entity))).collect();
         let mut targets: HashMap<Uuid, Vec<Target>> = HashMap::new();
         for entity in &config.targets {
@@ -94,7 +132,10 @@ impl Services {
         let balancing = config.upstreams.iter().map(|upstream| {
             let targets = targets.remove(&upstream.id).unwrap_or_default();
             let identity = upstream.client_certificate.and_then(|id| certificates.get(&id)).cloned();
-            (upstream.name.clone(), Arc::new(balancing::of(upstream, targets, identity)))
+            let balancing = balancing::of(upstream, targets, identity);
+            let known = before.and_then(|before| before.balancing.get(&upstream.name));
+            let same = known.filter(|known| ***known == balancing).cloned();
+            (upstream.name.clone(), same.unwrap_or_else(|| Arc::new(balancing)))
         });
         let balancing: HashMap<_, _> = balancing.collect();
         let of_upstreams = config.upstreams.iter().filter_map(|upstream| {
@@ -161,6 +202,19 @@ impl Services {
             balancing: self.balancing.get(&service.host).cloned(),
         }
     }
+}
+
+/// The keys whose values are others than before, or not in both.
+fn changed<K: Clone + Eq + Hash, V>(
+    before: &HashMap<K, V>,
+    now: &HashMap<K, V>,
+    is_same: fn(&V, &V) -> bool,
+) -> HashSet<K> {
+    let differs = |one: &HashMap<K, V>, other: &HashMap<K, V>| {
+        let differs = |(key, value): &(&K, &V)| other.get(key).is_none_or(|other| !is_same(value, other));
+        one.iter().filter(differs).map(|(key, _)| key.clone()).collect::<Vec<_>>()
+    };
+    differs(before, now).into_iter().chain(differs(now, before)).collect()
 }
 
 fn pair(entity: &entities::Certificate) -> KeyPair {

@@ -1,13 +1,16 @@
 //! Which configurations of which plugins apply on a route, and in which order.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use towergate_core::{Bands, Guard, Memos, Observe, Plan, Policy, Secrets};
 use uuid::Uuid;
 
 use crate::{
-    compile::Policies,
     order::Orders,
+    policies::{Kept, Policies, Touched},
     problem::CompileProblem,
     registry::{Band, BuiltPolicy, Registry},
     scope::{Scope, Scopes},
@@ -15,10 +18,9 @@ use crate::{
 
 /// The configurations of each plugin of the registry, by band, ready to be chosen from.
 pub(crate) struct Stages {
-    guards: Vec<Scopes<dyn Guard>>,
-    wraps: Vec<(Band, Scopes<Policy>)>,
-    observers: Vec<Scopes<dyn Observe>>,
-    /// Where clients send what proves who they are: on a wrong route a key is a key, too.
+    guards: Vec<Arc<Scopes<dyn Guard>>>,
+    wraps: Vec<(Band, Arc<Scopes<Policy>>)>,
+    observers: Vec<Arc<Scopes<dyn Observe>>>,
     secrets: Arc<Secrets>,
     orders: Orders,
     /// The names of the plugins that may ask when the parts of a request's way ran.
@@ -26,33 +28,47 @@ pub(crate) struct Stages {
 }
 
 impl Stages {
+    /// Of these policies. Plugins of which nothing was touched since `previous` are taken from there.
     pub(crate) fn new(
         registry: &Registry,
         policies: &Policies,
         orders: Orders,
         base: &[(&'static str, Arc<dyn Observe>)],
+        previous: Option<(&Self, &[Touched])>,
     ) -> Self {
-        let (guards, wraps) = (Vec::new(), Vec::new());
+        let mut by_name: HashMap<&str, Vec<&Kept>> = HashMap::new();
+        policies.iter().for_each(|(_, kept)| by_name.entry(&kept.name).or_default().push(kept));
+        let touched: HashSet<&str> = previous.iter().flat_map(|(_, all)| all.iter().map(|one| &*one.name)).collect();
+        let untouched = |name: &str| previous.map(|(stages, _)| stages).filter(|_| !touched.contains(name));
         let everywhere = |(name, observer): &(&'static str, Arc<dyn Observe>)| {
-            Scopes::new(name, [(Scope::default(), observer.clone())])
+            Arc::new(Scopes::new(name, [(Scope::default(), observer.clone())]))
         };
         let observers = base.iter().map(everywhere).collect();
+        let recorders = registry.kinds().iter().filter(|kind| kind.records_spans).map(|kind| kind.name).collect();
         let secrets = Arc::new(secrets(policies));
-        let mut stages = Self { guards, wraps, observers, secrets, orders, recorders: Vec::new() };
-        stages.recorders = registry.kinds().iter().filter(|kind| kind.records_spans).map(|kind| kind.name).collect();
+        let mut stages = Self { guards: Vec::new(), wraps: Vec::new(), observers, secrets, orders, recorders };
         for kind in registry.kinds() {
-            let of_kind = policies.iter().map(|(_, kept)| kept).filter(|kept| kept.name == kind.name);
-            let built: Vec<_> = of_kind.map(|kept| (kept.scope, kept.built.policy.clone())).collect();
+            let (name, before) = (kind.name, untouched(kind.name));
+            let built = by_name.get(name).into_iter().flatten().map(|kept| (kept.scope, kept.built.policy.clone()));
             match kind.band {
-                Band::Guard => stages.guards.push(Scopes::new(kind.name, built.into_iter().filter_map(guard))),
-                Band::Log => stages.observers.push(Scopes::new(kind.name, built.into_iter().filter_map(observer))),
+                Band::Guard => stages.guards.push(scopes(before.map(|before| &before.guards), name, built, guard)),
+                Band::Log => {
+                    stages.observers.push(scopes(before.map(|before| &before.observers), name, built, observer))
+                }
                 Band::Outer | Band::Inner => {
-                    let scopes = Scopes::new(kind.name, built.into_iter().filter_map(wrap));
-                    stages.wraps.push((kind.band, scopes));
+                    let known = before.and_then(|before| before.wraps.iter().find(|(_, known)| known.name() == name));
+                    let known = known.map(|(_, known)| known.clone());
+                    let made = || Arc::new(Scopes::new(name, built.filter_map(wrap)));
+                    stages.wraps.push((kind.band, known.unwrap_or_else(made)));
                 }
             }
         }
         stages
+    }
+
+    /// Where clients send what proves who they are: on a wrong route a key is a key, too.
+    pub(crate) fn secrets(&self) -> &Arc<Secrets> {
+        &self.secrets
     }
 
     /// Puts into a plan what applies to requests of this route and service.
@@ -87,7 +103,6 @@ impl Stages {
         plan.observers = self.observers.iter().filter_map(|scopes| scopes.choice(route, service)).collect();
         plan.bands.outer |= !plan.observers.is_empty();
         plan.observed = Memos::new(usize::from(!plan.observers.is_empty()));
-        plan.secrets = self.secrets.clone();
         let names = plan.guards.iter().map(|choice| choice.name);
         let names = names.chain(plan.wraps.iter().flatten().map(|choice| choice.name));
         let mut names = names.chain(plan.observers.iter().map(|choice| choice.name));
@@ -97,6 +112,17 @@ impl Stages {
 }
 
 type Scoped<P> = (Scope, Arc<P>);
+
+/// The configurations of one plugin: those of before, if nothing of them was touched.
+fn scopes<P: ?Sized>(
+    before: Option<&Vec<Arc<Scopes<P>>>>,
+    name: &'static str,
+    built: impl Iterator<Item = (Scope, BuiltPolicy)>,
+    own: fn((Scope, BuiltPolicy)) -> Option<Scoped<P>>,
+) -> Arc<Scopes<P>> {
+    let same = before.and_then(|before| before.iter().find(|scopes| scopes.name() == name));
+    same.cloned().unwrap_or_else(|| Arc::new(Scopes::new(name, built.filter_map(own))))
+}
 
 fn guard((scope, policy): (Scope, BuiltPolicy)) -> Option<Scoped<dyn Guard>> {
     match policy {

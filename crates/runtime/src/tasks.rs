@@ -1,6 +1,6 @@
 //! Work beside requests, owned by the configuration that asked for it.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, ptr, sync::Arc};
 
 use towergate_core::Task;
 use uuid::Uuid;
@@ -18,8 +18,11 @@ impl Drop for Running {
 /// The background tasks of the policies in force.
 pub(crate) struct Tasks {
     handle: tokio::runtime::Handle,
-    running: HashMap<Uuid, Option<Running>>,
+    running: HashMap<Uuid, (Arc<Start>, Option<Running>)>,
 }
+
+/// Makes the task of a policy, if it has one.
+pub(crate) type Start = dyn Fn() -> Option<Task> + Send + Sync;
 
 impl fmt::Debug for Tasks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,19 +43,16 @@ impl Tasks {
 
     /// Makes the running tasks those of these policies: what is no longer in force stops, what was
     /// carried over goes on, what is new starts.
-    pub(crate) fn follow<'a>(&mut self, policies: impl IntoIterator<Item = Followed<'a>>) {
+    pub(crate) fn follow<'a>(&mut self, policies: impl IntoIterator<Item = (Uuid, &'a Arc<Start>)>) {
         let mut before = std::mem::take(&mut self.running);
-        for Followed { id, carried_over, start } in policies {
-            let going_on = if carried_over { before.remove(&id) } else { None };
-            let running = going_on.unwrap_or_else(|| start().map(|task| Running(self.handle.spawn(task))));
+        for (id, start) in policies {
+            let is_same = |known: &(Arc<Start>, _)| ptr::addr_eq(Arc::as_ptr(&known.0), Arc::as_ptr(start));
+            let going_on = before.remove(&id).filter(is_same);
+            let running = going_on.unwrap_or_else(|| {
+                let task = start().map(|task| Running(self.handle.spawn(task)));
+                (start.clone(), task)
+            });
             self.running.insert(id, running);
         }
     }
-}
-
-/// A policy in force, as its task is concerned.
-pub(crate) struct Followed<'a> {
-    pub(crate) id: Uuid,
-    pub(crate) carried_over: bool,
-    pub(crate) start: &'a dyn Fn() -> Option<Task>,
 }

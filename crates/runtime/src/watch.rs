@@ -44,6 +44,13 @@ impl<T> Publisher<T> {
         self.seats.len()
     }
 
+    /// Publishes a newer value for each watcher, made of its number and of the value it has now. All are made before any is seen.
+    pub fn publish_each(&mut self, newer: impl Fn(usize, &T) -> T) {
+        let seats = self.seats.iter().enumerate();
+        let values: Vec<_> = seats.map(|(watcher, seat)| newer(watcher, &lock(&seat.newest).clone())).collect();
+        self.publish(values);
+    }
+
     /// Publishes a newer value for each watcher; those without one keep theirs.
     pub fn publish(&mut self, values: impl IntoIterator<Item = T>) {
         for (seat, value) in self.seats.iter().zip(values) {
@@ -97,6 +104,13 @@ mod tests {
         publisher.publish(["a2", "b2"]);
         publisher.publish(["a3", "b3"]);
         assert_eq!(watched.iter().map(|w| w.with(|v| *v)).collect::<Vec<_>>(), ["a3", "b3"]);
+    }
+
+    #[test]
+    fn a_newer_value_may_be_made_of_the_one_before() {
+        let (mut publisher, watched) = Publisher::new([1, 2]);
+        publisher.publish_each(|watcher, before| before * 10 + watcher);
+        assert_eq!(watched.iter().map(|w| w.with(|v| *v)).collect::<Vec<_>>(), [10, 21]);
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl<S> Connection<S> {
             timing.mark_routed(Instant::now());
         }
         let may_list = checked.as_ref().map_or(true, |asked| asked.has_connection);
-        let cx = match checked {
+        let mut cx = match checked {
             Ok(asked) => {
                 let mut cx = Context::asked(asked.asking, client, head, timing, Some(found.plan));
                 cx.matched = Matched { path: asked.path, ..found.matched };
@@ -90,6 +90,7 @@ impl<S> Connection<S> {
             }
             Err(_) => Context::new(client, head, timing, Some(found.plan)),
         };
+        cx.put_under(found.generation);
         if let Some(refusal) = found.refusal {
             cx.refuse(refusal);
         }

@@ -112,7 +112,9 @@
 //! let address = listeners.addresses()[0];
 //! let router = Router::new(Vec::new()).expect("no rule can be wrong");
 //! let (unrouted, certificates) = (Arc::new(Plan::default()), Arc::default());
-//! let table = Table { router: Arc::new(router), plans: Vec::new(), unrouted, certificates, asked: Asked::Nobody };
+//! let generation = Arc::default();
+//! let (router, plans, asked) = (Arc::new(router), Vec::new(), Asked::Nobody);
+//! let table = Table { router, plans, unrouted, generation, certificates, asked };
 //! let (_publisher, watched) = Publisher::new([table]);
 //! let workers = Workers::start(ServerConfig::default(), listeners, watched, |_worker| {
 //!     let upstream = service_fn(|_: Request<GuardBody<Body>>| async {

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
 use http::{StatusCode, request::Parts};
-use towergate_core::{Client, Matched, Plan, Reply, Scheme};
+use towergate_core::{Client, Generation, Matched, Plan, Reply, Scheme};
 use towergate_router::{Match, Request, path};
 use towergate_runtime::Table;
 
@@ -14,6 +14,8 @@ use crate::{protocol_check, request_check::Asked};
 pub(crate) struct Found {
     /// The plan to follow.
     pub(crate) plan: Arc<Plan>,
+    /// What holds for all requests.
+    pub(crate) generation: Arc<Generation>,
     /// What is known of the path, beside the path itself.
     pub(crate) matched: Matched,
     /// The answer, if the request is not to go on.
@@ -51,14 +53,18 @@ pub(crate) fn find(
     };
     match plan.route.as_ref().and_then(|route| protocol_check::refusal(route, head, client, &asked.host)) {
         Some(refusal) => Found::refused(table, refusal),
-        None => Found { matched: matched(plan, found, &asked.path), plan: plan.clone(), refusal: None },
+        None => {
+            let (plan, matched) = (plan.clone(), matched(plan, found, &asked.path));
+            Found { plan, generation: table.generation.clone(), matched, refusal: None }
+        }
     }
 }
 
 impl Found {
     /// An answer on the plan of requests without a route.
     pub(crate) fn refused(table: &Table, refusal: Reply) -> Self {
-        Self { plan: table.unrouted.clone(), matched: Matched::default(), refusal: Some(refusal) }
+        let (plan, generation) = (table.unrouted.clone(), table.generation.clone());
+        Self { plan, generation, matched: Matched::default(), refusal: Some(refusal) }
     }
 }
 

@@ -37,8 +37,8 @@ impl Gateway {
         let address = listeners.addresses()[0];
         let router = Router::new(vec![Rule { paths: vec!["/".into()], ..Rule::default() }]).unwrap();
         let (plans, unrouted, certificates) = (vec![Arc::default()], Arc::new(Plan::default()), Arc::default());
-        let table =
-            Table { router: Arc::new(router), plans, unrouted, certificates, asked: towergate_tls::Asked::Nobody };
+        let (router, generation, asked) = (Arc::new(router), Arc::default(), towergate_tls::Asked::Nobody);
+        let table = Table { router, plans, unrouted, generation, certificates, asked };
         let (publisher, watched) = Publisher::new([table]);
         let stack = |_| ServiceBuilder::new().layer(GuardLayer::from_plan()).service(service_fn(answer));
         let workers = Workers::start(config, listeners, watched, stack).unwrap();

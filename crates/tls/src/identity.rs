@@ -75,6 +75,12 @@ fn belongs(certificate: Option<&CertificateDer<'_>>, key: &dyn SigningKey) -> bo
 pub struct Identities(Arc<[Identity]>);
 
 impl Identities {
+    /// Whether one is a copy of the other.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// One identity, or several with keys of different types.
     ///
     /// # Errors

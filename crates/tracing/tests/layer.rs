@@ -16,8 +16,8 @@ use http::{HeaderMap, Request, Response, StatusCode, request::Parts, response};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use towergate_core::{
-    Accounts, Choice, Client, Consumer, Context, Directory, Env, Guard, GuardLayer, Instrumentations, Level, Memos,
-    Node, Plan, Plugin, Policy, Reply, Slot, Timing, Verdict, Wrap,
+    Accounts, Choice, Client, Consumer, Context, Directory, Env, Generation, Guard, GuardLayer, Instrumentations,
+    Level, Memos, Node, Plan, Plugin, Policy, Reply, Slot, Timing, Verdict, Wrap,
 };
 use towergate_queue::{QueueConfig, Queues};
 use towergate_tracing::{OpenTelemetry, OpenTelemetryConfig, Zipkin, ZipkinConfig};
@@ -59,18 +59,18 @@ impl Guard for Ask {
     }
 }
 
-fn plan(choice: Choice<Policy>, guard: Ask) -> Arc<Plan> {
+fn plan(choice: Choice<Policy>, guard: Ask) -> (Arc<Plan>, Arc<Generation>) {
     let directory =
         guard.0.iter().fold(Directory::builder(), |directory, consumer| directory.consumer(consumer.clone()));
     let guard: Arc<dyn Guard> = Arc::new(guard);
-    Arc::new(Plan {
+    let plan = Plan {
         guards: vec![Choice::new("ask", vec![Level::Everybody(guard)])],
         wraps: vec![Some(choice)],
         memos: Memos::new(1),
         records_spans: true,
-        directory: Arc::new(directory.build()),
         ..Plan::default()
-    })
+    };
+    (Arc::new(plan), Arc::new(Arc::new(directory.build()).into()))
 }
 
 /// What the inner service saw of a request.
@@ -102,7 +102,11 @@ impl Seen {
 }
 
 /// A request on this plan: the head of its response, whose body is read to its end.
-async fn send<S, B>(service: S, plan: &Arc<Plan>, headers: &[(&str, &str)]) -> response::Parts
+async fn send<S, B>(
+    service: S,
+    (plan, generation): &(Arc<Plan>, Arc<Generation>),
+    headers: &[(&str, &str)],
+) -> response::Parts
 where
     S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
     B: http_body::Body<Error: std::fmt::Debug>,
@@ -113,7 +117,7 @@ where
         request.headers_mut().insert(name, value.parse().unwrap());
     }
     let (mut head, body) = request.into_parts();
-    let cx = Context::new(Client::default(), &head, Timing::start(), Some(plan.clone()));
+    let cx = Context::new(Client::default(), &head, Timing::start(), Some(plan.clone())).under(generation.clone());
     head.extensions.insert(Arc::new(cx));
     let (head, body) = service.oneshot(Request::from_parts(head, body)).await.unwrap().into_parts();
     body.collect().await.unwrap();
@@ -189,7 +193,7 @@ async fn zipkin_passes_on_what_it_does_not_send() {
 /// On a plan without the plugin nothing is touched.
 #[tokio::test]
 async fn without_the_plugin_nothing_is_done() {
-    let plan = Arc::new(Plan { wraps: vec![None], memos: Memos::new(1), ..Plan::default() });
+    let plan = (Arc::new(Plan { wraps: vec![None], memos: Memos::new(1), ..Plan::default() }), Arc::default());
     let seen = Seen::default();
     let service = OpenTelemetry::layer(Slot::in_plan(0)).layer(seen.service());
     let head = send(service, &plan, &[("traceparent", "as it came")]).await;

@@ -35,6 +35,8 @@ pub struct Destinations {
     previous: Made,
     /// What is done beside requests for upstreams, from [`start`](Self::start) on.
     watches: Vec<Arc<Watch>>,
+    /// Whether other settings of TLS hold than before.
+    is_renewed: bool,
 }
 
 impl Default for Destinations {
@@ -44,11 +46,15 @@ impl Default for Destinations {
     }
 }
 
+/// A copy shares what was made for services until it changes.
 #[derive(Debug, Default, Clone)]
 struct Made {
-    services: HashMap<Uuid, (Service, Arc<Destination>)>,
+    services: Arc<HashMap<Uuid, Arc<Reached>>>,
     balancers: HashMap<Uuid, Arc<Balancer>>,
 }
+
+/// A service, and the destination that was made for it.
+type Reached = (Service, Arc<Destination>);
 
 impl Destinations {
     /// For a first configuration.
@@ -59,7 +65,8 @@ impl Destinations {
     /// For a first configuration, under these settings of TLS.
     pub fn trusting(settings: TlsSettings) -> Self {
         let (made, previous) = (Made::default(), Made::default());
-        Self { trusts: Trusts::new(settings), names: Arc::default(), made, previous, watches: Vec::new() }
+        let (trusts, names, watches) = (Trusts::new(settings), Arc::default(), Vec::new());
+        Self { trusts, names, made, previous, watches, is_renewed: false }
     }
 
     /// The same, with names looked up by this client for what is done beside requests.
@@ -72,7 +79,8 @@ impl Destinations {
     /// For a configuration that follows on one these were made for.
     pub fn after(previous: &Self) -> Self {
         let (trusts, names, watches) = (previous.trusts.clone(), previous.names.clone(), previous.watches.clone());
-        Self { trusts, names, made: Made::default(), previous: previous.made.clone(), watches }
+        let (made, previous) = (Made::default(), previous.made.clone());
+        Self { trusts, names, made, previous, watches, is_renewed: false }
     }
 
     /// The same, under settings of TLS that may have changed.
@@ -80,8 +88,9 @@ impl Destinations {
         let mut next = Self::after(previous);
         if next.trusts.settings != settings {
             next.trusts = Trusts::new(settings);
-            next.previous.services.retain(|_, (service, _)| !service.protocol.is_tls());
+            Arc::make_mut(&mut next.previous.services).retain(|_, known| !known.0.protocol.is_tls());
             next.watches.clear();
+            next.is_renewed = true;
         }
         next
     }
@@ -91,8 +100,9 @@ impl Destinations {
     /// destinations before are dropped.
     pub fn start(&mut self, handle: &Handle) {
         let mut watches = Vec::new();
+        let running: HashMap<_, _> = self.watches.iter().map(|watch| (Arc::as_ptr(watch.balancer()), watch)).collect();
         for balancer in self.made.balancers.values() {
-            let running = self.watches.iter().find(|watch| watch.is_of(balancer)).cloned();
+            let running = running.get(&Arc::as_ptr(balancer)).map(|watch| Arc::clone(watch));
             watches.extend(running.or_else(|| self.watch(balancer, handle)));
         }
         self.watches = watches;
@@ -121,6 +131,22 @@ impl Destinations {
         balancer.is_some_and(|balancer| balancer.decide(host, port, address, healthy, Instant::now()))
     }
 
+    /// Goes on with all destinations of the configuration before, so that only those of services that have changed need be
+    /// asked for. Answers whether that can be: under other settings of TLS all need be.
+    pub fn carry_over(&mut self) -> bool {
+        if !self.is_renewed {
+            self.made.services = self.previous.services.clone();
+        }
+        !self.is_renewed
+    }
+
+    /// Lets go of the destination of a service that is no longer there.
+    pub fn forget(&mut self, service: Uuid) {
+        if self.made.services.contains_key(&service) {
+            Arc::make_mut(&mut self.made.services).remove(&service);
+        }
+    }
+
     /// Watches an upstream, whether or not a service uses it.
     pub fn upstream(&mut self, balancing: &Arc<Balancing>) {
         self.balancer(balancing);
@@ -145,9 +171,9 @@ impl Destinations {
         let known = [&self.made, &self.previous]
             .into_iter()
             .filter_map(|made| made.services.get(&service.id))
-            .find(|(known, _)| known == service);
+            .find(|known| known.0 == *service);
         let destination = match known {
-            Some((_, destination)) => destination.clone(),
+            Some(known) => known.1.clone(),
             None => {
                 let balancer = service.balancing.as_ref().map(|balancing| self.balancer(balancing));
                 let silent = Tls::default();
@@ -164,13 +190,18 @@ impl Destinations {
         if let Some(balancer) = destination.balancer() {
             self.made.balancers.entry(balancer.balancing().id).or_insert_with(|| balancer.clone());
         }
-        self.made.services.insert(service.id, (service.clone(), destination.clone()));
+        let is_known = |known: &Arc<(Service, _)>| Arc::ptr_eq(&known.1, destination) && known.0 == *service;
+        if !self.made.services.get(&service.id).is_some_and(is_known) {
+            let made = Arc::new((service.clone(), destination.clone()));
+            Arc::make_mut(&mut self.made.services).insert(service.id, made);
+        }
     }
 
     fn balancer(&mut self, balancing: &Arc<Balancing>) -> Arc<Balancer> {
         let known: Vec<_> =
             [&self.made, &self.previous].into_iter().filter_map(|made| made.balancers.get(&balancing.id)).collect();
-        let same = known.iter().find(|balancer| **balancer.balancing() == **balancing);
+        let is_same = |known: &Arc<Balancing>| Arc::ptr_eq(known, balancing) || **known == **balancing;
+        let same = known.iter().find(|balancer| is_same(balancer.balancing()));
         let balancer = match (same, known.last()) {
             (Some(same), _) => Arc::clone(same),
             (None, Some(before)) => Arc::new(Balancer::after(before, balancing.clone(), Instant::now())),

@@ -42,9 +42,9 @@ impl Watch {
         Arc::new(Self { balancer, task })
     }
 
-    /// Whether it is this balancer's.
-    pub(crate) fn is_of(&self, balancer: &Arc<Balancer>) -> bool {
-        Arc::ptr_eq(&self.balancer, balancer)
+    /// Whose it is.
+    pub(crate) fn balancer(&self) -> &Arc<Balancer> {
+        &self.balancer
     }
 }
 

@@ -248,8 +248,8 @@ async fn a_remembered_token_ends_when_it_says_so() {
     let at = |seconds: u64| {
         let (mut head, body) = with(&token).into_parts();
         let timing = Timing::at(Instant::now(), UNIX_EPOCH + Duration::from_secs(seconds));
-        let plan = Plan { directory: accounts.clone(), ..Plan::default() };
-        head.extensions.insert(Arc::new(Context::new(Client::default(), &head, timing, Some(Arc::new(plan)))));
+        let cx = Context::new(Client::default(), &head, timing, Some(Arc::default()));
+        head.extensions.insert(Arc::new(cx.under(Arc::new(accounts.clone().into()))));
         send(GuardLayer::new(policy.clone()), Request::from_parts(head, body))
     };
     assert_eq!(at(NOW).await.1.status, StatusCode::OK);
@@ -304,10 +304,11 @@ async fn a_second_way_is_not_asked_once_one_has_proven_enough() {
     let policies: Vec<Choice<dyn Guard>> = [policy(JwtConfig::default()), lax]
         .map(|policy| Choice::new("jwt", vec![Level::Everybody(Arc::new(policy) as Arc<dyn Guard>)]))
         .into();
-    let plan = Plan { directory: accounts, guards: policies, ..Plan::default() };
+    let plan = Plan { guards: policies, ..Plan::default() };
     let (mut head, body) = with(&token).into_parts();
     let timing = Timing::at(Instant::now(), SystemTime::now());
-    head.extensions.insert(Arc::new(Context::new(Client::default(), &head, timing, Some(Arc::new(plan)))));
+    let cx = Context::new(Client::default(), &head, timing, Some(Arc::new(plan)));
+    head.extensions.insert(Arc::new(cx.under(Arc::new(accounts.into()))));
     let inner = service_fn(|request: Request<GuardBody<Full<Bytes>>>| async move {
         let cx = request.extensions().get::<Arc<Context>>().unwrap();
         assert_eq!(cx.consumer().and_then(|consumer| consumer.username.as_deref()), Some("alice"));

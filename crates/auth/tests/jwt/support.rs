@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full};
 use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
 use towergate_auth::{Algorithm, Jwt, JwtConfig, JwtKey, VerifiedClaims};
-use towergate_core::{Client, Consumer, Context, Directory, Env, Guard, GuardBody, GuardLayer, Plan, Plugin, Timing};
+use towergate_core::{Client, Consumer, Context, Directory, Env, Guard, GuardBody, GuardLayer, Plugin, Timing};
 use uuid::Uuid;
 
 use crate::tokens::Signer;
@@ -102,9 +102,8 @@ pub(crate) async fn ask(
 ) -> (Option<Seen>, Answer) {
     let (mut head, body) = request.into_parts();
     let timing = Timing::at(Instant::now(), UNIX_EPOCH + Duration::from_secs(NOW));
-    let plan = Plan { directory: accounts.clone(), ..Plan::default() };
-    let cx = Arc::new(Context::new(Client::default(), &head, timing, Some(Arc::new(plan))));
-    head.extensions.insert(cx);
+    let cx = Context::new(Client::default(), &head, timing, Some(Arc::default()));
+    head.extensions.insert(Arc::new(cx.under(Arc::new(accounts.clone().into()))));
     request = Request::from_parts(head, body);
     send(GuardLayer::new(policy.clone()), request).await
 }

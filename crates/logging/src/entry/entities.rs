@@ -14,17 +14,17 @@ struct Ready(Vec<u8>);
 /// The fields `route` and `service`, if there are any.
 pub(super) fn write(json: &mut Json<'_>, cx: &Context) {
     let Some(plan) = cx.plan().filter(|plan| plan.route.is_some()) else { return };
-    let ready = match plan.observed.get(0, || Ready::of(plan)) {
+    let ready = match plan.observed.get(0, || Ready::of(plan, cx)) {
         Some(ready) => ready,
-        None => &Ready::of(plan),
+        None => &Ready::of(plan, cx),
     };
     json.next().raw(&ready.0);
 }
 
 impl Ready {
-    fn of(plan: &Plan) -> Self {
+    fn of(plan: &Plan, cx: &Context) -> Self {
         let shown = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
-        let entities = plan.entities.as_ref();
+        let entities = cx.generation().and_then(|generation| generation.entities.as_ref());
         let mut fields = Map::new();
         if let Some(route) = &plan.route {
             let entity = shown(entities.and_then(|entities| entities.route(route.id)));

@@ -17,7 +17,7 @@ pub(crate) struct Redact<'a> {
 
 impl<'a> Redact<'a> {
     pub(crate) fn of(cx: &'a Context) -> Self {
-        Self { secrets: cx.plan().map(|plan| &*plan.secrets) }
+        Self { secrets: cx.generation().map(|generation| &*generation.secrets) }
     }
 
     /// The value of a request's header as it may be shown.

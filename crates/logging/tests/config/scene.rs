@@ -83,17 +83,13 @@ fn request(status: u16) -> (Context, Ended) {
     head.headers.insert("x-team", HeaderValue::from_static("shop"));
     let mut consumer = Consumer::named("alice");
     (consumer.id, consumer.custom_id) = (CONSUMER, Some("a-1".into()));
-    let plan = Plan {
-        route: Some(Arc::new(route())),
-        service: Some(Arc::new(service())),
-        directory: Arc::new(Directory::builder().consumer(consumer).build()),
-        ..Plan::default()
-    };
+    let plan = Plan { route: Some(Arc::new(route())), service: Some(Arc::new(service())), ..Plan::default() };
     let client = Client { address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), ..Client::default() };
     let timing = Timing::at(Instant::now(), SystemTime::now());
     timing.mark_sent(timing.started() + Duration::from_millis(3));
     timing.mark_answered(timing.started() + Duration::from_millis(10));
-    let cx = Context::new(client, &head, timing, Some(Arc::new(plan)));
+    let directory = Arc::new(Directory::builder().consumer(consumer).build());
+    let cx = Context::new(client, &head, timing, Some(Arc::new(plan))).under(Arc::new(directory.into()));
     cx.mark_proxied();
     cx.records.ask();
     cx.records.keep_request(&head.headers);

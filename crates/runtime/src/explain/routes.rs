@@ -9,7 +9,7 @@ use towergate_router::{Candidate, Request};
 use uuid::Uuid;
 
 use super::{ShownAnswer, asked::Asked, named};
-use crate::{compile::Runtime, resolve};
+use crate::compile::Runtime;
 
 /// Routes that do not match are shown up to this many: those that come nearest.
 const NEAR_MISSES: usize = 5;
@@ -33,7 +33,6 @@ pub struct ShownCandidate {
 
 /// The routes that match, the best first, and some that nearly do.
 pub(super) fn candidates(runtime: &Runtime, request: &Request<'_>) -> Vec<ShownCandidate> {
-    let served = resolve::served(&runtime.config);
     let all = runtime.table.router.explain(request);
     let (matching, mut others): (Vec<_>, Vec<_>) = all.into_iter().partition(Candidate::matches);
     // What stands in the way of fewer things is nearer; the order stays the router's otherwise.
@@ -42,7 +41,8 @@ pub(super) fn candidates(runtime: &Runtime, request: &Request<'_>) -> Vec<ShownC
     let best = matching.first().cloned();
     let mut shown: Vec<ShownCandidate> = Vec::new();
     for candidate in matching.into_iter().chain(others) {
-        let Some(route) = served.get(candidate.rule).map(|served| served.route) else { continue };
+        let route = runtime.routed.route(candidate.rule).and_then(|id| runtime.config.routes.by_id(id));
+        let Some(route) = route else { continue };
         // A route with paths of several kinds is listed once: its best part.
         if shown.iter().any(|known| known.id == route.id) {
             continue;

@@ -96,6 +96,7 @@ pub(crate) fn table(routes: &[TestRoute], certificates: Arc<Certificates>) -> Ta
         router: Arc::new(Router::new(rules).unwrap()),
         plans: routes.iter().map(TestRoute::plan).collect(),
         unrouted: Arc::new(Plan { guards, ..Plan::default() }),
+        generation: Arc::default(),
         certificates,
         asked: towergate_tls::Asked::Nobody,
     }

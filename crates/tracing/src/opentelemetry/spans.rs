@@ -31,7 +31,8 @@ pub(super) struct RoutePath(String);
 impl RoutePath {
     /// The path of this request's route.
     pub(super) fn of(cx: &Context) -> Self {
-        let entity = cx.plan().and_then(|plan| plan.entities.as_ref()?.route(plan.route.as_ref()?.id));
+        let entities = cx.generation().and_then(|generation| generation.entities.as_ref());
+        let entity = entities.zip(cx.route()).and_then(|(entities, route)| entities.route(route.id));
         let entity: Option<Value> = entity.and_then(|text| serde_json::from_str(&text).ok());
         let first = entity.as_ref().and_then(|route| route.get("paths")?.get(0)?.as_str());
         Self(first.unwrap_or_default().to_owned())

@@ -7,6 +7,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod changes;
+
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -241,7 +243,7 @@ fn what_policies_share_goes_on_when_they_are_configured_otherwise() {
 #[test]
 fn consumers_are_found_by_their_keys() {
     let runtime = compiled(SERVED, None).unwrap();
-    let directory = &runtime.table.unrouted.directory;
+    let directory = &runtime.table.generation.directory;
     let credential = directory.credential("key-auth", "k").unwrap();
     assert_eq!(directory.owner(credential).unwrap().username.as_deref(), Some("alice"));
     let now = std::time::SystemTime::now();
@@ -259,7 +261,7 @@ consumers:
 fn a_plugin_prepares_its_credentials_once() {
     for (transform, hashed) in [("", false), ("_transform: false", true)] {
         let runtime = compiled(&format!("{transform}{PASSWORDS}"), None).unwrap();
-        let directory = &runtime.table.unrouted.directory;
+        let directory = &runtime.table.generation.directory;
         let credential = directory.credential("carried", "a").unwrap();
         let kept = credential.secret.as_ref().and_then(|secret| secret.downcast_ref::<(String, bool)>());
         assert_eq!(kept, Some(&("LOUD".to_owned(), hashed)));
