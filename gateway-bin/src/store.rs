@@ -134,14 +134,28 @@ fn sqlite(settings: &Settings, path: &Path) -> Result<Sqlite, String> {
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 fn postgres(settings: &Settings, found: &settings::Postgres, patience: Patience) -> Result<Postgres, String> {
+    Ok(Postgres::new(reached(settings, found, patience)?, seal(settings)?))
+}
+
+fn reached(settings: &Settings, found: &settings::Postgres, patience: Patience) -> Result<PostgresSettings, String> {
     let tls = found.ssl.then(|| tls::towards_database(settings, found.ssl_verify)).transpose()?;
+    // As in Kong, commands ask the server itself: what they write must go with what is there now.
+    let replica = found.replica.as_ref().filter(|_| patience.database.is_none());
+    let replica = replica.map(|replica| reached(settings, replica, patience).map(Box::new)).transpose()?;
     let settings::Postgres { host, port, database, schema, user, password, timeout, .. } = found.clone();
-    let timeout = patience.database.unwrap_or(timeout);
-    let lock_timeout = patience.lock.unwrap_or(LOCK_TIMEOUT);
-    let update_frequency = settings.keeping.update_frequency;
-    let reached =
-        PostgresSettings { host, port, database, schema, user, password, timeout, tls, update_frequency, lock_timeout };
-    Ok(Postgres::new(reached, seal(settings)?))
+    Ok(PostgresSettings {
+        host,
+        port,
+        database,
+        schema,
+        user,
+        password,
+        timeout: patience.database.unwrap_or(timeout),
+        tls,
+        update_frequency: settings.keeping.update_frequency,
+        lock_timeout: patience.lock.unwrap_or(LOCK_TIMEOUT),
+        replica,
+    })
 }
 
 /// The keys for secrets.

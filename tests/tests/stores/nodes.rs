@@ -155,6 +155,31 @@ fn a_node_starts_while_its_postgres_is_gone_with_what_was_last_in_force() {
 }
 
 #[test]
+fn a_node_begins_with_what_a_replica_has_and_follows_the_server() {
+    let (server, other) = (Arc::new(Server::with(&[])), Arc::new(Server::with(&[])));
+    // What lags behind is stood in for by another server.
+    let (database, replica) = (Server::database_in(&server), Server::database_in(&other));
+    for (database, status) in [(&database, 202), (&replica, 201)] {
+        bootstrap(database);
+        import(&database.settings(), &answering(status));
+    }
+    import(&database.settings(), &answering(203));
+    let mut settings = database.settings().to_vec();
+    settings.push(("pg_ro_host", "127.0.0.1".to_owned()));
+    settings.push(("pg_ro_port", other.port().to_string()));
+    settings.push(("pg_ro_database", replica.name().to_owned()));
+    server.kill();
+    let node = on(&settings).start();
+    assert_eq!(status(&node), 201);
+    server.launch();
+    eventually(Duration::from_secs(20), || status(&node) == 203);
+    other.kill();
+    let node = on(&settings).start();
+    assert_eq!(status(&node), 203, "without the replica it is read from the server");
+    assert!(node.log().contains("the replica (pg_ro_host) is not read from"), "{}", node.log());
+}
+
+#[test]
 fn without_a_copy_a_node_does_not_start_while_its_postgres_is_gone() {
     let server = Arc::new(Server::with(&[]));
     let database = Server::database_in(&server);
