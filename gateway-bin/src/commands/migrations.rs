@@ -19,7 +19,7 @@ use crate::{
     plugins::PluginSet,
     sources::{Sources, variables},
     store::{self, Patience},
-    terminal,
+    terminal::{self, Progress},
 };
 
 /// Make and change the tables of the database (`database = postgres`; those of SQLite are made by the start).
@@ -141,7 +141,9 @@ impl Tables {
 
     /// Runs a phase and tells what was done; answers how much.
     fn run(&self, phase: Phase) -> Result<usize, String> {
+        let progress = (!self.is_quiet).then(|| Progress::of("waiting for the database and running migrations"));
         let steps = self.runtime.block_on(self.migrate.run(phase)).map_err(|error| error.to_string())?;
+        drop(progress);
         let Some(last) = steps.last() else {
             return Ok(0);
         };
