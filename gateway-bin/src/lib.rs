@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod access_log;
+mod api_log;
 mod api_tls;
 mod apis;
 mod background;
@@ -40,7 +41,7 @@ struct Readme;
 #[doc(hidden)]
 pub mod macros {
     pub use tower::ServiceBuilder;
-    pub use towergate_core::{GuardLayer, ObserveLayer, Slot, Wrap};
+    pub use towergate_core::{BandLayer, GuardLayer, ObserveLayer, Slot, Wrap};
     pub use towergate_runtime::{Band, Registry};
     pub use towergate_server::Stack;
     pub use towergate_upstream::Proxy;

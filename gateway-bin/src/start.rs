@@ -17,6 +17,7 @@ use towergate_config::{
     Settings,
     settings::{Log, Origin},
 };
+use towergate_core::Observe;
 use towergate_dns::Client;
 use towergate_queue::Queues;
 use towergate_runtime::{Base, Control, LoadError, Table, Watched};
@@ -137,7 +138,7 @@ impl Gateway {
         let (offered, names) = (tls::server(&settings)?, wiring::dns(&settings)?);
         let tls = Tls::read(&settings)?;
         let logs = Writers::default();
-        let access_log = logs.proxy(&settings)?;
+        let (access_log, api_logs) = (logs.proxy(&settings)?, logs.apis(&settings)?);
         let (access, audit) = (access(&settings)?, audit(&settings)?);
         let pid_file = PidFile::write(&settings)?;
         let Ports { proxy, admin, status } = Ports::open(&settings)?;
@@ -155,7 +156,7 @@ impl Gateway {
         recorded.keep_up(&handle);
         let names = Client::on(handle.clone(), names);
         let reach = Box::new(Reach::new(tls.trust.clone(), names.clone()));
-        let observers = access_log.map(|log| ("access log", log)).into_iter().collect();
+        let observers = access_log.map(|log| ("access log", Arc::new(log) as Arc<dyn Observe>)).into_iter().collect();
         let base = Base { pages, certificates: tls.certificates.clone(), observers };
         let (control, watched) = Control::start(registry, base, reach, handle, config, workers)
             .map_err(|problems| LoadError::from(problems).to_string())?;
@@ -166,7 +167,7 @@ impl Gateway {
         let workers = start_workers(plugins, &settings, &serving, (names, upstreams.clone()), proxy, watched)?;
         let counted = Counted { stats: workers.stats(), upstreams, trust: tls.trust.clone(), recorded };
         let told = told(&control, configured, settings, counted, log_levels, access, audit);
-        apis::serve(admin, status, told.clone())?;
+        apis::serve(admin, status, api_logs, told.clone())?;
         Ok(Self {
             sources,
             asks,
@@ -488,15 +489,7 @@ impl Ports {
 
 fn start_log(settings: &Settings, verbosity: Verbosity) -> Result<LogLevels, String> {
     let level = log::level(settings, verbosity);
-    let log = &settings.logs.proxy_error;
-    let started = match log::start(level, log) {
-        Ok(started) => started,
-        // The default place may not be ours to write to; stderr is enough then.
-        Err(_) if settings.origin("prefix") == Origin::Default => {
-            log::start(level, &Log::Off).map_err(|error| error.to_string())?
-        }
-        Err(error) => return Err(format!("cannot write the error log {log:?}: {error}; see proxy_error_log")),
-    };
+    let started = log::start(level, settings)?;
     Ok(LogLevels::new(level, started))
 }
 

@@ -377,12 +377,6 @@ fn plugins_that_are_not_enabled_cannot_be_configured() {
     Gateway::with(&document).setting("plugins", "cors").start();
 }
 
-#[test]
-fn an_access_log_of_the_admin_api_that_is_asked_for_is_said_to_come_later() {
-    let gateway = Gateway::with(EMPTY).setting("admin_access_log", "logs/access.log").start();
-    assert_eq!(gateway.log().lines().filter(|line| line.contains("admin_access_log")).count(), 1, "{}", gateway.log());
-}
-
 // --- other verbs ---------------------------------------------------------------------------------------------------------
 
 fn stdout(output: &Output) -> String {

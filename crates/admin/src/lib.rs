@@ -97,7 +97,7 @@ use towergate_runtime::Control;
 use uuid::Uuid;
 
 pub use access::{Access, Peer};
-pub use audit::AuditLog;
+pub use audit::{AuditLog, shown_path};
 pub use configured::{ConfigureError, Configured, Held, configuration, each, entities};
 pub use expired::forget_expired;
 pub use explain::explain_router;

@@ -81,7 +81,7 @@ impl Control {
     ) -> Result<(Self, Vec<Watched<Table>>), Vec<CompileProblem>> {
         let current = Arc::new(compile(Arc::new(config), &registry, &mut *destinations, &base, None)?);
         report_load(true);
-        let (publisher, watched) = Publisher::new((0..workers).map(|_| current.table.copy()));
+        let (publisher, watched) = Publisher::new(current.table.for_workers(workers));
         destinations.start(&handle);
         let mut tasks = Tasks::new(handle);
         follow(&mut tasks, &current);
@@ -186,7 +186,7 @@ fn put(state: &mut State, prepared: Prepared) -> Arc<Runtime> {
     let Prepared { next, mut reach, .. } = prepared;
     let State { current, destinations, publisher, tasks, .. } = state;
     let next = Arc::new(next);
-    publisher.publish((0..publisher.watchers()).map(|_| next.table.copy()).collect::<Vec<_>>());
+    publisher.publish(next.table.for_workers(publisher.watchers()).collect::<Vec<_>>());
     reach.start(tasks.handle());
     // What the ones before did beside requests, and these do not go on with, ends here.
     *destinations = reach;

@@ -117,7 +117,7 @@ impl<S: Stack> Acceptor<S> {
             http.as_mut().poll(cx)
         });
         if end.await.is_err_and(|broken| broken.looks_whole()) {
-            http.with_stream(|stream| stream.reset());
+            http.as_mut().with_stream(|stream| stream.reset());
         }
     }
 }
