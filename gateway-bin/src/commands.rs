@@ -106,9 +106,23 @@ fn running(settings: &SettingsSource) -> Result<(PathBuf, Running), String> {
     }
 }
 
-/// A template for nginx may be in scripts; it has no place here.
-fn tell_of_nginx(template: Option<&str>) {
-    if let Some(template) = template {
-        terminal::warn(format_args!("--nginx-conf {template} does nothing: there is no nginx"));
+/// What Kong gives to its nginx may be in scripts; it has no place here.
+#[derive(Debug, clap::Args)]
+struct OfNginx {
+    /// Kong's; there is no nginx.
+    #[arg(long, value_name = "FILE", hide = true)]
+    nginx_conf: Option<String>,
+    /// Kong's; there is no nginx.
+    #[arg(long, value_name = "FLAGS", hide = true)]
+    nginx_conf_flags: Option<String>,
+}
+
+impl OfNginx {
+    fn tell(&self) {
+        for (flag, given) in [("--nginx-conf", &self.nginx_conf), ("--nginx-conf-flags", &self.nginx_conf_flags)] {
+            if let Some(given) = given {
+                terminal::warn(format_args!("{flag} {given} does nothing: there is no nginx"));
+            }
+        }
     }
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use towergate_admin::{Configured, configuration, each};
 use towergate_config::{Config, Loaded, parse, settings::Database};
 use towergate_runtime::{Control, report_load};
-use towergate_store::{Store, Version};
+use towergate_store::{LastGood, Store, Version};
 
 use crate::{
+    last_good,
     plugins::{PluginSet, registry},
     sources::Sources,
+    store::Opened,
 };
 
 /// The configuration a gateway starts with.
@@ -21,15 +23,20 @@ pub(crate) struct First {
     version: Version,
     /// Whether the store has it already.
     is_kept: bool,
+    copy: Option<LastGood>,
 }
 
 /// Reads the configuration a gateway starts with: the declarative one, or what the store has.
 ///
 /// # Errors
 /// Every problem, with its place and the lines around it; or the store's.
-pub(crate) async fn first(plugins: &impl PluginSet, sources: &Sources, store: Arc<dyn Store>) -> Result<First, String> {
+pub(crate) async fn first(plugins: &impl PluginSet, sources: &Sources, opened: Opened) -> Result<First, String> {
     let registry = registry(plugins, &sources.settings);
-    let snapshot = store.load().await.map_err(|error| error.to_string())?;
+    let Opened { store, instead, copy } = opened;
+    let snapshot = match instead {
+        Some(snapshot) => snapshot,
+        None => store.load().await.map_err(|error| error.to_string())?,
+    };
     let version = snapshot.version;
     let declarative = if sources.settings.database == Database::Off { sources.declarative()? } else { None };
     let is_kept = declarative.is_none();
@@ -40,7 +47,7 @@ pub(crate) async fn first(plugins: &impl PluginSet, sources: &Sources, store: Ar
             .map_err(|report| format!("the configuration kept ({}) cannot be used:\n{report}", store.kind()))?,
     };
     let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
-    Ok(First { config: loaded.config, warnings, store, version, is_kept })
+    Ok(First { config: loaded.config, warnings, store, version, is_kept, copy })
 }
 
 /// What [`First`] leaves behind when its configuration is in force.
@@ -48,13 +55,14 @@ pub(crate) struct Kept {
     store: Arc<dyn Store>,
     version: Version,
     is_kept: bool,
+    copy: Option<LastGood>,
 }
 
 impl First {
     /// The configuration to put into force, and the rest for after that.
     pub(crate) fn split(self) -> (Config, Kept) {
-        let Self { config, store, version, is_kept, .. } = self;
-        (config, Kept { store, version, is_kept })
+        let Self { config, store, version, is_kept, copy, .. } = self;
+        (config, Kept { store, version, is_kept, copy })
     }
 }
 
@@ -73,6 +81,9 @@ impl Kept {
         let configured = Arc::new(Configured::new(control, self.store, version));
         let following = configured.clone();
         tokio::spawn(async move { following.follow().await });
+        if let Some(copy) = self.copy {
+            tokio::spawn(last_good::keep(copy, configured.clone()));
+        }
         Ok(configured)
     }
 }

@@ -10,6 +10,7 @@ mod commands;
 mod configuration;
 mod control_socket;
 mod demo;
+mod last_good;
 mod log;
 mod log_queue;
 mod metrics;

@@ -11,9 +11,11 @@ use towergate_config::{
     Settings,
     settings::{self, Database, Origin},
 };
-use towergate_store::{Migrate, Off, Phase, Postgres, PostgresSettings, Seal, SealKey, Sqlite, Store, StoreError};
+use towergate_store::{
+    LastGood, Migrate, Off, Phase, Postgres, PostgresSettings, Seal, SealKey, Snapshot, Sqlite, Store, StoreError,
+};
 
-use crate::{sources::Sources, tls};
+use crate::{last_good, sources::Sources, tls};
 
 /// The file of the last configuration without a database, in the prefix.
 const KEPT: &str = "configuration.json";
@@ -42,17 +44,33 @@ pub(crate) async fn open(settings: &Settings, patience: Patience) -> Result<Arc<
     }
 }
 
+/// The store of a gateway that starts.
+pub(crate) struct Opened {
+    pub(crate) store: Arc<dyn Store>,
+    /// What to start with if the store is gone.
+    pub(crate) instead: Option<Snapshot>,
+    /// Where what is in force is to be kept for that.
+    pub(crate) copy: Option<LastGood>,
+}
+
 /// Opens the store of a gateway that starts. Without a database a declarative configuration counts more than
-/// what was kept, which is not even read then.
+/// what was kept, which is not even read then. A PostgreSQL that is gone is waited for by a gateway that runs.
 ///
 /// # Errors
 /// As [`open`].
-pub(crate) async fn open_to_start(sources: &Sources) -> Result<Arc<dyn Store>, String> {
+pub(crate) async fn open_to_start(sources: &Sources) -> Result<Opened, String> {
     let settings = &sources.settings;
-    if settings.database == Database::Off && sources.has_declarative() {
-        return Ok(Arc::new(off(settings, |path, seal| Ok(Off::anew(path, seal)))?));
-    }
-    open(settings, Patience::default()).await
+    let store: Arc<dyn Store> = match &settings.database {
+        Database::Off if sources.has_declarative() => Arc::new(off(settings, |path, seal| Ok(Off::anew(path, seal)))?),
+        Database::Postgres(found) => {
+            let (postgres, copy) = (postgres(settings, found, Patience::default())?, last_good::of(settings)?);
+            let usable = postgres.migrations().await.and_then(|migrations| migrations.check());
+            let instead = usable.err().map(|error| last_good::instead(copy.as_ref(), error)).transpose()?;
+            return Ok(Opened { store: Arc::new(postgres), instead, copy });
+        }
+        _ => open(settings, Patience::default()).await?,
+    };
+    Ok(Opened { store, instead: None, copy: None })
 }
 
 /// How long a command waits; without, what the settings say.
@@ -116,17 +134,35 @@ fn sqlite(settings: &Settings, path: &Path) -> Result<Sqlite, String> {
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 fn postgres(settings: &Settings, found: &settings::Postgres, patience: Patience) -> Result<Postgres, String> {
-    let tls = found.ssl.then(|| tls::towards_database(settings, found.ssl_verify)).transpose()?;
-    let settings::Postgres { host, port, database, schema, user, password, timeout, .. } = found.clone();
-    let timeout = patience.database.unwrap_or(timeout);
-    let lock_timeout = patience.lock.unwrap_or(LOCK_TIMEOUT);
-    let update_frequency = settings.keeping.update_frequency;
-    let reached =
-        PostgresSettings { host, port, database, schema, user, password, timeout, tls, update_frequency, lock_timeout };
-    Ok(Postgres::new(reached, seal(settings)?))
+    Ok(Postgres::new(reached(settings, found, patience)?, seal(settings)?))
 }
 
-fn seal(settings: &Settings) -> Result<Seal, String> {
+fn reached(settings: &Settings, found: &settings::Postgres, patience: Patience) -> Result<PostgresSettings, String> {
+    let tls = found.ssl.then(|| tls::towards_database(settings, found.ssl_verify)).transpose()?;
+    // As in Kong, commands ask the server itself: what they write must go with what is there now.
+    let replica = found.replica.as_ref().filter(|_| patience.database.is_none());
+    let replica = replica.map(|replica| reached(settings, replica, patience).map(Box::new)).transpose()?;
+    let settings::Postgres { host, port, database, schema, user, password, timeout, .. } = found.clone();
+    Ok(PostgresSettings {
+        host,
+        port,
+        database,
+        schema,
+        user,
+        password,
+        timeout: patience.database.unwrap_or(timeout),
+        tls,
+        update_frequency: settings.keeping.update_frequency,
+        lock_timeout: patience.lock.unwrap_or(LOCK_TIMEOUT),
+        replica,
+    })
+}
+
+/// The keys for secrets.
+///
+/// # Errors
+/// One that is none.
+pub(crate) fn seal(settings: &Settings) -> Result<Seal, String> {
     let wrong = |why: String| format!("{}: store_encryption_key: {why}", settings.origin("store_encryption_key"));
     let keys = settings.keeping.encryption_keys.iter().map(|given| key(given));
     keys.collect::<Result<Vec<_>, _>>().map(Seal::new).map_err(wrong)

@@ -284,6 +284,41 @@ fn called_kong_it_is_kong() {
     assert_eq!(fs::read_to_string(&kong).unwrap(), "somebody else's");
 }
 
+/// What Kong 3.9.3's commands take (`kong/cmd`), but `hybrid` and `roar`. With `--help` at the end all before it is read.
+#[test]
+fn every_flag_of_kong_is_known() {
+    let place = Place::new();
+    for line in [
+        "start -c a -p b --nginx-conf c --nginx-conf-flags d --run-migrations --db-timeout 1 --lock-timeout 2",
+        "start --conf a --prefix b",
+        "restart -c a -p b --nginx-conf c --nginx-conf-flags d --run-migrations --db-timeout 1 --lock-timeout 2",
+        "reload -c a -p b --nginx-conf c --nginx-conf-flags d",
+        "stop -p a",
+        "quit -p a -t 1 -w 2",
+        "quit --prefix a --timeout 1 --wait 2",
+        "health --prefix a",
+        "check kong.conf",
+        "version --all",
+        "prepare -c a -p b --nginx-conf c",
+        "drain -c a -p b",
+        "vault get env/x -c a -p b",
+        "config init a.yml -c b -p c",
+        "config parse a.yml -c b -p c",
+        "config db_import a.yml -c b -p c",
+        "config db_export a.yml -c b -p c",
+        "migrations bootstrap -y -q -f --db-timeout 1 --lock-timeout 2 -c a -p b",
+        "migrations up --yes --quiet --force --conf a --prefix b",
+        "migrations finish -q",
+        "migrations list -c a",
+        "migrations reset -y",
+        "migrations status -c a",
+    ] {
+        let words: Vec<_> = line.split(' ').chain(["--help"]).collect();
+        let said = place.run(&words);
+        assert_eq!((said.code, said.error.as_str()), (0, ""), "{line}");
+    }
+}
+
 #[test]
 fn every_command_has_help_and_a_wrong_one_ends_with_1() {
     let place = Place::new();

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::{Mutex, MutexGuard};
 use towergate_config::{Catalog, Config, Index, Kind, Loaded, Report, Source, Warning, parse, parse_entities};
 use towergate_runtime::{CompileProblem, Control, LoadError, Prepared, Runtime, report_load};
-use towergate_store::{Change, Commit, CommitError, Each, Entity, News, Snapshot, Store, StoreError, Version};
+use towergate_store::{Change, Commit, CommitError, Each, Entity, News, Snapshot, Store, StoreError, Trouble, Version};
 
 /// The configuration as the store has it, in force on this node.
 ///
@@ -272,6 +272,14 @@ where
 impl fmt::Debug for Configured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Configured").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+impl ConfigureError {
+    /// Whether the store may answer later.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Store(error) if error.trouble() == Trouble::Unreachable)
     }
 }
 

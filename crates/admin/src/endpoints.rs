@@ -200,7 +200,7 @@ fn operations(place: Place) -> Vec<Operation> {
             operation(Method::POST, "Add")
                 .takes(Body::Entity(place))
                 .answers(201, Content::Entity(place))
-                .refuses(&[400, 404, 405, 409, 413, 415]),
+                .refuses(&[400, 404, 405, 409, 413, 415, 503]),
         ];
     }
     vec![
@@ -208,11 +208,11 @@ fn operations(place: Place) -> Vec<Operation> {
         operation(Method::PUT, "Replace or add")
             .takes(Body::Entity(place))
             .answers(200, Content::Entity(place))
-            .refuses(&[400, 404, 405, 409, 413, 415]),
+            .refuses(&[400, 404, 405, 409, 413, 415, 503]),
         operation(Method::PATCH, "Change")
             .takes(Body::Change(place))
             .answers(200, Content::Entity(place))
-            .refuses(&[400, 404, 405, 409, 413, 415]),
-        operation(Method::DELETE, "Delete").refuses(&[400, 404, 405]),
+            .refuses(&[400, 404, 405, 409, 413, 415, 503]),
+        operation(Method::DELETE, "Delete").refuses(&[400, 404, 405, 503]),
     ]
 }

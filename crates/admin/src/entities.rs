@@ -73,6 +73,9 @@ impl IntoResponse for Denied {
             Self::Unreadable(answer) => *answer,
             Self::Failed(error) => {
                 tracing::error!("change not made: {error}");
+                if error.is_unreachable() {
+                    return message(StatusCode::SERVICE_UNAVAILABLE, "The database is not in reach");
+                }
                 message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")
             }
         }

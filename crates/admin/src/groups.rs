@@ -45,13 +45,14 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 fn all(side: Side) -> Endpoint {
     let path = format!("/{0}/{{{0}}}/{1}", side.own.name(), side.other.name());
     let operation = |method: Method, verb: &str| {
-        Operation::new(method, format!("{verb} memberships of a {}", side.own.singular())).refuses(&[400, 404, 405])
+        Operation::new(method, format!("{verb} memberships of a {}", side.own.singular()))
+            .refuses(&[400, 404, 405, 503])
     };
     let list = operation(Method::GET, "List the").answers(200, Content::Object).asks(&["size", "offset"]);
     let add = operation(Method::POST, "Add to the")
         .takes(Body::Object)
         .answers(201, Content::Object)
-        .refuses(&[400, 404, 405, 409, 413, 415]);
+        .refuses(&[400, 404, 405, 409, 413, 415, 503]);
     Endpoint::new(path)
         .on(list, move |State(admin): State<Arc<Admin>>, InPath(name): InPath<String>, request: Request| async move {
             answered(listed(&admin, side, &name, request.uri().query()))
@@ -67,7 +68,8 @@ fn all(side: Side) -> Endpoint {
 fn one(side: Side) -> Endpoint {
     let path = format!("/{0}/{{{0}}}/{1}/{{{1}}}", side.own.name(), side.other.name());
     let operation = |method: Method, verb: &str| {
-        Operation::new(method, format!("{verb} a membership of a {}", side.own.singular())).refuses(&[400, 404, 405])
+        Operation::new(method, format!("{verb} a membership of a {}", side.own.singular()))
+            .refuses(&[400, 404, 405, 503])
     };
     Endpoint::new(path)
         .on(

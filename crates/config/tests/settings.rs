@@ -518,6 +518,7 @@ fn where_the_configuration_is_kept() {
         timeout: Duration::from_secs(5),
         ssl: false,
         ssl_verify: false,
+        replica: None,
     };
     let kept = ("KONG_DATABASE", "postgres");
     assert_eq!(database(&[kept]), Database::Postgres(Box::new(postgres.clone())));
@@ -533,6 +534,11 @@ fn where_the_configuration_is_kept() {
     ];
     assert_eq!(database(&all), Database::Postgres(Box::new(postgres.clone())));
     assert!(!format!("{postgres:?}").contains("vault"));
+    // A replica is as the server, but for what is said of it.
+    let replica = Postgres { host: "replica".to_owned(), port: 5433, ssl: false, ..postgres.clone() };
+    let more = [("KONG_PG_RO_HOST", "replica"), ("KONG_PG_RO_PORT", "5433"), ("KONG_PG_RO_SSL", "off")];
+    let found = database(&[&all[..], &more].concat());
+    assert_eq!(found, Database::Postgres(Box::new(Postgres { replica: Some(Box::new(replica)), ..postgres })));
     let refused = from_variables(&[kept, ("KONG_PG_PORT", "70000")]).unwrap_err();
     assert_eq!(refused, "KONG_PG_PORT: pg_port must be a port number from 1 to 65535, got '70000'");
 }

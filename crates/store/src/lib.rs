@@ -3,6 +3,7 @@
 mod error;
 mod file;
 mod held;
+mod last_good;
 mod migrate;
 mod off;
 #[cfg(feature = "postgres")]
@@ -15,6 +16,7 @@ mod sqlite;
 mod store;
 
 pub use error::{CommitError, StoreError, Trouble};
+pub use last_good::LastGood;
 pub use migrate::{Migrate, Migrations, Phase};
 pub use off::Off;
 #[cfg(feature = "postgres")]

@@ -45,6 +45,9 @@ pub struct PostgresSettings {
     pub update_frequency: Duration,
     /// How long a [`Phase`](crate::Phase) waits for another node that runs one.
     pub lock_timeout: Duration,
+    /// A replica. Everything is read there, as a node does when it starts; also while the server itself is not in reach. What
+    /// has changed since is asked of the server, which never lags behind.
+    pub replica: Option<Box<PostgresSettings>>,
 }
 
 /// A store in a PostgreSQL, for many nodes. Its tables (`towergate_…`) leave those of a Kong alone.
@@ -62,6 +65,7 @@ pub struct Postgres {
 /// What the store and its listener have in common.
 struct Shared {
     connecting: Connecting,
+    replica: Option<Connecting>,
     seal: Seal,
     client: Mutex<Option<Client>>,
     /// None before it was asked for.
@@ -74,11 +78,12 @@ impl Postgres {
     /// # Panics
     /// Outside a tokio runtime.
     #[must_use]
-    pub fn new(settings: PostgresSettings, seal: Seal) -> Self {
+    pub fn new(mut settings: PostgresSettings, seal: Seal) -> Self {
         let update_frequency = settings.update_frequency;
+        let replica = settings.replica.take().map(|replica| Connecting::new(*replica));
         let connecting = Connecting::new(settings);
         let version = watch::Sender::new(None);
-        let shared = Arc::new(Shared { connecting, seal, client: Mutex::new(None), version });
+        let shared = Arc::new(Shared { connecting, replica, seal, client: Mutex::new(None), version });
         Self { shared, runtime: Handle::current(), update_frequency, listening: OnceLock::new() }
     }
 }
@@ -121,13 +126,28 @@ impl Shared {
         self.connecting.timeout()
     }
 
+    /// A replica may lag behind: whoever begins with what it has is told of what is newer by the server itself.
     async fn load(&self) -> Result<Snapshot, StoreError> {
+        if let Some(replica) = &self.replica {
+            match self.load_from(replica).await {
+                Ok(snapshot) => return Ok(snapshot),
+                Err(error) => tracing::warn!("{error}; the replica (pg_ro_host) is not read from"),
+            }
+        }
         let mut lease = self.lease().await?;
-        let transaction = tables::reading(&mut lease.client, self.timeout()).await?;
-        let snapshot = tables::snapshot(&transaction, self.timeout(), &self.seal).await?;
-        drop(transaction);
+        let snapshot = self.snapshot(&mut lease.client, self.timeout()).await?;
         lease.put_back();
         Ok(snapshot)
+    }
+
+    async fn load_from(&self, replica: &Connecting) -> Result<Snapshot, StoreError> {
+        let mut client = replica.connect(|| {}).await?;
+        self.snapshot(&mut client, replica.timeout()).await
+    }
+
+    async fn snapshot(&self, client: &mut Client, timeout: Duration) -> Result<Snapshot, StoreError> {
+        let transaction = tables::reading(client, timeout).await?;
+        tables::snapshot(&transaction, timeout, &self.seal).await
     }
 
     async fn since(&self, version: Version) -> Result<News, StoreError> {

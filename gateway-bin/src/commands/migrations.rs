@@ -11,7 +11,7 @@ use std::{fmt::Display, process::ExitCode, time::Duration};
 
 use clap::Args;
 use towergate_config::{Settings, settings::Database};
-use towergate_store::{Migrate, Migrations as State, Phase};
+use towergate_store::{Migrate, Migrations as State, Phase, Trouble};
 
 use super::{Gateway, Run, commands};
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     plugins::PluginSet,
     sources::{Sources, variables},
     store::{self, Patience},
-    terminal,
+    terminal::{self, Progress},
 };
 
 /// Make and change the tables of the database (`database = postgres`; those of SQLite are made by the start).
@@ -94,14 +94,24 @@ impl Options {
 }
 
 /// Runs new migrations before a start (`start --run-migrations`). An embedded store gets its tables at the
-/// start itself, and without a database there are none.
+/// start itself, and without a database there are none. A PostgreSQL that is gone is left to the start, which may do
+/// without it for now.
 ///
 /// # Errors
 /// When there are no tables yet, or the database cannot be used.
 pub(super) fn up(settings: &Settings, patience: Patience) -> Result<(), String> {
     match settings.database {
         Database::Off | Database::Sqlite(_) => Ok(()),
-        Database::Postgres(_) => Tables::open(settings, patience, false)?.run(Phase::Up).map(drop),
+        Database::Postgres(_) => {
+            let tables = Tables::open(settings, patience, false)?;
+            match tables.runtime.block_on(tables.migrate.migrations()) {
+                Err(error) if error.trouble() == Trouble::Unreachable => {
+                    terminal::warn(format_args!("{error}; no migrations are run"));
+                    Ok(())
+                }
+                _ => tables.run(Phase::Up).map(drop),
+            }
+        }
     }
 }
 
@@ -131,7 +141,9 @@ impl Tables {
 
     /// Runs a phase and tells what was done; answers how much.
     fn run(&self, phase: Phase) -> Result<usize, String> {
+        let progress = (!self.is_quiet).then(|| Progress::of("waiting for the database and running migrations"));
         let steps = self.runtime.block_on(self.migrate.run(phase)).map_err(|error| error.to_string())?;
+        drop(progress);
         let Some(last) = steps.last() else {
             return Ok(0);
         };

@@ -4,7 +4,7 @@ use std::{fs, process::ExitCode};
 
 use clap::Args;
 
-use super::{Gateway, Run};
+use super::{Gateway, OfNginx, Run};
 use crate::{
     api_tls::{Api, ApiTls},
     cli::{SettingsSource, Source},
@@ -18,14 +18,13 @@ use crate::{
 pub(crate) struct Prepare {
     #[command(flatten)]
     settings: SettingsSource,
-    /// Kong's; there is no nginx.
-    #[arg(long, value_name = "FILE", hide = true)]
-    nginx_conf: Option<String>,
+    #[command(flatten)]
+    nginx: OfNginx,
 }
 
 impl Run for Prepare {
     fn run(self, _: Gateway<impl PluginSet>) -> Result<ExitCode, String> {
-        super::tell_of_nginx(self.nginx_conf.as_deref());
+        self.nginx.tell();
         let settings = Sources::read(&Source::of(self.settings), variables())?.settings;
         for folder in ["pids", "logs", "ssl"] {
             let folder = settings.prefix.join(folder);

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use rustix::process::Signal;
 
-use super::{Gateway, Run, running};
+use super::{Gateway, OfNginx, Run, running};
 use crate::{
     cli::SettingsSource,
     control_socket::{self, Refusal},
@@ -23,14 +23,13 @@ use crate::{
 pub(crate) struct Reload {
     #[command(flatten)]
     settings: SettingsSource,
-    /// Kong's; there is no nginx.
-    #[arg(long, value_name = "FILE", hide = true)]
-    nginx_conf: Option<String>,
+    #[command(flatten)]
+    nginx: OfNginx,
 }
 
 impl Run for Reload {
     fn run(self, _: Gateway<impl PluginSet>) -> Result<ExitCode, String> {
-        super::tell_of_nginx(self.nginx_conf.as_deref());
+        self.nginx.tell();
         let (prefix, gateway) = running(&self.settings)?;
         let beside = Beside::of_this_process(self.settings.conf.as_deref());
         let beside = serde_json::to_string(&beside).map_err(|error| error.to_string())?;

@@ -5,7 +5,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::Args;
 use towergate_config::{Settings, settings::Origin};
 
-use super::{Gateway, Run, migrations};
+use super::{Gateway, OfNginx, Run, migrations};
 use crate::{
     background,
     cli::Source,
@@ -40,9 +40,8 @@ pub(super) struct StartArguments {
     /// Go into the background once it serves.
     #[arg(short, long)]
     daemon: bool,
-    /// Kong's; there is no nginx.
-    #[arg(long, value_name = "FILE", hide = true)]
-    nginx_conf: Option<String>,
+    #[command(flatten)]
+    nginx: OfNginx,
     /// Bring the tables of the database up to date first (`towergate migrations up`).
     #[arg(long)]
     run_migrations: bool,
@@ -62,7 +61,7 @@ impl Run for Start {
 
 impl Run for StartArguments {
     fn run(self, gateway: Gateway<impl PluginSet>) -> Result<ExitCode, String> {
-        super::tell_of_nginx(self.nginx_conf.as_deref());
+        self.nginx.tell();
         let sources = Sources::read(&self.source, variables())?;
         if !background::is_inside() && (self.daemon || wants_background(&sources.settings)) {
             return background::start(&sources.settings);

@@ -1,9 +1,9 @@
 //! `towergate migrations` and `towergate config db_import|db_export`.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
-use towergate_tests::{Database, Postgres as Server, run_with};
+use towergate_tests::{Database, Postgres as Server, binary, run_with};
 
 use crate::nodes::answering;
 
@@ -181,6 +181,28 @@ plugins:
     let version = "SELECT version FROM towergate_state";
     assert_eq!(run(&second, &["config", "db_import", &exported]).0, Some(0));
     assert_eq!(second.ask(version), "1");
+}
+
+#[test]
+fn an_import_tells_what_it_is_at_on_a_terminal_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kong.yml");
+    std::fs::write(&file, answering(201)).unwrap();
+    let import = format!("'{}' config db_import '{}'", binary().display(), file.display());
+    let said = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).env("KONG_DATABASE", "sqlite").env("KONG_PREFIX", folder.path());
+        said(&command.stdin(std::process::Stdio::null()).output().expect("it can be run (Debian: bsdutils)"))
+    };
+    let (code, on_a_terminal) = said("script", &["-qec", &import, "/dev/null"]);
+    assert_eq!(code, Some(0), "{on_a_terminal}");
+    for step in
+        ["parsing …", "checking 2 entities beside 0 of the database …", "writing 2 entities …", "import successful"]
+    {
+        assert!(on_a_terminal.contains(step), "{step}: {on_a_terminal:?}");
+    }
+    let unchanged = "parse successful, beginning import\nimport successful: 0 entities are new or changed";
+    assert_eq!(said("sh", &["-c", &import]), (Some(0), unchanged.to_owned()), "and nothing of it elsewhere");
 }
 
 #[test]

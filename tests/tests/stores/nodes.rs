@@ -1,5 +1,6 @@
 //! Gateways whose configuration is in a store.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,8 @@ use serde_json::json;
 use towergate_config::Kind;
 use towergate_store::{Change, Commit, Postgres as Shared, Seal, Store, Version};
 use towergate_tests::{
-    Authority, Database, Gateway, Postgres as Server, Request, SOON, Setup, eventually, postgres, run_with,
+    Authority, Database, Gateway, Postgres as Server, Request, SOON, Setup, eventually, eventually_some, postgres,
+    run_with,
 };
 
 use crate::place::{consumer, reached};
@@ -110,6 +112,81 @@ fn nodes_serve_on_while_their_postgres_is_gone_and_follow_when_it_is_back() {
     import(&database.settings(), &answering(202));
     eventually(Duration::from_secs(20), || status(&node) == 202);
     assert!(is_reached(1));
+}
+
+#[test]
+fn a_node_starts_while_its_postgres_is_gone_with_what_was_last_in_force() {
+    let server = Arc::new(Server::with(&[]));
+    let database = Server::database_in(&server);
+    bootstrap(&database);
+    let settings = database.settings();
+    import(&settings, &answering(201));
+    let prefix = tempfile::tempdir().unwrap();
+    let key = "store_encryption_key".to_owned();
+    let start = || {
+        let node = on(&settings).setting("prefix", prefix.path().to_str().unwrap());
+        node.setting(&key, &"5f".repeat(32)).argument("--run-migrations")
+    };
+    let copy = || {
+        let files = std::fs::read_dir(prefix.path()).unwrap().filter_map(Result::ok).map(|file| file.path());
+        files.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "json"))
+    };
+    let mut node = start().start();
+    let kept = eventually_some(SOON, copy);
+    assert!(!std::fs::read_to_string(&kept).unwrap().contains("\"status_code\""), "what a plugin is told is encrypted");
+    assert_eq!(std::fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+    node.terminate();
+    server.kill();
+    let node = start().on_the_ports_of(&node).start();
+    assert_eq!(status(&node), 201);
+    assert!(node.log().contains("STARTING WITH THE CONFIGURATION THAT WAS LAST IN FORCE HERE"), "{}", node.log());
+    assert!(!node.log().contains(postgres::PASSWORD));
+    assert_eq!(node.ask_admin(&Request::get("/routes/only")).status, 200, "it can be read");
+    let route = Request::post("/routes", r#"{"paths": ["/new"]}"#).header("Content-Type", "application/json");
+    let refused = node.ask_admin(&route);
+    assert_eq!((refused.status, refused.message().as_str()), (503, "The database is not in reach"));
+    assert_eq!(node.ask_admin(&Request::get("/status")).json()["database"]["reachable"], false);
+    server.launch();
+    import(&settings, &answering(202));
+    eventually(Duration::from_secs(20), || status(&node) == 202);
+    assert_eq!(node.ask_admin(&route).status, 201);
+    let version = std::fs::read_to_string(&kept).unwrap();
+    eventually(SOON, || std::fs::read_to_string(&kept).unwrap() != version);
+}
+
+#[test]
+fn a_node_begins_with_what_a_replica_has_and_follows_the_server() {
+    let (server, other) = (Arc::new(Server::with(&[])), Arc::new(Server::with(&[])));
+    // What lags behind is stood in for by another server.
+    let (database, replica) = (Server::database_in(&server), Server::database_in(&other));
+    for (database, status) in [(&database, 202), (&replica, 201)] {
+        bootstrap(database);
+        import(&database.settings(), &answering(status));
+    }
+    import(&database.settings(), &answering(203));
+    let mut settings = database.settings().to_vec();
+    settings.push(("pg_ro_host", "127.0.0.1".to_owned()));
+    settings.push(("pg_ro_port", other.port().to_string()));
+    settings.push(("pg_ro_database", replica.name().to_owned()));
+    server.kill();
+    let node = on(&settings).start();
+    assert_eq!(status(&node), 201);
+    server.launch();
+    eventually(Duration::from_secs(20), || status(&node) == 203);
+    other.kill();
+    let node = on(&settings).start();
+    assert_eq!(status(&node), 203, "without the replica it is read from the server");
+    assert!(node.log().contains("the replica (pg_ro_host) is not read from"), "{}", node.log());
+}
+
+#[test]
+fn without_a_copy_a_node_does_not_start_while_its_postgres_is_gone() {
+    let server = Arc::new(Server::with(&[]));
+    let database = Server::database_in(&server);
+    server.kill();
+    let failure = on(&database.settings()).fails();
+    assert!(failure.stderr.contains("cannot connect to the PostgreSQL"), "{failure:?}");
+    assert!(failure.stderr.contains("no configuration was ever in force here"), "{failure:?}");
 }
 
 #[test]

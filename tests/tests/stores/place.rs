@@ -96,6 +96,7 @@ pub(crate) fn reached_at(port: u16, database: &str) -> PostgresSettings {
         // Long enough that what is told in time was told by LISTEN.
         update_frequency: Duration::from_secs(600),
         lock_timeout: Duration::from_secs(20),
+        replica: None,
     }
 }
 

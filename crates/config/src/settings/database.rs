@@ -40,6 +40,8 @@ pub struct Postgres {
     pub ssl: bool,
     /// Whether its certificate must be by somebody trusted, for its name (`pg_ssl_verify`). Default no.
     pub ssl_verify: bool,
+    /// A replica to read from (`pg_ro_host`; whatever `pg_ro_…` does not say is as above). Default none.
+    pub replica: Option<Box<Postgres>>,
 }
 
 impl fmt::Debug for Postgres {
@@ -88,14 +90,9 @@ pub(super) fn database(from: &mut Resolver<'_>, prefix: &Path) -> Database {
 }
 
 fn postgres(from: &mut Resolver<'_>) -> Postgres {
-    let port = u16::try_from(from.whole("pg_port")).ok().filter(|port| *port > 0).unwrap_or_else(|| {
-        let what = format!("pg_port must be a port number from 1 to 65535, got '{}'", from.text("pg_port"));
-        from.report("pg_port", what);
-        5432
-    });
-    Postgres {
+    let mut main = Postgres {
         host: from.text("pg_host"),
-        port,
+        port: port(from, "pg_port"),
         database: from.text("pg_database"),
         schema: from.given("pg_schema"),
         user: from.text("pg_user"),
@@ -103,7 +100,38 @@ fn postgres(from: &mut Resolver<'_>) -> Postgres {
         timeout: Duration::from_millis(from.whole("pg_timeout")),
         ssl: from.switch("pg_ssl"),
         ssl_verify: from.switch("pg_ssl_verify"),
-    }
+        replica: None,
+    };
+    main.replica = replica(from, &main).map(Box::new);
+    main
+}
+
+/// As in Kong there is one if its host is given.
+fn replica(from: &mut Resolver<'_>, main: &Postgres) -> Option<Postgres> {
+    let host = from.given("pg_ro_host")?;
+    let switch = |name: &str, otherwise| if from.is_given(name) { from.switch(name) } else { otherwise };
+    let (ssl, ssl_verify) = (switch("pg_ro_ssl", main.ssl), switch("pg_ro_ssl_verify", main.ssl_verify));
+    let timeout = from.given("pg_ro_timeout").map(|_| Duration::from_millis(from.whole("pg_ro_timeout")));
+    Some(Postgres {
+        host,
+        port: if from.is_given("pg_ro_port") { port(from, "pg_ro_port") } else { main.port },
+        database: from.given("pg_ro_database").unwrap_or_else(|| main.database.clone()),
+        schema: from.given("pg_ro_schema").or_else(|| main.schema.clone()),
+        user: from.given("pg_ro_user").unwrap_or_else(|| main.user.clone()),
+        password: from.given("pg_ro_password").or_else(|| main.password.clone()),
+        timeout: timeout.unwrap_or(main.timeout),
+        ssl,
+        ssl_verify,
+        replica: None,
+    })
+}
+
+fn port(from: &mut Resolver<'_>, name: &str) -> u16 {
+    u16::try_from(from.whole(name)).ok().filter(|port| *port > 0).unwrap_or_else(|| {
+        let what = format!("{name} must be a port number from 1 to 65535, got '{}'", from.text(name));
+        from.report(name, what);
+        5432
+    })
 }
 
 pub(super) fn keeping(from: &Resolver<'_>) -> Keeping {

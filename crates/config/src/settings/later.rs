@@ -11,7 +11,6 @@ const LATER: &[(&str, &str)] = &[
     ("cluster_", "hybrid mode comes"),
     ("resolver_", "the settings of Kong's new DNS client come"),
     ("new_dns_client", "the settings of Kong's new DNS client come"),
-    ("pg_ro_", "reading from a replica comes"),
     ("request_debug", "request debugging comes"),
     ("lua_max_", "limits on what plugins see come"),
 ];

@@ -7,7 +7,7 @@ use super::{
     connect::{quoted, timed},
 };
 use crate::{
-    Answer, Migrate, Migrations, Phase, StoreError,
+    Answer, Migrate, Migrations, Phase, StoreError, Trouble,
     migrate::steps::{Step, plan},
 };
 
@@ -25,7 +25,14 @@ const LOCK: i64 = 0x746f_7765_7267_6174;
 impl Migrate for Postgres {
     fn migrations(&self) -> Answer<'_, Result<Migrations, StoreError>> {
         Box::pin(async {
-            let lease = self.shared.lease().await?;
+            let lease = match (self.shared.lease().await, &self.shared.replica) {
+                // A replica's tables are the same.
+                (Err(error), Some(replica)) if error.trouble() == Trouble::Unreachable => {
+                    let client = replica.connect(|| {}).await.map_err(|_| error)?;
+                    return state(&client, &self.shared).await;
+                }
+                (lease, _) => lease?,
+            };
             let state = state(&lease.client, &self.shared).await?;
             lease.put_back();
             Ok(state)

@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use towergate_admin::entities;
-use towergate_config::{Config, parse, parse_entities, settings::Database};
+use towergate_config::{Config, Kind, parse, parse_entities, settings::Database};
 use towergate_runtime::Registry;
 use towergate_store::{Change, Commit, CommitError, Snapshot, Store};
 
@@ -14,7 +14,8 @@ use crate::{
     plugins::{self, PluginSet},
     sources::{Sources, variables},
     store::{self, Patience},
-    terminal, wiring,
+    terminal::{self, Progress},
+    wiring,
 };
 
 /// Put a declarative configuration into the database: its entities are added, or take the place of those
@@ -38,9 +39,12 @@ impl Run for DbImport {
         }
         let registry = plugins::registry(&gateway.plugins, &sources.settings);
         let texts = sources.declarative()?.unwrap_or_default();
-        let loaded = parse(texts, &registry).map_err(|report| format!("Failed parsing:\n{report}"))?;
+        let progress = Progress::of("parsing");
+        let parsed = parse(texts, &registry);
+        drop(progress);
+        let loaded = parsed.map_err(|report| format!("Failed parsing:\n{report}"))?;
         for warning in &loaded.warnings {
-            terminal::warn(format_args!("warning: {warning}"));
+            terminal::warn(warning);
         }
         terminal::say("parse successful, beginning import");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -58,14 +62,19 @@ impl Run for DbImport {
 
 /// Commits what differs; answers how many entities that are. Whoever commits at the same time is followed.
 async fn import(store: &dyn Store, imported: &Config, registry: &Registry) -> Result<usize, String> {
+    let progress = Progress::of("reading the database");
     loop {
+        progress.now("reading the database");
         let snapshot = store.load().await.map_err(|error| error.to_string())?;
         let seen = snapshot.version;
+        let count: usize = Kind::ALL.into_iter().map(|kind| imported.count(kind)).sum();
+        progress.now(&format!("checking {count} entities beside {} of the database", snapshot.entities.len()));
         let changes = changes(snapshot, imported, registry)?;
         let count = changes.len();
         if count == 0 {
             return Ok(0);
         }
+        progress.now(&format!("writing {count} entities"));
         match store.commit(Commit::of(seen, changes)).await {
             Ok(_) => return Ok(count),
             Err(CommitError::Conflict) => {}
