@@ -1,1 +1,52 @@
-//! Nothing: the benches are in `benches/`, and Cargo wants a library or a binary beside them.
+//! What several benches measure by.
+#![allow(clippy::expect_used, reason = "a bench that cannot go on fails")]
+
+use std::time::Duration;
+
+use criterion::{
+    BatchSize,
+    measurement::{Measurement, ValueFormatter, WallTime},
+};
+use rustix::time::{ClockId, clock_gettime};
+
+/// So many requests are made at a time: few enough for the processor's caches, where a request is that was just read, and
+/// enough that reading the clock costs little.
+pub const BATCH: BatchSize = BatchSize::NumIterations(32);
+
+/// Criterion's measurements in processor time of this thread: other work on the machine does not count.
+#[derive(Debug)]
+pub struct CpuTime;
+
+/// The processor time this thread has taken.
+pub fn cpu_time() -> Duration {
+    clock_gettime(ClockId::ThreadCPUTime).try_into().expect("a time after its beginning")
+}
+
+impl Measurement for CpuTime {
+    type Intermediate = Duration;
+    type Value = Duration;
+
+    fn start(&self) -> Duration {
+        cpu_time()
+    }
+
+    fn end(&self, begin: Duration) -> Duration {
+        cpu_time().saturating_sub(begin)
+    }
+
+    fn add(&self, one: &Duration, other: &Duration) -> Duration {
+        one.saturating_add(*other)
+    }
+
+    fn zero(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn to_f64(&self, value: &Duration) -> f64 {
+        WallTime.to_f64(value)
+    }
+
+    fn formatter(&self) -> &dyn ValueFormatter {
+        WallTime.formatter()
+    }
+}
