@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, request::Parts};
 
 use crate::{
     client::Client,
@@ -17,7 +17,7 @@ use crate::{
     fault::Fault,
     gate::Gate,
     identity::{Identities, Identity},
-    negotiate::Asker,
+    negotiate::{Asker, Asking},
     plan::Plan,
     records::Records,
     reply::{Pages, Reply},
@@ -77,6 +77,7 @@ pub struct Context {
     plan: Option<Arc<Plan>>,
     // What few requests have is boxed, so that it takes no room in the others' contexts.
     refusal: Mutex<Option<Box<Reply>>>,
+    has_refusal: AtomicBool,
     identities: Identities,
     turn: AtomicUsize,
     checked: AtomicUsize,
@@ -84,6 +85,7 @@ pub struct Context {
     correlation_id: OnceLock<HeaderValue>,
     traces: Traces,
     response_headers: Mutex<Vec<(HeaderName, HeaderValue)>>,
+    has_response_headers: AtomicBool,
     proxied: AtomicBool,
     fault: OnceLock<Fault>,
     gate: OnceLock<Box<dyn Gate>>,
@@ -97,10 +99,12 @@ pub struct Context {
 impl Context {
     /// A context for a request on this plan. `head` tells how the client wants to be answered.
     pub fn new(client: Client, head: &Parts, timing: Timing, plan: Option<Arc<Plan>>) -> Self {
-        let origin = head.headers.get(header::ORIGIN).filter(|origin| !origin.is_empty()).cloned();
-        let preflight = origin.is_some()
-            && head.method == Method::OPTIONS
-            && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        Self::asked(Asking::of(head), client, head, timing, plan)
+    }
+
+    /// The same of a request whose headers were noted already.
+    pub fn asked(asking: Asking, client: Client, head: &Parts, timing: Timing, plan: Option<Arc<Plan>>) -> Self {
+        let (asker, origin, preflight) = asking.settle(head);
         Self {
             client,
             request_id: RequestId::random(),
@@ -110,11 +114,12 @@ impl Context {
             spans: Spans::default(),
             matched: Matched::default(),
             host: String::new(),
-            asker: Asker::of(head),
+            asker,
             origin,
             preflight,
             plan,
             refusal: Mutex::new(None),
+            has_refusal: AtomicBool::new(false),
             identities: Identities::default(),
             turn: AtomicUsize::new(0),
             checked: AtomicUsize::new(0),
@@ -122,6 +127,7 @@ impl Context {
             correlation_id: OnceLock::new(),
             traces: Traces::default(),
             response_headers: Mutex::new(Vec::new()),
+            has_response_headers: AtomicBool::new(false),
             proxied: AtomicBool::new(false),
             fault: OnceLock::new(),
             gate: OnceLock::new(),
@@ -168,9 +174,14 @@ impl Context {
     /// Guards do not check it then, but see the response.
     pub fn refuse(&self, reply: Reply) {
         *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(reply));
+        self.has_refusal.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn take_refusal(&self) -> Option<Box<Reply>> {
+        // Most have none, and need no lock to know.
+        if !self.has_refusal.load(Ordering::Relaxed) {
+            return None;
+        }
         self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -279,15 +290,20 @@ impl Context {
     /// Sets a header of the response to come, whoever makes it.
     pub fn set_response_header(&self, name: HeaderName, value: HeaderValue) {
         self.response_headers.lock().unwrap_or_else(PoisonError::into_inner).push((name, value));
+        self.has_response_headers.store(true, Ordering::Relaxed);
     }
 
     /// Sets several headers of the response to come at once.
     pub fn set_response_headers(&self, headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) {
         self.response_headers.lock().unwrap_or_else(PoisonError::into_inner).extend(headers);
+        self.has_response_headers.store(true, Ordering::Relaxed);
     }
 
     /// Writes the headers set so far, over those that are there already.
     pub(crate) fn write_response_headers(&self, headers: &mut HeaderMap) {
+        if !self.has_response_headers.load(Ordering::Relaxed) {
+            return;
+        }
         let mut set = self.response_headers.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, value) in set.drain(..) {
             headers.insert(name, value);
