@@ -20,9 +20,9 @@ use aws_lc_rs::hmac;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use data_encoding::BASE64;
 use http::{Request, request::Parts};
-use rustix::time::{ClockId, clock_gettime};
 use towergate_auth::hash_password;
 use towergate_auth::{Acl, AclConfig, BasicAuth, BasicAuthConfig, HmacAuth, HmacAuthConfig, KeyAuth, KeyAuthConfig};
+use towergate_benches::cpu_time;
 use towergate_core::{
     Accounts, Client, Consumer, Context, CredentialKind, Directory, Env, Generation, Guard, Plugin, Secret, Timing,
     Verdict, Written,
@@ -64,12 +64,6 @@ fn request(known: &Arc<Generation>, header: (&str, String)) -> (Context, Parts) 
 /// Requests are made beforehand, so many at a time: few enough for the processor's caches, where a request is that was just
 /// read, and enough that reading the clock costs nothing.
 const BATCH: usize = 32;
-
-/// The processor time of this thread: other work on the machine does not count.
-fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::try_from(time).expect("a time that has passed")
-}
 
 /// Checks requests of credentials spread over all of them, so that no cache makes many look few.
 fn check(

@@ -13,15 +13,13 @@ use std::cell::Cell;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::Duration;
 
-use criterion::measurement::{Measurement, ValueFormatter, WallTime};
-use criterion::{BatchSize, Throughput, criterion_group, criterion_main};
+use criterion::{Throughput, criterion_group, criterion_main};
 use http::{Request, Response, request, response};
-use rustix::time::{ClockId, clock_gettime};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use towergate_auth::KeyAuth;
+use towergate_benches::{BATCH, CpuTime};
 use towergate_bot_detection::BotDetection;
 use towergate_core::{Client, Consumer, Context, Directory, Env, Generation, Guard, Plugin, Timing, Verdict};
 use towergate_correlation::CorrelationId;
@@ -33,38 +31,6 @@ use towergate_request_termination::RequestTermination;
 use uuid::Uuid;
 
 type Criterion = criterion::Criterion<CpuTime>;
-
-/// The CPU time of this thread.
-struct CpuTime;
-
-impl Measurement for CpuTime {
-    type Intermediate = Duration;
-    type Value = Duration;
-
-    fn start(&self) -> Duration {
-        clock_gettime(ClockId::ThreadCPUTime).try_into().expect("a time after its beginning")
-    }
-
-    fn end(&self, begin: Duration) -> Duration {
-        self.start().saturating_sub(begin)
-    }
-
-    fn add(&self, one: &Duration, other: &Duration) -> Duration {
-        one.saturating_add(*other)
-    }
-
-    fn zero(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn to_f64(&self, value: &Duration) -> f64 {
-        WallTime.to_f64(value)
-    }
-
-    fn formatter(&self) -> &dyn ValueFormatter {
-        WallTime.formatter()
-    }
-}
 
 const CHROME: &str =
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Safari/537.36";
@@ -121,7 +87,7 @@ fn measure(c: &mut Criterion, name: &str, guard: &dyn Guard, passes: bool, mut m
                 guard.respond(&cx, &mut response);
                 (cx, head, response, verdict)
             },
-            BatchSize::SmallInput,
+            BATCH,
         );
     });
 }
@@ -234,7 +200,7 @@ fn addresses(c: &mut Criterion) {
             bencher.iter_batched(
                 || given(get.clone(), anywhere(), &nobody),
                 |(cx, mut head, response)| (black_box(denies.check(&cx, &mut head)), cx, head, response),
-                BatchSize::SmallInput,
+                BATCH,
             );
         });
         let set = Addresses::parse(&v6).expect("ranges");
@@ -245,7 +211,7 @@ fn addresses(c: &mut Criterion) {
                     IpAddr::V6(Ipv6Addr::from(u128::from(scattered(next.get())) << 64))
                 },
                 |address| black_box(set.contains(address)),
-                BatchSize::SmallInput,
+                BATCH,
             );
         });
     }

@@ -21,15 +21,17 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
 };
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{criterion_group, criterion_main};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use http::{Request, Response};
 use http_body_util::Empty;
 use tower::{Layer as _, Service};
 use towergate_auth::{Algorithm, Jwt, JwtKey, JwtLayer, PublicKey};
+use towergate_benches::{BATCH, CpuTime};
 use towergate_core::{Consumer, Context, Directory, Guard, GuardBody, GuardLayer, Verdict};
 use uuid::Uuid;
 
+type Criterion = criterion::Criterion<CpuTime>;
 type Nothing = Empty<bytes::Bytes>;
 
 /// Answers at once.
@@ -132,7 +134,7 @@ fn jwt(criterion: &mut Criterion) {
         request.body(Nothing::new()).expect("a request")
     };
     group.bench_function("a guard that lets everybody pass", |bencher| {
-        bencher.iter_batched(anything, |request| black_box(ask(&mut open, request)), BatchSize::SmallInput);
+        bencher.iter_batched(anything, |request| black_box(ask(&mut open, request)), BATCH);
     });
     for (algorithm, key, token) in signed() {
         let alice = Consumer::named("alice");
@@ -147,12 +149,16 @@ fn jwt(criterion: &mut Criterion) {
             let mut service = layer.layer(Inner);
             assert_eq!(ask(&mut service, request()), 200);
             group.bench_function(format!("{algorithm}, {name}"), |bencher| {
-                bencher.iter_batched(request, |request| black_box(ask(&mut service, request)), BatchSize::SmallInput);
+                bencher.iter_batched(request, |request| black_box(ask(&mut service, request)), BATCH);
             });
         }
     }
     group.finish();
 }
 
-criterion_group!(benches, jwt);
+criterion_group! {
+    name = benches;
+    config = criterion::Criterion::default().with_measurement(CpuTime);
+    targets = jwt
+}
 criterion_main!(benches);

@@ -21,8 +21,7 @@
 //! use axum::{Extension, Router, body::Body, routing::get};
 //! use http::{HeaderName, Request, StatusCode};
 //! use tower::ServiceExt;
-//! use towergate_auth::{KeyAuth, KeyAuthLayer};
-//! use towergate_core::{Consumer, Context, Directory};
+//! use towergate_auth::{Consumer, Context, Directory, KeyAuth, KeyAuthLayer};
 //! use uuid::Uuid;
 //!
 //! async fn whoami(Extension(cx): Extension<Arc<Context>>) -> String {
@@ -132,3 +131,7 @@ pub use jwt::{Jwt, JwtConfig, JwtKey, JwtLayer};
 pub use key_auth::{KeyAuth, KeyAuthConfig, KeyAuthLayer};
 #[cfg(feature = "mtls")]
 pub use mtls::{MtlsAuth, MtlsAuthConfig, MtlsLayer};
+
+// So that whoever takes this crate needs no other of ours.
+#[doc(no_inline)]
+pub use towergate_core::{Consumer, Context, Directory};

@@ -11,7 +11,7 @@
 //! use tower::ServiceExt;
 //! use towergate_cors::CorsLayer;
 //!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), towergate_core::PluginError> {
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), towergate_cors::PluginError> {
 //! let cors = CorsLayer::new()
 //!     .origins(["https://shop.example", r"https://.*\.shop\.example"])?
 //!     .methods([Method::GET, Method::POST])
@@ -71,3 +71,7 @@ mod policy;
 pub use config::CorsConfig;
 pub use layer::CorsLayer;
 pub use policy::Cors;
+
+// So that whoever takes this crate needs no other of ours.
+#[doc(no_inline)]
+pub use towergate_core::PluginError;

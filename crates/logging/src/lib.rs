@@ -29,3 +29,7 @@ pub use syslog::{Syslog, SyslogConfig};
 #[cfg(feature = "tls")]
 pub use tcp_log::{TcpLog, TcpLogConfig};
 pub use udp_log::{UdpLog, UdpLogConfig};
+
+// So that whoever takes this crate needs no other of ours.
+#[doc(no_inline)]
+pub use towergate_core::ObserveLayer;

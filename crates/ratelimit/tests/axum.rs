@@ -6,7 +6,9 @@ use std::{net::SocketAddr, num::NonZeroU32};
 use axum::{Router, body::Body, extract::ConnectInfo, routing::get};
 use http::{HeaderName, Request, StatusCode};
 use tower::ServiceExt;
-use towergate_ratelimit::{Key, Quota, RateLimitLayer};
+use towergate_ratelimit::{
+    Key, PeriodLimits, Quota, RateLimitLayer, ResponseRateLimitLayer, ResponseRatelimitingConfig,
+};
 
 const TWO: NonZeroU32 = NonZeroU32::new(2).unwrap();
 
@@ -36,6 +38,21 @@ async fn the_address_that_axum_knows() {
         let known = ConnectInfo(address.parse::<SocketAddr>().unwrap());
         let request = Request::get("/").extension(known).body(Body::empty()).unwrap();
         statuses.push(app.clone().oneshot(request).await.unwrap().status());
+    }
+    assert_eq!(statuses, [StatusCode::OK, StatusCode::OK, StatusCode::TOO_MANY_REQUESTS]);
+}
+
+#[tokio::test]
+async fn a_handler_says_what_its_answer_costs() {
+    let limits = [("units".to_owned(), PeriodLimits { day: Some(3.0), ..PeriodLimits::default() })].into();
+    let config = ResponseRatelimitingConfig { limits, ..ResponseRatelimitingConfig::default() };
+    let dear = get(|| async { ([("x-kong-limit", "units=2")], "orders") });
+    let app: Router = Router::new().route("/", dear).layer(ResponseRateLimitLayer::new(config).unwrap());
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        let response = app.clone().oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
+        assert!(!response.headers().contains_key("x-kong-limit"), "it is nobody else's");
+        statuses.push(response.status());
     }
     assert_eq!(statuses, [StatusCode::OK, StatusCode::OK, StatusCode::TOO_MANY_REQUESTS]);
 }

@@ -8,3 +8,7 @@ mod policy;
 pub use config::RedirectConfig;
 pub use layer::RedirectLayer;
 pub use policy::Redirect;
+
+// So that whoever takes this crate needs no other of ours.
+#[doc(no_inline)]
+pub use towergate_core::PluginError;

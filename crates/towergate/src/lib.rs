@@ -1,4 +1,12 @@
-#![doc = include_str!("../README.md")]
+// The example on its page takes these.
+#![cfg_attr(
+    all(feature = "auth", feature = "axum", feature = "correlation", feature = "ratelimit"),
+    doc = include_str!("../README.md")
+)]
+#![cfg_attr(
+    not(all(feature = "auth", feature = "axum", feature = "correlation", feature = "ratelimit")),
+    doc = "An API gateway's concerns as tower layers for a service of your own, one cargo feature for each."
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod prelude;

@@ -7,6 +7,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod fields;
+
 use std::{env, fs, path::PathBuf};
 
 use towergate_gateway::{Bundled, PluginSet};
