@@ -26,7 +26,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tower_layer::Layer;
 use towergate_core::{
     Choice, Client, Context, Env, Guard, GuardLayer, Level, Memos, Plan, Plugin, Policy, Protocol, Route, Service,
-    Slot, Timing, Trace, Verdict, Wrap,
+    Slot, Timing, Trace, TraceFormats, Verdict, Wrap,
 };
 use towergate_metrics::{HttpMetrics, MetricsLayer, Prometheus, PrometheusConfig, Registry};
 use uuid::Uuid;
@@ -88,7 +88,7 @@ fn request(plan: Option<&Arc<Plan>>, is_traced: bool) -> Request<Full<Bytes>> {
     if let Some(plan) = plan {
         let cx = Context::new(Client::default(), &head, Timing::start(), Some(plan.clone()));
         if is_traced {
-            cx.record_trace(Trace { id: 1, span_id: 2, is_sampled: true, formats: Vec::new() });
+            cx.record_trace(Trace { id: 1, span_id: 2, is_sampled: true, formats: TraceFormats::default() });
         }
         head.extensions.insert(Arc::new(cx));
     }

@@ -6,7 +6,7 @@ use std::{
     task::{Context as Task, Poll, ready},
 };
 
-use http::{Request, Response, request, response};
+use http::{Extensions, Request, Response, request, response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -16,6 +16,12 @@ use tower_service::Service;
 pub trait Tracer: Clone + Send + Sync + 'static {
     /// A traced request that is under way; when it is dropped, it is over.
     type Live: Live;
+
+    /// Whether it may have anything to do with a request that has these extensions. One that it has not, costs
+    /// nothing more.
+    fn concerns(&self, _extensions: &Extensions) -> bool {
+        true
+    }
 
     /// A request begins. May change its headers. `None` leaves it alone.
     fn begin(&self, head: &mut request::Parts) -> Option<Self::Live>;
@@ -76,6 +82,9 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
+        if !self.tracer.concerns(request.extensions()) {
+            return TracedFuture { future: self.inner.call(request), live: None };
+        }
         let (mut head, body) = request.into_parts();
         // On the way every request takes, its place in a future is a pointer.
         let live = self.tracer.begin(&mut head).map(Box::new);
@@ -105,12 +114,12 @@ where
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let response = ready!(this.future.poll(task))?;
-        let mut live = this.live.take();
+        let Some(mut live) = this.live.take() else {
+            return Poll::Ready(Ok(response.map(|body| TracedBody { body, live: None })));
+        };
         let (mut head, body) = response.into_parts();
-        if let Some(live) = &mut live {
-            live.answered(&mut head);
-        }
-        Poll::Ready(Ok(Response::from_parts(head, TracedBody { body, live })))
+        live.answered(&mut head);
+        Poll::Ready(Ok(Response::from_parts(head, TracedBody { body, live: Some(live) })))
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, request, response};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, request, response};
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use towergate_core::{Context, Env, Instrumentations, Plugin, PluginError, Slot, Task, Trace, Wrap};
 use towergate_queue::{Queue, Queues, Settings};
@@ -179,11 +179,13 @@ pub struct OpenTelemetryTracer {
 impl Tracer for OpenTelemetryTracer {
     type Live = TracedRequest;
 
+    fn concerns(&self, extensions: &Extensions) -> bool {
+        // Without a context there is no plan either: an embedded policy makes one.
+        extensions.get::<Arc<Context>>().is_none_or(|cx| self.slot.may_apply(cx))
+    }
+
     fn begin(&self, head: &mut request::Parts) -> Option<TracedRequest> {
         let cx = Context::of(head);
-        if !self.slot.may_apply(&cx) {
-            return None;
-        }
         let begun = match self.slot.policy(&cx) {
             Some(policy) if policy.is_tracing => {
                 let begun = policy.begin(&cx, head);
