@@ -5,10 +5,12 @@ use std::{
     io,
     path::Path,
     process,
+    sync::{Arc, OnceLock},
 };
 
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 use towergate_config::settings::{Log, LogLevel};
+use towergate_tracing::Logs;
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
@@ -24,12 +26,12 @@ use tracing_subscriber::{
 
 use crate::log_queue::{self, ErrorLog, Queue};
 
-/// Logs from now on to stderr and, beside it, to the error log, what is at least this severe. Answers
-/// what changes that.
+/// Logs from now on to stderr and, beside it, to the error log, what is at least this severe; the same is handed to
+/// plugins that send it to collectors, once those are known. Answers what changes the severity.
 ///
 /// # Errors
 /// When the error log cannot be written to, or the system gives no thread to do it.
-pub(crate) fn start(level: LogLevel, error_log: &Log) -> io::Result<SetLevel> {
+pub(crate) fn start(level: LogLevel, error_log: &Log, sent: &Sent) -> io::Result<SetLevel> {
     let file = match error_log {
         Log::File(path) if !is_terminal_stream(path) => Some(ErrorLog::open(path)?),
         Log::File(_) | Log::Off => None,
@@ -37,12 +39,15 @@ pub(crate) fn start(level: LogLevel, error_log: &Log) -> io::Result<SetLevel> {
     let queue = ToQueue(Queue::start(file)?);
     let lines = tracing_subscriber::fmt::layer().event_format(Lines).with_writer(queue);
     let (told, handle) = reload::Layer::new(Told(level));
-    let subscriber = Registry::default().with(told).with(lines);
+    let subscriber = Registry::default().with(told).with(lines).with(ToPlugins(sent.clone()));
     // Refused when a log was started before (two gateways in one process): the first one goes on.
     let _ = tracing::subscriber::set_global_default(subscriber);
     // Refused when the log that this is of is gone.
     Ok(Box::new(move |level| drop(handle.reload(Told(level)))))
 }
+
+/// Where plugins take what they send.
+pub(crate) type Sent = Arc<OnceLock<Arc<Logs>>>;
 
 /// Changes how severe something must be to be told.
 pub(crate) type SetLevel = Box<dyn Fn(LogLevel) + Send + Sync>;
@@ -83,6 +88,18 @@ fn filter(level: LogLevel) -> LevelFilter {
         LogLevel::Error => LevelFilter::ERROR,
         // Nothing here is as severe as these.
         LogLevel::Crit | LogLevel::Alert | LogLevel::Emerg => LevelFilter::OFF,
+    }
+}
+
+/// Hands what is told to the plugins that send it.
+struct ToPlugins(Sent);
+
+impl<S: Subscriber> Layer<S> for ToPlugins {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let Some(logs) = self.0.get().filter(|logs| logs.wants(event.metadata())) else { return };
+        let mut line = Line::default();
+        event.record(&mut line);
+        logs.take(event.metadata(), line.message + &line.fields);
     }
 }
 

@@ -117,7 +117,8 @@ impl Gateway {
     /// order: what is wrong is told before anything listens, and nothing asked from then on is lost.
     fn open<P: PluginSet>(plugins: P, sources: Sources, verbosity: Verbosity) -> Result<Self, String> {
         let settings = Arc::new(sources.settings.clone());
-        let log_levels = start_log(&settings, verbosity)?;
+        let sent_logs = log::Sent::default();
+        let log_levels = start_log(&settings, verbosity, &sent_logs)?;
         let recorded = Recorded::start();
         let (waiting, asks) = wait_for_asks(&sources)?;
         let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
@@ -137,6 +138,7 @@ impl Gateway {
         let apis = [(Api::Admin, admin.tls.clone()), (Api::Status, status.tls.clone())];
         let registry = registry(&plugins, &settings);
         registry.shared().introduce(wiring::node(&settings));
+        let _ = sent_logs.set(registry.shared().of());
         let warnings = [missing(&registry, &settings), tls::warnings(&settings, offered.as_ref())];
         for warning in settings.warnings().iter().chain(warnings.iter().flatten()).chain(&first.warnings) {
             tracing::warn!("{warning}");
@@ -428,18 +430,18 @@ impl Ports {
     }
 }
 
-fn start_log(settings: &Settings, verbosity: Verbosity) -> Result<LogLevels, String> {
+fn start_log(settings: &Settings, verbosity: Verbosity, sent: &log::Sent) -> Result<LogLevels, String> {
     let level = match verbosity {
         Verbosity::Usual => settings.log_level,
         Verbosity::Verbose => settings.log_level.min(LogLevel::Info),
         Verbosity::Debug => LogLevel::Debug,
     };
     let log = &settings.logs.proxy_error;
-    let started = match log::start(level, log) {
+    let started = match log::start(level, log, sent) {
         Ok(started) => started,
         // The default place may not be ours to write to; stderr is enough then.
         Err(_) if settings.origin("prefix") == Origin::Default => {
-            log::start(level, &Log::Off).map_err(|error| error.to_string())?
+            log::start(level, &Log::Off, sent).map_err(|error| error.to_string())?
         }
         Err(error) => return Err(format!("cannot write the error log {log:?}: {error}; see proxy_error_log")),
     };

@@ -31,6 +31,11 @@ pub trait Tracer: Clone + Send + Sync + 'static {
 pub trait Live: Send + 'static {
     /// The head of the response is there. May change its headers.
     fn answered(&mut self, head: &mut response::Parts);
+
+    /// Runs a step of serving it.
+    fn during<T>(&self, step: impl FnOnce() -> T) -> T {
+        step()
+    }
 }
 
 /// Traces the requests of a service.
@@ -113,7 +118,10 @@ where
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = ready!(this.future.poll(task))?;
+        let response = match this.live {
+            Some(live) => ready!(live.during(|| this.future.poll(task)))?,
+            None => ready!(this.future.poll(task))?,
+        };
         let Some(mut live) = this.live.take() else {
             return Poll::Ready(Ok(response.map(|body| TracedBody { body, live: None })));
         };
@@ -133,12 +141,16 @@ pin_project! {
     }
 }
 
-impl<B: Body, L> Body for TracedBody<B, L> {
+impl<B: Body, L: Live> Body for TracedBody<B, L> {
     type Data = B::Data;
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().body.poll_frame(task)
+        let this = self.project();
+        match this.live {
+            Some(live) => live.during(|| this.body.poll_frame(task)),
+            None => this.body.poll_frame(task),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
