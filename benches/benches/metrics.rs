@@ -23,7 +23,7 @@ use http_body_util::Full;
 use tower_layer::Layer;
 use towergate_benches::{routed, times};
 use towergate_core::{
-    Choice, Client, Context, Env, Guard, GuardLayer, Level, Plan, Plugin, Policy, Route, Slot, Trace, Verdict, Wrap,
+    Choice, Client, Context, Env, Guard, GuardLayer, Level, Plan, Plugin, Policy, Route, Slot, Trace, TraceFormats, Verdict, Wrap,
 };
 use towergate_metrics::{HttpMetrics, MetricsLayer, Prometheus, PrometheusConfig, Registry};
 
@@ -71,7 +71,7 @@ impl Guard for Passing {
 fn request(plan: Option<&Arc<Plan>>, is_traced: bool) -> Request<Full<Bytes>> {
     towergate_benches::request(Client::default(), plan, &[], |cx| {
         if is_traced {
-            cx.record_trace(Trace { id: 1, span_id: 2, is_sampled: true, formats: Vec::new() });
+            cx.record_trace(Trace { id: 1, span_id: 2, is_sampled: true, formats: TraceFormats::default() });
         }
     })
 }

@@ -4,6 +4,7 @@ use std::{
     fmt::{self, Write as _},
     path::Path,
     process,
+    sync::{Arc, OnceLock},
 };
 
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
@@ -11,6 +12,7 @@ use towergate_config::{
     Settings,
     settings::{Log, LogLevel, Origin},
 };
+use towergate_tracing::Logs;
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
@@ -29,12 +31,12 @@ use crate::{
     log_queue::{self, ErrorLog, Place, Queue},
 };
 
-/// Logs from now on to stderr and, beside it, to the error logs, what is at least this severe. Answers
-/// what changes that.
+/// Logs from now on to stderr and, beside it, to the error logs, what is at least this severe; the same is handed to
+/// plugins that send it to collectors, once those are known. Answers what changes the severity.
 ///
 /// # Errors
 /// When an error log cannot be written to, or the system gives no thread to do it.
-pub(crate) fn start(level: LogLevel, settings: &Settings) -> Result<SetLevel, String> {
+pub(crate) fn start(level: LogLevel, settings: &Settings, sent: &Sent) -> Result<SetLevel, String> {
     let logs = &settings.logs;
     let is_apart = logs.admin_error != logs.proxy_error;
     let gateway = error_log(settings, "proxy_error_log", &logs.proxy_error)?;
@@ -43,7 +45,7 @@ pub(crate) fn start(level: LogLevel, settings: &Settings) -> Result<SetLevel, St
     let admin = gateway.clone().to(if is_apart { Place::Admin } else { Place::Gateway });
     let lines = tracing_subscriber::fmt::layer().event_format(Lines).with_writer(ToQueue { gateway, admin });
     let (told, handle) = reload::Layer::new(Told(level));
-    let subscriber = Registry::default().with(told).with(lines);
+    let subscriber = Registry::default().with(told).with(lines).with(ToPlugins(sent.clone()));
     // Refused when a log was started before (two gateways in one process): the first one goes on.
     let _ = tracing::subscriber::set_global_default(subscriber);
     // Refused when the log that this is of is gone.
@@ -72,6 +74,9 @@ pub(crate) fn level(settings: &Settings, verbosity: Verbosity) -> LogLevel {
         Verbosity::Debug => LogLevel::Debug,
     }
 }
+
+/// Where plugins take what they send.
+pub(crate) type Sent = Arc<OnceLock<Arc<Logs>>>;
 
 /// Changes how severe something must be to be told.
 pub(crate) type SetLevel = Box<dyn Fn(LogLevel) + Send + Sync>;
@@ -112,6 +117,18 @@ fn filter(level: LogLevel) -> LevelFilter {
         LogLevel::Error => LevelFilter::ERROR,
         // Nothing here is as severe as these.
         LogLevel::Crit | LogLevel::Alert | LogLevel::Emerg => LevelFilter::OFF,
+    }
+}
+
+/// Hands what is told to the plugins that send it.
+struct ToPlugins(Sent);
+
+impl<S: Subscriber> Layer<S> for ToPlugins {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let Some(logs) = self.0.get().filter(|logs| logs.wants(event.metadata())) else { return };
+        let mut line = Line::default();
+        event.record(&mut line);
+        logs.take(event.metadata(), line.message + &line.fields);
     }
 }
 

@@ -127,7 +127,8 @@ impl Gateway {
     /// order: what is wrong is told before anything listens, and nothing asked from then on is lost.
     fn open<P: PluginSet>(plugins: P, sources: Sources, verbosity: Verbosity) -> Result<Self, String> {
         let settings = Arc::new(sources.settings.clone());
-        let log_levels = start_log(&settings, verbosity)?;
+        let sent_logs = log::Sent::default();
+        let log_levels = start_log(&settings, verbosity, &sent_logs)?;
         let recorded = Recorded::start();
         let (waiting, asks) = wait_for_asks(&sources)?;
         let background = background().map_err(|error| format!("cannot start a thread: {error}"))?;
@@ -147,6 +148,7 @@ impl Gateway {
         let apis = [(Api::Admin, admin.tls.clone()), (Api::Status, status.tls.clone())];
         let registry = registry(&plugins, &settings);
         registry.shared().introduce(wiring::node(&settings));
+        let _ = sent_logs.set(registry.shared().of());
         let warnings = [missing(&registry, &settings), tls::warnings(&settings, offered.as_ref())];
         for warning in settings.warnings().iter().chain(warnings.iter().flatten()).chain(&first.warnings) {
             tracing::warn!("{warning}");
@@ -487,9 +489,9 @@ impl Ports {
     }
 }
 
-fn start_log(settings: &Settings, verbosity: Verbosity) -> Result<LogLevels, String> {
+fn start_log(settings: &Settings, verbosity: Verbosity, sent: &log::Sent) -> Result<LogLevels, String> {
     let level = log::level(settings, verbosity);
-    let started = log::start(level, settings)?;
+    let started = log::start(level, settings, sent)?;
     Ok(LogLevels::new(level, started))
 }
 

@@ -299,7 +299,7 @@ impl Context {
     }
 
     /// The trace's id in each format of headers in which it goes upstream: the format's name and what it writes.
-    pub fn trace_formats(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub fn trace_formats(&self) -> impl Iterator<Item = (&'static str, String)> {
         self.traces.formats()
     }
 

@@ -76,7 +76,7 @@ pub use service_override::{OtherPath, OtherWay, ServiceOverride};
 pub use shared::Shared;
 pub use spans::{LookUp, Part, Span, Spans};
 pub use timing::Timing;
-pub use trace::Trace;
+pub use trace::{IdForm, Trace, TraceFormats};
 pub use traffic::{Traffic, Tunnelled};
 pub use tries::{Tries, Try, TryState};
 pub use upstream_health::{AddressHealth, TargetHealth, UpstreamHealth};

@@ -68,9 +68,14 @@ impl Client {
     /// What is known of this name: at once, if anything is that may still be used. In that case, and if
     /// its time is over, it is asked for again beside.
     pub async fn look_up(&self, name: &str) -> Arc<Answer> {
-        for _ in 0..TIMES {
+        self.wait_for(name).await.0
+    }
+
+    /// The same, and whether it was waited for: nothing was known that could be used at once.
+    pub async fn wait_for(&self, name: &str) -> (Arc<Answer>, bool) {
+        for turn in 0..TIMES {
             let mut asking = match self.known(name, Instant::now()) {
-                Ok(answer) => return answer,
+                Ok(answer) => return (answer, turn > 0),
                 Err(asking) => asking,
             };
             // Whoever looks it up tells nothing but its end.
@@ -78,7 +83,7 @@ impl Client {
         }
         // Only where look-ups have no runtime to run on any more.
         let lost = Err(Failure::Failed("dns client error: the look-up was given up".into()));
-        Arc::new(self.shared.answer(lost, Instant::now()))
+        (Arc::new(self.shared.answer(lost, Instant::now())), true)
     }
 
     /// The answer to be used now, or the look-up to wait for.

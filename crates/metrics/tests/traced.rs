@@ -9,7 +9,7 @@ use http_body_util::Empty;
 use tower::{Layer, ServiceExt, service_fn};
 use towergate_core::{
     Choice, Client, Context, Env, Guard, GuardLayer, Level, Memos, Outcome, Plan, Plugin, Policy, Protocol, Reply,
-    Route, Service, Slot, Timing, Trace, Verdict, Wrap,
+    Route, Service, Slot, Timing, Trace, TraceFormats, Verdict, Wrap,
 };
 use towergate_metrics::{Exposition, Format, Prometheus, PrometheusConfig, Registry};
 use uuid::Uuid;
@@ -99,7 +99,7 @@ async fn send(plan: &Arc<Plan>, trace: Option<Trace>, count: usize) {
 
 #[tokio::test]
 async fn a_latency_names_the_trace_of_a_request_that_took_so_long() {
-    let trace = |is_sampled| Trace { id: 0x0af7_6519, span_id: 1, is_sampled, formats: Vec::new() };
+    let trace = |is_sampled| Trace { id: 0x0af7_6519, span_id: 1, is_sampled, formats: TraceFormats::default() };
     for (trace, format, is_there) in [
         (Some(trace(true)), Format::OpenMetrics, true),
         (Some(trace(true)), Format::Text, false),

@@ -2,6 +2,8 @@
 
 use std::num::NonZeroU64;
 
+use towergate_core::IdForm;
+
 /// The id of a trace: 16 bytes, of which some systems use only the last 8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TraceId {
@@ -13,12 +15,12 @@ pub struct TraceId {
 impl TraceId {
     /// A new random one. Never all zeros, which means "none" everywhere.
     pub fn random() -> Self {
-        Self { bits: fastrand::u128(1..), bytes: None }
+        Self { bits: fastrand::u128(..).max(1), bytes: None }
     }
 
     /// A new random one of 8 bytes.
     pub fn random_short() -> Self {
-        Self { bits: fastrand::u64(1..).into(), bytes: None }
+        Self { bits: fastrand::u64(..).max(1).into(), bytes: None }
     }
 
     /// One that came with a request, where it had so many bytes; `None` if it is all zeros.
@@ -43,8 +45,8 @@ impl TraceId {
     /// In so many hexadecimal digits; what does not fit is cut off at the front.
     pub(crate) fn hex(self, size: Size) -> String {
         match size {
-            Size::Eight => hex::<16>(self.low().into()),
-            Size::Sixteen => hex::<32>(self.bits),
+            Size::Eight => text(&hex(self.low().to_be_bytes())),
+            Size::Sixteen => text(&hex(self.bits.to_be_bytes())),
         }
     }
 
@@ -62,6 +64,16 @@ pub(crate) enum Size {
     Sixteen,
 }
 
+impl Size {
+    /// So many bytes in hexadecimal digits.
+    pub(crate) fn form(self) -> IdForm {
+        match self {
+            Self::Eight => IdForm::Hex16,
+            Self::Sixteen => IdForm::Hex32,
+        }
+    }
+}
+
 /// The id of a span: 8 bytes, not all zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SpanId(NonZeroU64);
@@ -69,7 +81,7 @@ pub struct SpanId(NonZeroU64);
 impl SpanId {
     /// A new random one.
     pub fn random() -> Self {
-        Self(NonZeroU64::new(fastrand::u64(1..)).unwrap_or(NonZeroU64::MIN))
+        Self(NonZeroU64::new(fastrand::u64(..)).unwrap_or(NonZeroU64::MIN))
     }
 
     /// The id with these bits; `None` if they are all zero.
@@ -84,27 +96,38 @@ impl SpanId {
 
     /// In 16 hexadecimal digits.
     pub(crate) fn hex(self) -> String {
-        hex::<16>(self.bits().into())
+        text(&hex(self.bits().to_be_bytes()))
     }
 }
 
-/// The last `N` hexadecimal digits of a number, lower case.
-fn hex<const N: usize>(mut number: u128) -> String {
-    let mut digits = [b'0'; N];
-    for digit in digits.iter_mut().rev() {
-        // Four bits: they fit.
-        let nibble = (number & 0xf) as u8;
-        *digit = if nibble < 10 { b'0'.wrapping_add(nibble) } else { b'a'.wrapping_add(nibble.wrapping_sub(10)) };
-        number >>= 4;
+/// The hexadecimal digits of these bytes, two for each, lower case.
+pub(crate) fn hex<const N: usize>(bytes: [u8; N]) -> [[u8; 2]; N] {
+    let digit = |value: u8| value.wrapping_add(if value < 10 { b'0' } else { b'a'.wrapping_sub(10) });
+    let mut digits = [[0; 2]; N];
+    for (pair, byte) in digits.iter_mut().zip(bytes) {
+        *pair = [digit(byte >> 4), digit(byte & 0xf)];
     }
-    String::from_utf8_lossy(&digits).into_owned()
+    digits
+}
+
+fn text(digits: &[[u8; 2]]) -> String {
+    String::from_utf8_lossy(digits.as_flattened()).into_owned()
 }
 
 /// The number that these hexadecimal digits write, upper or lower case; `None` if there are none, more
 /// than `max`, or something else among them.
 pub(crate) fn from_hex(text: &str, max: usize) -> Option<u128> {
-    let fits = !text.is_empty() && text.len() <= max.min(32) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if fits { u128::from_str_radix(text, 16).ok() } else { None }
+    if text.is_empty() || text.len() > max.min(32) {
+        return None;
+    }
+    // In halves: numbers of 64 bits are what the processor counts with.
+    let (high, low) = text.as_bytes().split_at_checked(text.len().saturating_sub(16))?;
+    Some(u128::from(from_digits(high)?) << 64 | u128::from(from_digits(low)?))
+}
+
+/// The number that up to 16 hexadecimal digits write, upper or lower case; `None` if there is something else among them.
+pub(crate) fn from_digits(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |number: u64, digit| Some(number << 4 | u64::from(char::from(*digit).to_digit(16)?)))
 }
 
 /// The same for a span's id: up to 16 digits, not all zero.

@@ -6,7 +6,7 @@ use std::{
     task::{Context as Task, Poll, ready},
 };
 
-use http::{Request, Response, request, response};
+use http::{Extensions, Request, Response, request, response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -17,6 +17,12 @@ pub trait Tracer: Clone + Send + Sync + 'static {
     /// A traced request that is under way; when it is dropped, it is over.
     type Live: Live;
 
+    /// Whether it may have anything to do with a request that has these extensions. One that it has not, costs
+    /// nothing more.
+    fn concerns(&self, _extensions: &Extensions) -> bool {
+        true
+    }
+
     /// A request begins. May change its headers. `None` leaves it alone.
     fn begin(&self, head: &mut request::Parts) -> Option<Self::Live>;
 }
@@ -25,6 +31,11 @@ pub trait Tracer: Clone + Send + Sync + 'static {
 pub trait Live: Send + 'static {
     /// The head of the response is there. May change its headers.
     fn answered(&mut self, head: &mut response::Parts);
+
+    /// Runs a step of serving it.
+    fn during<T>(&self, step: impl FnOnce() -> T) -> T {
+        step()
+    }
 }
 
 /// Traces the requests of a service.
@@ -76,6 +87,9 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
+        if !self.tracer.concerns(request.extensions()) {
+            return TracedFuture { future: self.inner.call(request), live: None };
+        }
         let (mut head, body) = request.into_parts();
         // On the way every request takes, its place in a future is a pointer.
         let live = self.tracer.begin(&mut head).map(Box::new);
@@ -104,13 +118,16 @@ where
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = ready!(this.future.poll(task))?;
-        let mut live = this.live.take();
+        let response = match this.live {
+            Some(live) => ready!(live.during(|| this.future.poll(task)))?,
+            None => ready!(this.future.poll(task))?,
+        };
+        let Some(mut live) = this.live.take() else {
+            return Poll::Ready(Ok(response.map(|body| TracedBody { body, live: None })));
+        };
         let (mut head, body) = response.into_parts();
-        if let Some(live) = &mut live {
-            live.answered(&mut head);
-        }
-        Poll::Ready(Ok(Response::from_parts(head, TracedBody { body, live })))
+        live.answered(&mut head);
+        Poll::Ready(Ok(Response::from_parts(head, TracedBody { body, live: Some(live) })))
     }
 }
 
@@ -124,12 +141,16 @@ pin_project! {
     }
 }
 
-impl<B: Body, L> Body for TracedBody<B, L> {
+impl<B: Body, L: Live> Body for TracedBody<B, L> {
     type Data = B::Data;
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().body.poll_frame(task)
+        let this = self.project();
+        match this.live {
+            Some(live) => live.during(|| this.body.poll_frame(task)),
+            None => this.body.poll_frame(task),
+        }
     }
 
     fn is_end_stream(&self) -> bool {

@@ -5,6 +5,7 @@ mod clock;
 mod collector;
 mod ids;
 mod layer;
+mod logs;
 mod opentelemetry;
 mod otlp;
 pub mod propagation;
@@ -14,6 +15,7 @@ mod zipkin;
 
 pub use ids::{SpanId, TraceId};
 pub use layer::{Live, TracedBody, TracedFuture, TracedLayer, TracedService, Tracer};
+pub use logs::Logs;
 pub use opentelemetry::{OpenTelemetry, OpenTelemetryConfig, OpenTelemetryTracer, TracedRequest};
 pub use otlp::{ExporterError, OtlpExporter, OtlpSettings};
 pub use service::{RouteOf, ServiceRequest, ServiceTracer, TraceLayer};

@@ -1,4 +1,4 @@
-//! The layer in an axum service, with a collector on a real socket.
+//! The layer in services of axum and of tonic, with a collector on a real socket.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod collector;
@@ -17,6 +17,7 @@ use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value::Value},
     trace::v1::{span::SpanKind, status},
 };
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use tower::ServiceExt;
 use towergate_core::Context;
 use towergate_tracing::{
@@ -115,6 +116,34 @@ async fn the_sender_decides_and_the_rate_where_it_has_not() {
     assert!(seen.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && seen.contains("-01 "), "{seen}");
     assert!(exporter.drain(Duration::from_secs(10)).await);
     assert_eq!(collector.spans(1).await.len(), 1);
+}
+
+/// A gRPC service: its trailers pass the layer, and each call has a span.
+#[tokio::test]
+async fn a_tonic_service_is_traced() {
+    let collector = Collector::start().await;
+    let exporter = OtlpExporter::to(&collector.url).start().unwrap();
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_service_status("shop", tonic_health::ServingStatus::Serving).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let layer = TraceLayer::new(exporter.clone()).route(|head| Some(head.uri.path()));
+    let server = tonic::transport::Server::builder().layer(layer).add_service(health);
+    tokio::spawn(server.serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener)));
+
+    let channel =
+        tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+    let mut client = HealthClient::new(channel);
+    let mut request = tonic::Request::new(HealthCheckRequest { service: "shop".into() });
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    request.metadata_mut().insert("traceparent", trace.parse().unwrap());
+    assert_eq!(client.check(request).await.unwrap().into_inner().status(), ServingStatus::Serving);
+    let unknown = client.check(HealthCheckRequest { service: "other".into() }).await.unwrap_err();
+    assert_eq!(unknown.code(), tonic::Code::NotFound);
+    assert!(exporter.drain(Duration::from_secs(10)).await);
+    let spans = collector.spans(2).await;
+    assert!(spans.iter().all(|span| span.name == "POST /grpc.health.v1.Health/Check"), "{spans:?}");
+    assert!(spans.iter().any(|span| span.trace_id[..2] == [0x0a, 0xf7] && span.parent_span_id[0] == 0xb7));
 }
 
 /// A client that goes away: the span says that there was no response.

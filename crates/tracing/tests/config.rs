@@ -111,60 +111,127 @@ fn good_ones_are_taken() {
     }
 }
 
+/// A field, what is written there, and what is said about it.
+type Row = (&'static str, Value, Value);
+
+/// Checks a table that has at least a row for each field.
+fn check<C: RecordSchema>(good: &Value, rows: &[Row]) {
+    let (config, problems) = complete::<C>(good.clone());
+    assert_eq!(problems, json!({}));
+    for (field, written, said) in rows {
+        let mut config = good.clone();
+        config[*field] = written.clone();
+        assert_eq!(complete::<C>(config).1[*field], *said, "{field}: {written}");
+    }
+    for field in config.as_object().unwrap().keys() {
+        assert!(rows.iter().any(|(named, ..)| named == field), "no row for {field}");
+    }
+}
+
+/// What is said about the fields that both plugins have.
+fn rows_of_both() -> Vec<Row> {
+    let timeout = "value should be between 0 and 2147483646";
+    let formats = "w3c, b3, jaeger, ot, datadog, aws, gcp, instana";
+    let with_single = "w3c, b3, b3-single, jaeger, ot, datadog, aws, gcp, instana";
+    let mut rows = vec![
+        ("connect_timeout", json!(-1), json!(timeout)),
+        ("connect_timeout", json!("x"), json!("expected an integer")),
+        ("send_timeout", json!(2_147_483_647_u32), json!(timeout)),
+        ("send_timeout", json!(0.5), json!("expected an integer")),
+        ("read_timeout", json!(-1), json!(timeout)),
+        ("http_response_header_for_traceid", json!(1), json!("expected a string")),
+        ("http_response_header_for_traceid", json!(""), json!("length must be at least 1")),
+        ("queue", json!("x"), json!("expected a record")),
+        ("propagation", json!("x"), json!("expected a record")),
+        ("nonsense", json!(1), json!("unknown field")),
+    ];
+    for (field, written, said) in [
+        ("max_batch_size", json!(0), "value should be between 1 and 1000000"),
+        ("max_coalescing_delay", json!(3601), "value should be between 0 and 3600"),
+        ("max_entries", json!(0), "value should be between 1 and 1000000"),
+        ("max_bytes", json!("x"), "expected an integer"),
+        ("max_retry_time", json!("x"), "expected a number"),
+        // Kong writes its bounds without fractions.
+        ("initial_retry_delay", json!(0), "value should be between 0 and 1000000"),
+        ("max_retry_delay", json!(0), "value should be between 0 and 1000000"),
+        ("concurrency_limit", json!(2), "expected one of: -1, 1"),
+    ] {
+        rows.push(("queue", json!({field: written}), json!({field: said})));
+    }
+    for (field, written, said) in [
+        ("extract", json!(["b3-single"]), json!([format!("expected one of: {formats}")])),
+        ("inject", json!(["b4"]), json!([format!("expected one of: preserve, {with_single}")])),
+        ("extract", json!("w3c"), json!("expected an array")),
+        ("clear", json!(["a b"]), json!(["bad header name 'a b', allowed characters are A-Z, a-z, 0-9, '_', and '-'"])),
+        ("default_format", json!("preserve"), json!(format!("expected one of: {with_single}"))),
+        ("default_format", json!(null), json!("required field missing")),
+    ] {
+        let mut written = json!({field: written});
+        if field != "default_format" {
+            written["default_format"] = "w3c".into();
+        }
+        rows.push(("propagation", written, json!({field: said})));
+    }
+    rows
+}
+
+const NO_HEADER: &str = "bad header name 'a b', allowed characters are A-Z, a-z, 0-9, '_', and '-'";
+
 #[test]
 fn bad_ones_are_refused_in_kongs_words() {
     let at_least_one =
         json!({"@entity": ["at least one of these fields must be non-empty: 'traces_endpoint', 'logs_endpoint'"]});
     assert_eq!(complete::<OpenTelemetryConfig>(json!({})).1, at_least_one);
-    let formats = "w3c, b3, jaeger, ot, datadog, aws, gcp, instana";
-    for (field, written, said) in [
+    let types = "expected one of: preserve, ignore, b3, b3-single, w3c, jaeger, ot, aws, gcp, datadog, instana";
+    let strategies = "expected one of: parent_drop_probability_fallback, parent_probability_fallback";
+    let mut rows = rows_of_both();
+    rows.extend([
         ("traces_endpoint", json!("a"), json!("missing host in url")),
-        (
-            "headers",
-            json!({"a b": "1"}),
-            json!("bad header name 'a b', allowed characters are A-Z, a-z, 0-9, '_', and '-'"),
-        ),
+        ("traces_endpoint", json!(1), json!("expected a string")),
+        ("logs_endpoint", json!("a:4318"), json!("missing host in url")),
+        ("headers", json!({"a b": "1"}), json!(NO_HEADER)),
+        ("headers", json!("x"), json!("expected a map")),
         ("resource_attributes", json!({"a": ""}), json!("length must be at least 1")),
+        ("resource_attributes", json!({"a": 1}), json!("expected a string")),
+        ("batch_span_count", json!("x"), json!("expected an integer")),
+        ("batch_flush_delay", json!(0.5), json!("expected an integer")),
+        ("header_type", json!("zipkin"), json!(types)),
         ("sampling_rate", json!(1.5), json!("value should be between 0 and 1")),
-        ("connect_timeout", json!(-1), json!("value should be between 0 and 2147483646")),
-        ("queue", json!({"max_batch_size": 0}), json!({"max_batch_size": "value should be between 1 and 1000000"})),
-        (
-            "propagation",
-            json!({"extract": ["b3-single"], "default_format": "w3c"}),
-            json!({"extract": [format!("expected one of: {formats}")]}),
-        ),
-        ("propagation", json!({"inject": ["w3c"]}), json!({"default_format": "required field missing"})),
-        (
-            "header_type",
-            json!("zipkin"),
-            json!("expected one of: preserve, ignore, b3, b3-single, w3c, jaeger, ot, aws, gcp, datadog, instana"),
-        ),
-        ("nonsense", json!(1), json!("unknown field")),
-    ] {
-        let mut config = json!({"logs_endpoint": "http://a/"});
-        config[field] = written;
-        assert_eq!(complete::<OpenTelemetryConfig>(config).1[field], said, "{field}");
-    }
+        ("sampling_rate", json!("x"), json!("expected a number")),
+        ("sampling_strategy", json!("always"), json!(strategies)),
+    ]);
+    check::<OpenTelemetryConfig>(&json!({"traces_endpoint": "http://a/"}), &rows);
+}
+
+#[test]
+fn bad_ones_of_zipkin_are_refused_in_kongs_words() {
     let protected = "must not be one of: error, http.method, http.path, http.status_code, kong.balancer.state, \
                      kong.balancer.try, kong.consumer, kong.credential, kong.node.id, kong.route, kong.service, lc, \
                      peer.hostname";
-    for (field, written, said) in [
+    let formats = "b3, b3-single, w3c, jaeger, ot, aws, datadog, gcp, instana";
+    let mut rows = rows_of_both();
+    rows.extend([
+        ("local_service_name", json!(""), json!("length must be at least 1")),
         ("http_endpoint", json!("a"), json!("missing host in url")),
         ("sample_ratio", json!(-1), json!("value should be between 0 and 1")),
+        ("default_service_name", json!(1), json!("expected a string")),
+        ("include_credential", json!("yes"), json!("expected a boolean")),
         ("traceid_byte_count", json!(32), json!("expected one of: 8, 16")),
-        ("http_span_name", json!("path"), json!("expected one of: method, method_path")),
-        ("phase_duration_flavor", json!("both"), json!("expected one of: annotations, tags")),
+        ("header_type", json!("zipkin"), json!(format!("expected one of: preserve, ignore, {formats}"))),
+        ("default_header_type", json!("ignore"), json!(format!("expected one of: {formats}"))),
+        ("tags_header", json!(1), json!("expected a string")),
+        ("static_tags", json!("x"), json!("expected an array")),
         ("static_tags", json!([{"name": "lc", "value": "x"}]), json!([{"name": protected}])),
+        ("static_tags", json!([{"name": "a"}]), json!([{"value": "required field missing"}])),
         (
             "static_tags",
             json!([{"name": "a", "value": "1"}, {"name": "a", "value": "2"}]),
             json!("repeated tags are not allowed: a"),
         ),
-    ] {
-        let mut config = json!({});
-        config[field] = written;
-        assert_eq!(complete::<ZipkinConfig>(config).1[field], said, "{field}");
-    }
+        ("http_span_name", json!("path"), json!("expected one of: method, method_path")),
+        ("phase_duration_flavor", json!("both"), json!("expected one of: annotations, tags")),
+    ]);
+    check::<ZipkinConfig>(&json!({}), &rows);
 }
 
 /// What no schema can say.

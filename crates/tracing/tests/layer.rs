@@ -14,12 +14,15 @@ use axum::body::Bytes;
 use collector::Collector;
 use http::{HeaderMap, Request, Response, StatusCode, request::Parts, response};
 use http_body_util::{BodyExt, Full};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use towergate_core::{
     Accounts, Choice, Client, Consumer, Context, Directory, Env, Generation, Guard, GuardLayer, Instrumentations,
     Level, Memos, Node, Plan, Plugin, Policy, Reply, Slot, Timing, Verdict, Wrap,
 };
 use towergate_queue::{QueueConfig, Queues};
+use towergate_schema::RecordSchema;
 use towergate_tracing::{OpenTelemetry, OpenTelemetryConfig, Zipkin, ZipkinConfig};
 
 /// A gateway whose settings trace everything.
@@ -188,6 +191,103 @@ async fn zipkin_passes_on_what_it_does_not_send() {
     send(service, &plan, &[]).await;
     assert_eq!(seen.header("x-b3-sampled").as_deref(), Some("1"));
     assert_eq!(seen.header("x-b3-traceid").unwrap().len(), 32);
+}
+
+/// The configuration of a plugin as it stands in a file, defaults filled in.
+fn completed<C: RecordSchema + DeserializeOwned>(mut config: Value) -> C {
+    assert!(C::record().complete(&mut config).is_empty(), "{config}");
+    serde_json::from_value(config).unwrap()
+}
+
+/// The headers with a trace's id that reach the service: each with whether it is the one that came.
+async fn passed_on(plugin: &str, config: &Value, headers: &[(&str, &str)]) -> Vec<String> {
+    let (seen, plan, env) = (Seen::default(), Arc::new(Plan::default()), env());
+    if plugin == "zipkin" {
+        let policy = Zipkin::new(completed::<ZipkinConfig>(config.clone()), &env).unwrap();
+        send(Zipkin::layer(Slot::own(policy)).layer(seen.service()), &plan, headers).await;
+    } else {
+        let policy = OpenTelemetry::new(completed::<OpenTelemetryConfig>(config.clone()), &env).unwrap();
+        send(OpenTelemetry::layer(Slot::own(policy)).layer(seen.service()), &plan, headers).await;
+    }
+    let seen = seen.0.lock().unwrap().take().unwrap();
+    let with_id = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        let text = value.to_str().unwrap().replace("1-0af76519-", "0af76519");
+        let has_id = text.len() >= 16 && !name.as_str().ends_with("spanid") && !name.as_str().contains("parent-");
+        let word = if text.contains(&W3C.1[3..35]) { "goes on" } else { "new" };
+        (has_id && name != "x-b3-parentspanid").then(|| format!("{name}: {word}"))
+    };
+    let mut names: Vec<_> = seen.iter().filter_map(with_id).collect();
+    names.sort();
+    names
+}
+
+const W3C: (&str, &str) = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00");
+const B3: (&str, &str) = ("b3", "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0");
+
+/// What each way to configure propagation makes of what comes, in both plugins.
+#[tokio::test]
+async fn traces_go_on_as_configured() {
+    let propagation = |propagation: Value| json!({"propagation": propagation});
+    let rows = [
+        ("opentelemetry", json!({}), &[][..], &["traceparent: new"][..]),
+        ("opentelemetry", json!({}), &[W3C], &["traceparent: goes on"]),
+        ("opentelemetry", json!({}), &[B3], &["b3: goes on"]),
+        ("opentelemetry", json!({"header_type": "ignore"}), &[W3C], &["traceparent: new"]),
+        // Nobody has looked at it, so that it stays.
+        ("opentelemetry", json!({"header_type": "ignore"}), &[B3], &["b3: goes on", "traceparent: new"]),
+        ("opentelemetry", json!({"header_type": "b3"}), &[W3C], &["traceparent: goes on", "x-b3-traceid: goes on"]),
+        ("opentelemetry", json!({"header_type": "jaeger"}), &[], &["traceparent: new", "uber-trace-id: new"]),
+        (
+            "opentelemetry",
+            propagation(json!({"extract": ["b3"], "clear": ["b3"], "inject": ["w3c"], "default_format": "w3c"})),
+            &[B3],
+            &["traceparent: goes on"],
+        ),
+        (
+            "opentelemetry",
+            propagation(json!({"extract": ["w3c"], "inject": ["preserve"], "default_format": "gcp"})),
+            &[],
+            &["x-cloud-trace-context: new"],
+        ),
+        (
+            "opentelemetry",
+            propagation(json!({"extract": ["w3c"], "inject": ["preserve", "aws"], "default_format": "gcp"})),
+            &[W3C],
+            &["traceparent: goes on", "x-amzn-trace-id: goes on"],
+        ),
+        // Without `extract` each request begins a trace; without `inject` nothing is written.
+        (
+            "opentelemetry",
+            propagation(json!({"inject": ["b3-single"], "default_format": "w3c"})),
+            &[W3C],
+            &["b3: new", "traceparent: goes on"],
+        ),
+        ("opentelemetry", propagation(json!({"extract": ["w3c"], "default_format": "w3c"})), &[], &[]),
+        ("zipkin", json!({}), &[], &["x-b3-traceid: new"]),
+        ("zipkin", json!({}), &[W3C], &["traceparent: goes on"]),
+        ("zipkin", json!({"default_header_type": "w3c"}), &[], &["traceparent: new"]),
+        ("zipkin", json!({"header_type": "w3c"}), &[B3], &["b3: goes on", "traceparent: goes on"]),
+        (
+            "zipkin",
+            json!({"header_type": "ignore", "default_header_type": "jaeger"}),
+            &[W3C],
+            &["traceparent: goes on", "uber-trace-id: new"],
+        ),
+        // As in Kong, `default_header_type` (b3) counts as long as nothing else is said of `propagation`.
+        ("zipkin", propagation(json!({"default_format": "w3c"})), &[], &["x-b3-traceid: new"]),
+        (
+            "zipkin",
+            propagation(json!({"extract": ["w3c"], "inject": ["preserve", "ot"], "default_format": "b3-single"})),
+            &[],
+            &["b3: new", "ot-tracer-traceid: new"],
+        ),
+    ];
+    for (plugin, mut config, headers, expected) in rows {
+        if plugin == "opentelemetry" {
+            config["traces_endpoint"] = "http://a/".into();
+        }
+        assert_eq!(passed_on(plugin, &config, headers).await, expected, "{plugin} {config} {headers:?}");
+    }
 }
 
 /// On a plan without the plugin nothing is touched.

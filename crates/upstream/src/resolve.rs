@@ -2,9 +2,7 @@
 
 use std::{
     collections::HashMap,
-    future::poll_fn,
-    net::{IpAddr, SocketAddr},
-    pin::{Pin, pin},
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -72,7 +70,7 @@ impl Resolver {
         if let Some(known) = before.as_ref().filter(|known| now < known.answer.expires) {
             return (known.clone(), false);
         }
-        let (answer, has_waited) = waiting(pin!(self.client.look_up(name))).await;
+        let (answer, has_waited) = self.client.wait_for(name).await;
         let known = match before {
             Some(known) if Arc::ptr_eq(&known.answer, &answer) => known,
             before => self.remember(name, Arc::new(Known::of(answer, before.as_deref())), now),
@@ -136,46 +134,35 @@ impl Names for Noting<'_> {
         let Some(spans) = self.spans.filter(|spans| spans.is_asked()) else { return self.resolver.look_up(name) };
         Box::pin(async move {
             let began = Instant::now();
-            let (answer, has_waited) = waiting(self.resolver.look_up(name).as_mut()).await;
+            let (answer, has_waited) = self.resolver.client.wait_for(name).await;
             if has_waited {
-                let first = answer.addresses.first().map(|address| address.ip);
-                let found: Result<IpAddr, String> = first.ok_or_else(|| answer.kind.clone());
+                let found = match &answer.found {
+                    Ok(found) => found.first().map(|found| found.ip).ok_or_else(|| Failure::Empty.to_string()),
+                    Err(failure) => Err(failure.to_string()),
+                };
                 spans.waited(|| LookUp { name: name.to_owned(), port: None, found, began, ended: Instant::now() });
             }
-            answer
+            told(&answer)
         })
     }
-}
-
-/// What comes of this, and whether it was not there at once.
-async fn waiting<F: Future + ?Sized>(mut future: Pin<&mut F>) -> (F::Output, bool) {
-    let mut has_waited = false;
-    let output = poll_fn(|task| {
-        let polled = future.as_mut().poll(task);
-        has_waited |= polled.is_pending();
-        polled
-    });
-    (output.await, has_waited)
 }
 
 impl Names for Resolver {
     fn look_up<'a>(&'a self, name: &'a str) -> Asking<'a> {
-        Box::pin(async move {
-            let answer = self.client.look_up(name).await;
-            let ttl = answer.expires.saturating_duration_since(Instant::now()).max(LOOK);
-            let address = |found: &Found| Address {
-                ip: found.ip,
-                port: found.port,
-                weight: found.weight,
-                name: found.name.clone(),
-            };
-            let (addresses, kind) = match &answer.found {
-                Ok(found) => (found.iter().map(address).collect(), answer.kind.to_owned()),
-                Err(failure) => (Vec::new(), failure.to_string()),
-            };
-            towergate_balancer::Answer { addresses, ttl, kind }
-        })
+        Box::pin(async move { told(&*self.client.look_up(name).await) })
     }
+}
+
+/// An answer as an upstream takes it.
+fn told(answer: &Answer) -> towergate_balancer::Answer {
+    let ttl = answer.expires.saturating_duration_since(Instant::now()).max(LOOK);
+    let address =
+        |found: &Found| Address { ip: found.ip, port: found.port, weight: found.weight, name: found.name.clone() };
+    let (addresses, kind) = match &answer.found {
+        Ok(found) => (found.iter().map(address).collect(), answer.kind.to_owned()),
+        Err(failure) => (Vec::new(), failure.to_string()),
+    };
+    towergate_balancer::Answer { addresses, ttl, kind }
 }
 
 #[cfg(test)]
@@ -263,7 +250,7 @@ mod tests {
         assert_eq!((&*failed.name, failed.port), ("no name.invalid", Some(80)));
         assert!(failed.found.is_err() && failed.ended >= failed.began);
         assert_eq!((&*found.name, found.port), ("localhost", None));
-        assert!(found.found.as_ref().is_ok_and(IpAddr::is_loopback));
+        assert!(found.found.as_ref().is_ok_and(std::net::IpAddr::is_loopback));
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 //! types, and what becomes of requests when a collector does not do its part.
 
 mod collector;
+mod logs;
 mod opentelemetry;
 mod parts;
 mod unwilling;

@@ -17,7 +17,8 @@ pub struct OpenTelemetryConfig {
     /// Where spans are sent by OTLP, as protobuf over HTTP: usually `http://collector:4318/v1/traces`.
     #[schema(like = typedefs::url, referenceable)]
     pub traces_endpoint: Option<String>,
-    /// Accepted; the gateway's log is not sent yet.
+    /// Where what the gateway logs is sent by OTLP, as protobuf over HTTP: usually `http://collector:4318/v1/logs`. What
+    /// is logged of a request is sent when it is over, with its trace.
     #[schema(like = typedefs::url, referenceable)]
     pub logs_endpoint: Option<String>,
     /// Headers of each request to the collector, a token for example.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, request, response};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, request, response};
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use towergate_core::{Context, Env, Instrumentations, Plugin, PluginError, Slot, Task, Trace, Wrap};
 use towergate_queue::{Queue, Queues, Settings};
@@ -17,6 +17,7 @@ use crate::{
     collector::{Collector, Timeouts},
     ids::{Size, SpanId, TraceId},
     layer::{Live, TracedLayer, Tracer},
+    logs::{LogQueue, Logs, Place, RequestLogs, during},
     otlp::{Otlp, OtlpSpan, attribute, default_headers},
     propagation::{Injected, Propagation},
     sampling,
@@ -32,10 +33,13 @@ pub struct OpenTelemetry {
     response_header: Option<HeaderName>,
     queue: Queue<OtlpSpan>,
     queues: Arc<Queues>,
-    /// Taken when the delivery begins. Without `traces_endpoint` there is none, and nothing is done.
+    /// Taken when the delivery begins. Without `traces_endpoint` there is none, and no trace is passed on.
     sink: Mutex<Option<Otlp>>,
     is_tracing: bool,
-    sends_logs: bool,
+    /// What is logged, on its way to `logs_endpoint`, if there is one; and that, until the delivery begins.
+    log_queue: Option<Arc<LogQueue>>,
+    log_sink: Mutex<Option<Otlp>>,
+    logs: Arc<Logs>,
 }
 
 impl Plugin for OpenTelemetry {
@@ -51,34 +55,46 @@ impl Plugin for OpenTelemetry {
         let propagation = propagation.resolve(config.header_type.as_deref(), None)?;
         let header = config.http_response_header_for_traceid.as_deref().map(str::parse).transpose();
         let wrong = |_| PluginError::new("http_response_header_for_traceid", "is not a header's name");
-        let sink = match config.traces_endpoint.as_deref() {
-            Some(url) => Some(sink(url, &config, resource(&config, &node.id.to_string(), node.version))?),
-            None => None,
-        };
+        let resource = resource(&config, &node.id.to_string(), node.version);
+        let traces = config.traces_endpoint.as_deref().map(|url| sink("traces_endpoint", url, &config, &resource));
+        let logs = config.logs_endpoint.as_deref().map(|url| sink("logs_endpoint", url, &config, &resource));
+        let (sink, log_sink) = (traces.transpose()?, logs.transpose()?);
+        let settings = Settings::from(&config.queue.unwrap_or_default());
+        let log_queue = || LogQueue::new(Self::NAME, format!("{}:logs", env.id), settings.clone());
         Ok(Self {
             propagation,
             parts: node.tracing,
             rate: config.sampling_rate.unwrap_or(node.tracing.sampling_rate),
             believes_parent: config.sampling_strategy.as_deref() == Some("parent_probability_fallback"),
             response_header: header.map_err(wrong)?,
-            queue: Queue::new(Self::NAME, env.id.to_string(), Settings::from(&config.queue.unwrap_or_default())),
+            log_queue: log_sink.is_some().then(|| Arc::new(log_queue())),
+            queue: Queue::new(Self::NAME, format!("{}:traces", env.id), settings),
             queues: env.shared.of(),
             is_tracing: sink.is_some(),
             sink: Mutex::new(sink),
-            sends_logs: config.logs_endpoint.is_some(),
+            log_sink: Mutex::new(log_sink),
+            logs: env.shared.of(),
         })
     }
 
     fn background(self: &Arc<Self>) -> Option<Task> {
-        if self.sends_logs {
-            tracing::warn!("opentelemetry: config.logs_endpoint: the gateway's log is sent with a later version");
+        let [traces, logs] =
+            [&self.sink, &self.log_sink].map(|sink| sink.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let traces = traces.map(|sink| self.queues.deliver(&self.queue, sink));
+        let logs = logs.zip(self.log_queue.as_ref()).map(|(sink, log_queue)| {
+            self.logs.follow(log_queue);
+            self.queues.deliver(log_queue.queue(), sink)
+        });
+        match (traces, logs) {
+            (Some(traces), Some(logs)) => Some(Box::pin(async {
+                tokio::join!(traces, logs);
+            })),
+            (traces, logs) => traces.or(logs),
         }
-        let sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        Some(self.queues.deliver(&self.queue, sink))
     }
 }
 
-fn sink(url: &str, config: &OpenTelemetryConfig, resource: Vec<KeyValue>) -> Result<Otlp, PluginError> {
+fn sink(field: &str, url: &str, config: &OpenTelemetryConfig, resource: &[KeyValue]) -> Result<Otlp, PluginError> {
     let mut headers = default_headers();
     headers.extend(given_headers(config.headers.as_ref())?);
     let timeouts = Timeouts {
@@ -86,15 +102,14 @@ fn sink(url: &str, config: &OpenTelemetryConfig, resource: Vec<KeyValue>) -> Res
         send: milliseconds(config.send_timeout, 5000),
         read: milliseconds(config.read_timeout, 5000),
     };
-    let collector =
-        Collector::new(url, headers, timeouts).map_err(|error| PluginError::new("traces_endpoint", error))?;
+    let collector = Collector::new(url, headers, timeouts).map_err(|error| PluginError::new(field, error))?;
     // What Kong says it is.
     let scope = InstrumentationScope {
         name: "kong-internal".into(),
         version: "0.1.0".into(),
         ..InstrumentationScope::default()
     };
-    Ok(Otlp { collector, resource, scope })
+    Ok(Otlp { collector, resource: resource.to_vec(), scope })
 }
 
 fn given_headers(headers: Option<&BTreeMap<String, String>>) -> Result<HeaderMap, PluginError> {
@@ -179,24 +194,27 @@ pub struct OpenTelemetryTracer {
 impl Tracer for OpenTelemetryTracer {
     type Live = TracedRequest;
 
+    fn concerns(&self, extensions: &Extensions) -> bool {
+        // Without a context there is no plan either: an embedded policy makes one.
+        extensions.get::<Arc<Context>>().is_none_or(|cx| self.slot.may_apply(cx))
+    }
+
     fn begin(&self, head: &mut request::Parts) -> Option<TracedRequest> {
         let cx = Context::of(head);
-        if !self.slot.may_apply(&cx) {
-            return None;
-        }
-        let begun = match self.slot.policy(&cx) {
-            Some(policy) if policy.is_tracing => {
-                let begun = policy.begin(&cx, head);
-                if begun.noted.is_none() && policy.response_header.is_none() {
+        let (begun, late, sends_logs) = match self.slot.policy(&cx) {
+            Some(policy) => {
+                let begun = policy.is_tracing.then(|| policy.begin(&cx, head));
+                let is_told = begun.as_ref().is_some_and(|begun| begun.noted.is_some());
+                let is_named = begun.is_some() && policy.response_header.is_some();
+                if !is_told && !is_named && policy.log_queue.is_none() {
                     return None;
                 }
-                Some(begun)
+                (begun, None, policy.log_queue.is_some())
             }
-            Some(_) => return None,
-            None => None,
+            None => (None, Some(Noted::following(&cx, head)), true),
         };
-        let noted = begun.is_none().then(|| Noted::following(&cx, head));
-        Some(TracedRequest { cx, slot: self.slot.clone(), begun, late: noted, status: 0 })
+        let logs = sends_logs.then(Arc::default);
+        Some(TracedRequest { cx, slot: self.slot.clone(), begun, late, logs, status: 0 })
     }
 }
 
@@ -209,13 +227,15 @@ pub struct TracedRequest {
     begun: Option<Begun>,
     /// What is noted of it in that case.
     late: Option<Noted>,
+    /// What is logged meanwhile, if that is sent.
+    logs: Option<Arc<RequestLogs>>,
     status: u16,
 }
 
 impl Live for TracedRequest {
     fn answered(&mut self, head: &mut response::Parts) {
         self.status = head.status.as_u16();
-        let Some(policy) = self.slot.policy(&self.cx) else { return };
+        let Some(policy) = self.slot.policy(&self.cx).filter(|policy| policy.is_tracing) else { return };
         if self.begun.is_none() {
             self.begun = Some(policy.begin_late(&self.cx));
         }
@@ -225,10 +245,29 @@ impl Live for TracedRequest {
             head.headers.append(name, value);
         }
     }
+
+    fn during<T>(&self, step: impl FnOnce() -> T) -> T {
+        during(self.logs.as_ref(), step)
+    }
+}
+
+impl TracedRequest {
+    /// Sends what was logged meanwhile.
+    fn send_logs(&self) {
+        let queue = self.slot.policy(&self.cx).and_then(|policy| policy.log_queue.as_ref());
+        let Some((logs, queue)) = self.logs.as_ref().zip(queue) else { return };
+        let known = || {
+            let trace = self.cx.trace()?;
+            Some((TraceId::received(trace.id, 16)?, SpanId::new(trace.span_id)?, trace.is_sampled))
+        };
+        let own = self.begun.as_ref().map(|begun| (begun.trace_id, begun.root, begun.noted.is_some()));
+        logs.send(&Place { request_id: self.cx.request_id.as_str(), trace: own.or_else(known) }, queue);
+    }
 }
 
 impl Drop for TracedRequest {
     fn drop(&mut self) {
+        self.send_logs();
         let Some(policy) = self.slot.policy(&self.cx).filter(|policy| policy.is_tracing) else { return };
         let mut begun = self.begun.take().unwrap_or_else(|| policy.begin_late(&self.cx));
         if let Some(late) = self.late.take()

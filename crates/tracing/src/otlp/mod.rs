@@ -8,6 +8,6 @@ mod span;
 pub use self::exporter::{ExporterError, OtlpExporter, OtlpSettings};
 pub(crate) use self::{
     attribute::{attribute, number, whole},
-    sink::{Otlp, OtlpSpan, default_headers},
+    sink::{Otlp, OtlpLog, OtlpSpan, default_headers},
     span::{SpanOf, built},
 };

@@ -1,12 +1,14 @@
 //! `X-Amzn-Trace-Id` of [AWS X-Ray](https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader).
 
 use http::{HeaderMap, HeaderName};
+use towergate_core::IdForm;
 
 use super::{
     carried::{Carried, ignore, only, set},
     inject::Injected,
+    text::Text,
 };
-use crate::ids::{Size, TraceId, from_hex, span_from_hex};
+use crate::ids::{TraceId, from_hex, span_from_hex};
 
 const HEADER: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
@@ -42,11 +44,9 @@ fn trace_id(root: &str) -> Option<TraceId> {
     if is_id { TraceId::received((time << 96) | unique, 16) } else { None }
 }
 
-pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> String {
-    let id = trace.trace_id.hex(Size::Sixteen);
-    let (time, unique) = id.split_at_checked(8).unwrap_or_default();
+pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> IdForm {
     let sampled = if trace.is_sampled { "1" } else { "0" };
-    let span = trace.span_id.hex();
-    set(headers, HEADER, ["Root=1-", time, "-", unique, ";Parent=", &span, ";Sampled=", sampled].concat());
-    id
+    let text = Text::new().with("Root=1-").with_time_and_unique(trace.trace_id);
+    set(headers, HEADER, &text.with(";Parent=").with_span(trace.span_id).with(";Sampled=").with(sampled));
+    IdForm::Hex32
 }

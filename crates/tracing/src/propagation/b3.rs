@@ -1,10 +1,12 @@
 //! [B3](https://github.com/openzipkin/b3-propagation), in several headers or in one.
 
 use http::{HeaderMap, HeaderName};
+use towergate_core::IdForm;
 
 use super::{
-    carried::{Carried, ignore, only, set},
+    carried::{Carried, ignore, set, set_flag},
     inject::Injected,
+    text::Text,
 };
 use crate::ids::{Size, SpanId, TraceId, from_hex, span_from_hex};
 
@@ -17,18 +19,17 @@ const FLAGS: HeaderName = HeaderName::from_static("x-b3-flags");
 
 /// What the single header says counts before what the others say.
 pub(super) fn extract(headers: &HeaderMap) -> Option<Carried> {
-    let is_multi = [TRACE_ID, SPAN_ID, PARENT_ID, SAMPLED, FLAGS].iter().any(|name| headers.contains_key(name));
-    let single = single_header(headers);
-    if single.is_none() && !is_multi {
-        return None;
-    }
-    let single = single.map(|text| {
+    let lines = Lines::of(headers)?;
+    let single = lines.single().map(|text| {
         parse(text).unwrap_or_else(|| {
             ignore(&SINGLE);
             Carried { is_single: true, ..Carried::default() }
         })
     });
-    let multi = if is_multi { multi(headers) } else { Carried::default() };
+    if single.is_none() && !lines.are_several {
+        return None;
+    }
+    let multi = if lines.are_several { multi(&lines) } else { Carried::default() };
     let mut carried = single.unwrap_or_default();
     carried.is_sampled = carried.is_sampled.or(multi.is_sampled);
     carried.is_debug |= multi.is_debug;
@@ -39,15 +40,6 @@ pub(super) fn extract(headers: &HeaderMap) -> Option<Carried> {
         (carried.span_id, carried.parent_id) = (None, None);
     }
     Some(Carried { shares_span: true, ..carried })
-}
-
-/// `b3`, which may also travel in `tracestate`.
-fn single_header(headers: &HeaderMap) -> Option<&str> {
-    if headers.contains_key(&SINGLE) {
-        return only(headers, &SINGLE);
-    }
-    let mut states = headers.get_all("tracestate").into_iter().filter_map(|value| value.to_str().ok());
-    states.find_map(|state| state.strip_prefix("b3=").filter(|text| !text.is_empty()))
 }
 
 /// `{trace}-{span}[-{sampled}[-{parent}]]`, or only whether it is sampled. As in Kong, the dashes around
@@ -85,29 +77,109 @@ fn sample(carried: &mut Carried, sampled: &str) {
 }
 
 /// What several headers say. If one of the ids is none, none of them counts.
-fn multi(headers: &HeaderMap) -> Carried {
+fn multi(lines: &Lines<'_>) -> Carried {
     let mut carried = Carried::default();
-    match only(headers, &SAMPLED) {
+    match lines.sampled.text() {
         Some("1" | "true") => carried.is_sampled = Some(true),
         Some("0" | "false") => carried.is_sampled = Some(false),
         Some(_) => ignore(&SAMPLED),
         None => {}
     }
-    match only(headers, &FLAGS) {
+    match lines.flags.text() {
         Some("1") => (carried.is_sampled, carried.is_debug) = (Some(true), true),
         Some(_) => ignore(&FLAGS),
         None => {}
     }
-    let trace = only(headers, &TRACE_ID).map(trace_id);
-    let span = only(headers, &SPAN_ID).map(id);
-    let parent = only(headers, &PARENT_ID).map(id);
-    match (trace.unwrap_or(Some(None)), span.unwrap_or(Some(None)), parent.unwrap_or(Some(None))) {
+    let trace = lines.trace.text().map_or(Some(None), trace_id);
+    let (span, parent) = (lines.span.text().map_or(Some(None), id), lines.parent.text().map_or(Some(None), id));
+    match (trace, span, parent) {
         (Some(trace), Some(span), Some(parent)) => {
             (carried.trace_id, carried.span_id, carried.parent_id) = (trace, span, parent);
         }
         _ => ignore(&TRACE_ID),
     }
     carried
+}
+
+/// The headers of a request.
+#[derive(Default)]
+struct Lines<'a> {
+    single: Line<'a>,
+    /// The single one as it travels in `tracestate`.
+    state: Option<&'a str>,
+    /// Whether there is any of the following.
+    are_several: bool,
+    trace: Line<'a>,
+    span: Line<'a>,
+    parent: Line<'a>,
+    sampled: Line<'a>,
+    flags: Line<'a>,
+}
+
+/// One of them.
+#[derive(Default)]
+enum Line<'a> {
+    #[default]
+    None,
+    Text(&'a str),
+    /// Not once, or not text: it is there, and says nothing.
+    Unreadable,
+}
+
+impl<'a> Lines<'a> {
+    /// Those of a request, found by going through its headers once, which costs less than looking for each.
+    fn of(headers: &'a HeaderMap) -> Option<Self> {
+        let (mut lines, mut is_any) = (Self::default(), false);
+        for (name, value) in headers {
+            let line = match name.as_str() {
+                "b3" => &mut lines.single,
+                "tracestate" => {
+                    let state = value.to_str().ok().and_then(|state| state.strip_prefix("b3="));
+                    lines.state = lines.state.or(state.filter(|text| !text.is_empty()));
+                    is_any |= lines.state.is_some();
+                    continue;
+                }
+                name => match lines.of_several(name) {
+                    Some(line) => line,
+                    None => continue,
+                },
+            };
+            is_any = true;
+            *line = match (&line, value.to_str()) {
+                (Line::None, Ok(text)) => Line::Text(text),
+                _ => Line::Unreadable,
+            };
+        }
+        is_any.then_some(lines)
+    }
+
+    /// The one of the several headers that has this name.
+    fn of_several(&mut self, name: &str) -> Option<&mut Line<'a>> {
+        let line = match name.strip_prefix("x-b3-")? {
+            "traceid" => &mut self.trace,
+            "spanid" => &mut self.span,
+            "parentspanid" => &mut self.parent,
+            "sampled" => &mut self.sampled,
+            "flags" => &mut self.flags,
+            _ => return None,
+        };
+        self.are_several = true;
+        Some(line)
+    }
+
+    /// What the single one says, which may also travel in `tracestate`.
+    fn single(&self) -> Option<&'a str> {
+        match &self.single {
+            Line::None => self.state,
+            line => line.text(),
+        }
+    }
+}
+
+impl<'a> Line<'a> {
+    fn text(&self) -> Option<&'a str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
 }
 
 /// A trace's id of 16 or 32 digits, `Some(None)` if it is all zeros; `None` if it is something else.
@@ -124,31 +196,33 @@ fn id(text: &str) -> Option<Option<SpanId>> {
     if text.len() == 16 && from_hex(text, 16).is_some() { Some(span_from_hex(text)) } else { None }
 }
 
-pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> String {
-    let id = trace.trace_id.hex(trace.trace_id.size(Size::Sixteen));
-    set(headers, TRACE_ID, id.clone());
-    set(headers, SPAN_ID, trace.span_id.hex());
+pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> IdForm {
+    let size = trace.trace_id.size(Size::Sixteen);
+    set(headers, TRACE_ID, &Text::new().with_trace(trace.trace_id, size));
+    set(headers, SPAN_ID, &Text::new().with_span(trace.span_id));
     if let Some(parent) = trace.parent_id {
-        set(headers, PARENT_ID, parent.hex());
+        set(headers, PARENT_ID, &Text::new().with_span(parent));
     }
     if trace.is_debug {
-        set(headers, FLAGS, "1");
+        set_flag(headers, FLAGS, true);
     } else {
-        set(headers, SAMPLED, if trace.is_sampled { "1" } else { "0" });
+        set_flag(headers, SAMPLED, trace.is_sampled);
     }
-    id
+    size.form()
 }
 
-pub(super) fn inject_single(headers: &mut HeaderMap, trace: &Injected<'_>) -> String {
-    let id = trace.trace_id.hex(trace.trace_id.size(Size::Sixteen));
+pub(super) fn inject_single(headers: &mut HeaderMap, trace: &Injected<'_>) -> IdForm {
+    let size = trace.trace_id.size(Size::Sixteen);
     let sampled = match (trace.is_debug, trace.is_sampled) {
-        (true, _) => "d",
-        (false, true) => "1",
-        (false, false) => "0",
+        (true, _) => "-d",
+        (false, true) => "-1",
+        (false, false) => "-0",
     };
-    let parent = trace.parent_id.map(SpanId::hex);
-    let dash = if parent.is_some() { "-" } else { "" };
-    let span = trace.span_id.hex();
-    set(headers, SINGLE, [&*id, "-", &span, "-", sampled, dash, &parent.unwrap_or_default()].concat());
-    id
+    let text = Text::new().with_trace(trace.trace_id, size).with("-").with_span(trace.span_id).with(sampled);
+    let text = match trace.parent_id {
+        Some(parent) => text.with("-").with_span(parent),
+        None => text,
+    };
+    set(headers, SINGLE, &text);
+    size.form()
 }

@@ -1,8 +1,8 @@
 //! What headers carry of a trace.
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::text::Text;
 use crate::ids::{SpanId, TraceId};
 
 /// What the headers of a request say about the trace it belongs to.
@@ -26,38 +26,31 @@ pub struct Carried {
     pub baggage: Vec<(String, String)>,
 }
 
-/// Whether a header of this name may be one in which a trace travels. Most requests come without any: going through
-/// their names once costs less than looking for each.
-pub(crate) fn may_carry(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    match name.as_bytes().first() {
-        Some(b'x') => {
-            ["x-b3-", "x-datadog-", "x-amzn-", "x-cloud-", "x-instana-"].iter().any(|begin| name.starts_with(begin))
-        }
-        Some(b't') => name.starts_with("trace"),
-        Some(b'b') => name == "b3",
-        Some(b'u') => name.starts_with("uber"),
-        Some(b'o') => name.starts_with("ot-"),
-        _ => false,
-    }
+/// The value of a header that is there once, as text; more than one of them are nothing to rely on.
+pub(super) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    alone(headers, name)?.to_str().ok()
 }
 
-/// The value of a header that is there once, as text; more than one of them are nothing to rely on.
-pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+/// The value of a header that is there once.
+pub(super) fn alone<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut values = headers.get_all(name).into_iter();
-    let value = values.next()?.to_str().ok()?;
+    let value = values.next()?;
     if values.next().is_none() { Some(value) } else { None }
 }
 
 /// Sets a header, in place of all that were there.
-pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, value: impl Into<Bytes>) {
-    // Digits and punctuation are fit for a header.
-    if let Ok(value) = HeaderValue::from_maybe_shared(value.into()) {
+pub(super) fn set(headers: &mut HeaderMap, name: HeaderName, text: &Text) {
+    if let Some(value) = text.value() {
         headers.insert(name, value);
     }
 }
 
+/// Sets a header that says yes (`1`) or no (`0`).
+pub(super) fn set_flag(headers: &mut HeaderMap, name: HeaderName, is_set: bool) {
+    headers.insert(name, HeaderValue::from_static(if is_set { "1" } else { "0" }));
+}
+
 /// What is wrong with a header a trace should come in, for those who look for it; its value may be anybody's.
-pub(crate) fn ignore(name: &HeaderName) {
+pub(super) fn ignore(name: &HeaderName) {
     tracing::debug!(header = name.as_str(), "invalid tracing header; ignoring");
 }

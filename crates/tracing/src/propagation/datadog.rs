@@ -1,9 +1,10 @@
 //! `x-datadog-*`: decimal numbers of 64 bits.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use towergate_core::IdForm;
 
 use super::{
-    carried::{Carried, ignore, only, set},
+    carried::{Carried, ignore, only, set_flag},
     inject::Injected,
 };
 use crate::ids::{SpanId, TraceId, from_decimal};
@@ -45,10 +46,9 @@ fn size(bits: u128) -> u8 {
     u8::try_from(16_u32.saturating_sub(bits.leading_zeros() / 8)).unwrap_or(16)
 }
 
-pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> String {
-    let id = trace.trace_id.low().to_string();
-    set(headers, TRACE_ID, id.clone());
-    set(headers, PARENT_ID, trace.span_id.bits().to_string());
-    set(headers, PRIORITY, if trace.is_sampled { "1" } else { "0" });
-    id
+pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> IdForm {
+    headers.insert(TRACE_ID, HeaderValue::from(trace.trace_id.low()));
+    headers.insert(PARENT_ID, HeaderValue::from(trace.span_id.bits()));
+    set_flag(headers, PRIORITY, trace.is_sampled);
+    IdForm::Decimal
 }

@@ -1,10 +1,14 @@
 //! `X-Cloud-Trace-Context` of [Google Cloud](https://cloud.google.com/trace/docs/trace-context#legacy-http-header).
 
+use std::fmt::Write as _;
+
 use http::{HeaderMap, HeaderName};
+use towergate_core::IdForm;
 
 use super::{
     carried::{Carried, ignore, only, set},
     inject::Injected,
+    text::Text,
 };
 use crate::ids::{Size, SpanId, TraceId, from_decimal, from_hex};
 
@@ -40,9 +44,10 @@ fn parse(text: &str) -> Option<Carried> {
     })
 }
 
-pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> String {
-    let id = trace.trace_id.hex(Size::Sixteen);
-    let flag = if trace.is_sampled { "1" } else { "0" };
-    set(headers, HEADER, format!("{id}/{};o={flag}", trace.span_id.bits()));
-    id
+pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> IdForm {
+    let mut text = Text::new().with_trace(trace.trace_id, Size::Sixteen).with("/");
+    // Writing there does not fail.
+    let _ = write!(text, "{}", trace.span_id.bits());
+    set(headers, HEADER, &text.with(if trace.is_sampled { ";o=1" } else { ";o=0" }));
+    IdForm::Hex32
 }

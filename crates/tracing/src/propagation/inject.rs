@@ -1,6 +1,7 @@
 //! Writing a trace into the headers of a request.
 
 use http::HeaderMap;
+use towergate_core::IdForm;
 
 use super::{Format, aws, b3, datadog, gcp, instana, jaeger, ot, w3c};
 use crate::ids::{SpanId, TraceId};
@@ -23,8 +24,8 @@ pub struct Injected<'a> {
 }
 
 impl Format {
-    /// Writes a trace in this format, in place of what was there; answers the trace's id as it is written.
-    pub fn inject(self, headers: &mut HeaderMap, trace: &Injected<'_>) -> String {
+    /// Writes a trace in this format, in place of what was there; answers how the trace's id is written.
+    pub fn inject(self, headers: &mut HeaderMap, trace: &Injected<'_>) -> IdForm {
         match self {
             Self::W3c => w3c::inject(headers, trace),
             Self::B3 => b3::inject(headers, trace),

@@ -1,10 +1,12 @@
 //! `X-INSTANA-T`, `-S` and `-L` of [Instana](https://www.ibm.com/docs/en/instana-observability).
 
 use http::{HeaderMap, HeaderName};
+use towergate_core::IdForm;
 
 use super::{
-    carried::{Carried, ignore, only, set},
+    carried::{Carried, ignore, only, set, set_flag},
     inject::Injected,
+    text::Text,
 };
 use crate::ids::{Size, TraceId, from_hex, span_from_hex};
 
@@ -44,10 +46,10 @@ fn trace_id(text: &str) -> Option<TraceId> {
     }
 }
 
-pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> String {
-    let id = trace.trace_id.hex(trace.trace_id.size(Size::Sixteen));
-    set(headers, TRACE_ID, id.clone());
-    set(headers, SPAN_ID, trace.span_id.hex());
-    set(headers, LEVEL, if trace.is_sampled { "1" } else { "0" });
-    id
+pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> IdForm {
+    let size = trace.trace_id.size(Size::Sixteen);
+    set(headers, TRACE_ID, &Text::new().with_trace(trace.trace_id, size));
+    set(headers, SPAN_ID, &Text::new().with_span(trace.span_id));
+    set_flag(headers, LEVEL, trace.is_sampled);
+    size.form()
 }

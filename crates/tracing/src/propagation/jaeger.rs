@@ -1,11 +1,13 @@
 //! `uber-trace-id` of [Jaeger](https://www.jaegertracing.io/docs/1.29/client-libraries/#propagation-format).
 
 use http::{HeaderMap, HeaderName};
+use towergate_core::IdForm;
 
 use super::{
     baggage,
     carried::{Carried, ignore, only, set},
     inject::Injected,
+    text::Text,
 };
 use crate::ids::{Size, TraceId, from_hex, span_from_hex};
 
@@ -43,11 +45,14 @@ fn parse(text: &str) -> Option<Carried> {
     })
 }
 
-pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> String {
-    let id = trace.trace_id.hex(trace.trace_id.size(Size::Sixteen));
-    let parent = trace.parent_id.map_or_else(|| "0".to_owned(), |parent| parent.hex());
-    let flags = if trace.is_sampled { "01" } else { "00" };
-    set(headers, HEADER, [&*id, ":", &trace.span_id.hex(), ":", &parent, ":", flags].concat());
+pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> IdForm {
+    let size = trace.trace_id.size(Size::Sixteen);
+    let text = Text::new().with_trace(trace.trace_id, size).with(":").with_span(trace.span_id).with(":");
+    let text = match trace.parent_id {
+        Some(parent) => text.with_span(parent),
+        None => text.with("0"),
+    };
+    set(headers, HEADER, &text.with(if trace.is_sampled { ":01" } else { ":00" }));
     baggage::inject(headers, BAGGAGE, trace.baggage);
-    id
+    size.form()
 }

@@ -12,10 +12,14 @@ mod inject;
 mod instana;
 mod jaeger;
 mod ot;
+mod present;
+mod text;
 mod w3c;
 
 use http::{HeaderMap, HeaderName};
+use towergate_core::TraceFormats;
 
+use self::present::Present;
 pub use self::{
     carried::Carried,
     config::PropagationConfig,
@@ -100,34 +104,27 @@ impl Propagation {
 
     /// What a request's headers say, in the first format that is found.
     pub fn read(&self, headers: &HeaderMap) -> Extracted {
-        if !headers.keys().any(carried::may_carry) {
+        let present = Present::among(headers);
+        if present.is_none() {
             return Extracted::default();
         }
-        let found = self.extract.iter().find_map(|format| Some((format.extract(headers)?, *format)));
+        let mut formats = self.extract.iter().filter(|format| present.has(**format));
+        let found = formats.find_map(|format| Some((format.extract(headers)?, *format)));
         found.map_or_else(Extracted::default, |(carried, format)| Extracted { carried, format: Some(format) })
     }
 
-    /// Writes a trace into the headers of a request; answers the name of each format and the trace's id as
-    /// it is written there.
-    pub fn write(
-        &self,
-        headers: &mut HeaderMap,
-        from: &Extracted,
-        trace: &Injected<'_>,
-    ) -> Vec<(&'static str, String)> {
+    /// Writes a trace into the headers of a request; answers how the trace's id is written there.
+    pub fn write(&self, headers: &mut HeaderMap, from: &Extracted, trace: &Injected<'_>) -> TraceFormats {
         for name in &self.clear {
             headers.remove(name);
         }
-        let mut written = Vec::with_capacity(self.inject.len());
+        let mut written = TraceFormats::default();
         for target in &self.inject {
             let format = match target {
                 Target::In(format) => *format,
                 Target::Preserve => self.preserved(from),
             };
-            let id = format.inject(headers, trace);
-            if !written.iter().any(|(name, _)| *name == format.logged()) {
-                written.push((format.logged(), id));
-            }
+            written.add(format.logged(), format.inject(headers, trace));
         }
         written
     }

@@ -1,11 +1,13 @@
 //! `ot-tracer-*` of OpenTracing.
 
 use http::{HeaderMap, HeaderName};
+use towergate_core::IdForm;
 
 use super::{
     baggage,
-    carried::{Carried, ignore, only, set},
+    carried::{Carried, ignore, only, set, set_flag},
     inject::Injected,
+    text::Text,
 };
 use crate::ids::{Size, TraceId, from_hex, span_from_hex};
 
@@ -51,11 +53,11 @@ fn trace_id(text: &str) -> Option<TraceId> {
     }
 }
 
-pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> String {
-    let id = trace.trace_id.hex(trace.trace_id.size(Size::Eight));
-    set(headers, TRACE_ID, id.clone());
-    set(headers, SPAN_ID, trace.span_id.hex());
-    set(headers, SAMPLED, if trace.is_sampled { "1" } else { "0" });
+pub(super) fn inject(headers: &mut HeaderMap, trace: &Injected<'_>) -> IdForm {
+    let size = trace.trace_id.size(Size::Eight);
+    set(headers, TRACE_ID, &Text::new().with_trace(trace.trace_id, size));
+    set(headers, SPAN_ID, &Text::new().with_span(trace.span_id));
+    set_flag(headers, SAMPLED, trace.is_sampled);
     baggage::inject(headers, BAGGAGE, trace.baggage);
-    id
+    size.form()
 }

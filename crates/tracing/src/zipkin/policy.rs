@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use http::{HeaderName, HeaderValue, request, response};
+use http::{Extensions, HeaderName, HeaderValue, request, response};
 use towergate_core::{Context, Env, Plugin, PluginError, Slot, Task, Trace, Wrap};
 use towergate_queue::{Queue, Queues, Settings};
 
@@ -118,10 +118,11 @@ impl Zipkin {
             is_debug: carried.is_debug,
             baggage: &carried.baggage,
         };
-        let tags = request_tags::read(&head.headers, &self.tags_header);
+        let sends = is_sampled && self.sends;
+        let tags = if sends { request_tags::read(&head.headers, &self.tags_header) } else { Vec::new() };
         let formats = self.propagation.write(&mut head.headers, &from, &injected);
         cx.record_trace(Trace { id: trace_id.bits(), span_id: root.bits(), is_sampled, formats });
-        let noted = (is_sampled && self.sends).then(|| Noted::following(cx, head));
+        let noted = sends.then(|| Noted::following(cx, head));
         let is_short = carried.trace_id.is_none() && self.has_short_ids;
         Traced { begun: Begun { trace_id, root, parent, upstream, noted }, is_short, tags }
     }
@@ -175,11 +176,13 @@ pub struct ZipkinTracer {
 impl Tracer for ZipkinTracer {
     type Live = ZipkinRequest;
 
+    fn concerns(&self, extensions: &Extensions) -> bool {
+        // Without a context there is no plan either: an embedded policy makes one.
+        extensions.get::<Arc<Context>>().is_none_or(|cx| self.slot.may_apply(cx))
+    }
+
     fn begin(&self, head: &mut request::Parts) -> Option<ZipkinRequest> {
         let cx = Context::of(head);
-        if !self.slot.may_apply(&cx) {
-            return None;
-        }
         let traced = match self.slot.policy(&cx) {
             Some(policy) => {
                 let traced = policy.begin(&cx, head);

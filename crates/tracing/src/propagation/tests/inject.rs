@@ -22,7 +22,7 @@ fn trace(bytes: u8) -> Injected<'static> {
 
 fn written(format: Format, trace: &Injected<'_>) -> (Vec<String>, String) {
     let mut headers = HeaderMap::new();
-    let id = format.inject(&mut headers, trace);
+    let id = format.inject(&mut headers, trace).text(trace.trace_id.bits());
     let lines = headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
     let mut lines: Vec<_> = lines.collect();
     lines.sort();
