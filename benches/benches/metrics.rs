@@ -23,7 +23,8 @@ use http_body_util::Full;
 use tower_layer::Layer;
 use towergate_benches::{routed, times};
 use towergate_core::{
-    Choice, Client, Context, Env, Guard, GuardLayer, Level, Plan, Plugin, Policy, Route, Slot, Trace, TraceFormats, Verdict, Wrap,
+    Choice, Client, Context, Env, Guard, GuardLayer, Level, Plan, Plugin, Policy, Route, Slot, Trace, TraceFormats,
+    Verdict, Wrap,
 };
 use towergate_metrics::{HttpMetrics, MetricsLayer, Prometheus, PrometheusConfig, Registry};
 
