@@ -1,5 +1,7 @@
 //! One HTTP/1.1 connection to an upstream: the only module that knows which HTTP client drives it.
 
+use std::time::Instant;
+
 use http::{HeaderName, HeaderValue, Method, Response, header};
 use towergate_http1::{
     Spelling,
@@ -81,14 +83,22 @@ impl Connection {
 }
 
 impl Outgoing<'_> {
-    /// Sends the request and waits for the head of its response.
+    /// Sends the request, now if that is known, and waits for the head of its response, whose map has `room` for so many
+    /// lines more.
     pub(crate) async fn send(
         self,
         length: Length,
         body: Feed,
         timeouts: Timeouts,
+        now: Option<Instant>,
+        room: usize,
     ) -> Result<Response<Received>, Error> {
-        Ok(self.request.send(length, body, timeouts).await?)
+        let request = self.request.room(room);
+        let request = match now {
+            Some(now) => request.begun(now.into()),
+            None => request,
+        };
+        Ok(request.send(length, body, timeouts).await?)
     }
 }
 

@@ -42,7 +42,11 @@ impl Resolver {
     /// An address of this name, in turn, preferably none of `tried`. A port that a record brings counts
     /// instead of this one, and so does its weight.
     pub(crate) async fn resolve(&self, name: &str, port: u16, tried: &[SocketAddr]) -> Result<SocketAddr, Error> {
-        let known = self.known(name).await;
+        let known = match self.fresh(name) {
+            Some(known) => known,
+            // Boxed: it is rare.
+            None => Box::pin(self.known(name)).await,
+        };
         let found = known.answer.found.as_ref().map_err(|failure| {
             let name = name.to_owned();
             let kind =
@@ -59,12 +63,14 @@ impl Resolver {
         chosen.ok_or_else(|| Error::new(Kind::Resolve(name.to_owned())))
     }
 
+    /// What is known of it and not yet to be asked again.
+    fn fresh(&self, name: &str) -> Option<Arc<Known>> {
+        self.lock().get(name).filter(|known| Instant::now() < known.answer.expires).cloned()
+    }
+
     async fn known(&self, name: &str) -> Arc<Known> {
         let now = Instant::now();
         let before = self.lock().get(name).cloned();
-        if let Some(known) = before.as_ref().filter(|known| now < known.answer.expires) {
-            return known.clone();
-        }
         let answer = self.client.look_up(name).await;
         match before {
             Some(known) if Arc::ptr_eq(&known.answer, &answer) => known,
