@@ -148,8 +148,7 @@ impl HeadReader {
     fn end(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadError> {
         for found in memchr::memchr_iter(b'\n', bytes.get(self.seen..).unwrap_or_default()) {
             let at = self.seen.saturating_add(found);
-            let before = bytes.get(..at).unwrap_or_default();
-            if before.ends_with(b"\n") || before.ends_with(b"\n\r") {
+            if matches!(bytes.get(..at), Some([.., b'\n'] | [.., b'\n', b'\r'])) {
                 return Ok(at.checked_add(1));
             }
             // The status line is none of the header lines.
@@ -191,7 +190,7 @@ fn lines<'a>(head: &'a [u8], ends: &'a [usize]) -> impl Iterator<Item = &'a [u8]
     ends.iter().map(move |end| {
         let line = head.get(from..*end).unwrap_or_default();
         from = end.saturating_add(1);
-        line.strip_suffix(b"\r").unwrap_or(line)
+        if let [line @ .., b'\r'] = line { line } else { line }
     })
 }
 

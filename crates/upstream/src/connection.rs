@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use http::{HeaderName, HeaderValue, Method, Response, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use towergate_http1::{
     Spelling,
     client::{self, Buffers, ErrorKind, Length, Timeouts},
@@ -83,22 +83,21 @@ impl Connection {
 }
 
 impl Outgoing<'_> {
-    /// Sends the request, now if that is known, and waits for the head of its response, whose map has `room` for so many
-    /// lines more.
-    pub(crate) async fn send(
+    /// Sends the request, now if that is known: the future of its response, whose map has `room` for so many lines more.
+    pub(crate) fn send(
         self,
         length: Length,
         body: Feed,
         timeouts: Timeouts,
         now: Option<Instant>,
         room: usize,
-    ) -> Result<Response<Received>, Error> {
+    ) -> client::Exchange<Transport, Feed> {
         let request = self.request.room(room);
         let request = match now {
             Some(now) => request.begun(now.into()),
             None => request,
         };
-        Ok(request.send(length, body, timeouts).await?)
+        request.send(length, body, timeouts)
     }
 }
 

@@ -158,16 +158,16 @@ impl Worker {
     /// The service of this request and the way there.
     fn way<'a>(&'a self, cx: &'a Context) -> Result<(&'a Target, &'a Destination), Error> {
         let Some(plan) = cx.plan() else {
-            let (service, destination) = self.fixed.as_ref().ok_or(Error::new(Kind::NoService))?;
+            let (service, destination) = self.fixed.as_ref().ok_or_else(|| Error::new(Kind::NoService))?;
             return Ok((service, destination));
         };
         if let Some(other) = cx.overridden() {
-            let destination = other.destination.downcast_ref().ok_or(Error::new(Kind::NoDestination))?;
+            let destination = other.destination.downcast_ref().ok_or_else(|| Error::new(Kind::NoDestination))?;
             return Ok((&other.service, destination));
         }
-        let service = plan.service.as_deref().ok_or(Error::new(Kind::NoService))?;
+        let service = plan.service.as_deref().ok_or_else(|| Error::new(Kind::NoService))?;
         let destination = plan.destination.as_deref().and_then(|made| made.downcast_ref());
-        Ok((service, destination.ok_or(Error::new(Kind::NoDestination))?))
+        Ok((service, destination.ok_or_else(|| Error::new(Kind::NoDestination))?))
     }
 }
 
