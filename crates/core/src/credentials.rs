@@ -186,7 +186,7 @@ mod tests {
         let key: Vec<u8> = (0..40).collect();
         for length in 0..=key.len() {
             let whole = &key[..length];
-            assert!(is_equal(whole, &whole.to_vec()));
+            assert!(is_equal(whole, whole));
             for place in 0..length {
                 let mut other = whole.to_vec();
                 other[place] ^= 1;

@@ -111,14 +111,9 @@ macro_rules! custom {
         /// Other names, by their length first, so that any name is compared with a few at most.
         fn custom(name: &str) -> Option<&'static str> {
             match name.len() {
-                $($length => {
-                    $(if name == $name {
-                        return Some($written);
-                    })+
-                })+
-                _ => {}
+                $($($length if name == $name => Some($written),)+)+
+                _ => None,
             }
-            None
         }
 
         #[cfg(test)]
@@ -157,14 +152,9 @@ macro_rules! read {
         /// The name that was written so, if it is one that comes all the time and in its usual spelling.
         pub(crate) fn known(written: &[u8]) -> Option<HeaderName> {
             match written.len() {
-                $($length => {
-                    $(if written == $written {
-                        return Some($name);
-                    })+
-                })+
-                _ => {}
+                $($($length if written == $written => Some($name),)+)+
+                _ => None,
             }
-            None
         }
 
         #[cfg(test)]

@@ -105,8 +105,7 @@ pub(crate) fn write_kong(headers: &mut Headers, windows: &[Window], names: &[Nam
     for (place, (names, state)) in names.iter().zip(states).enumerate() {
         let remaining = number(state.remaining);
         if least == Some(place) {
-            shown_least =
-                Some([(LIMIT, names.shown_limit.clone()), (REMAINING, remaining.clone()), (RESET, whole(state.reset))]);
+            shown_least = Some(kong_least(names.shown_limit.clone(), remaining.clone(), state.reset));
         }
         headers.push((names.limit.clone(), names.shown_limit.clone()));
         headers.push((names.remaining.clone(), remaining));
@@ -115,8 +114,8 @@ pub(crate) fn write_kong(headers: &mut Headers, windows: &[Window], names: &[Nam
 }
 
 /// Kong's headers of the one limit of which least is left.
-pub(crate) fn kong_least(limit: HeaderValue, remaining: f64, reset: u64) -> [(HeaderName, HeaderValue); 3] {
-    [(LIMIT, limit), (REMAINING, number(remaining)), (RESET, whole(reset))]
+pub(crate) fn kong_least(limit: HeaderValue, remaining: HeaderValue, reset: u64) -> [(HeaderName, HeaderValue); 3] {
+    [(LIMIT, limit), (REMAINING, remaining), (RESET, whole(reset))]
 }
 
 /// The headers of the IETF's draft: all policies, and of the one with the least left, by its name,

@@ -43,6 +43,7 @@ pub(crate) struct Exchange<'a> {
 }
 
 /// A response whose body is still to be read.
+#[expect(clippy::large_enum_variant, reason = "nearly every answer is the large one, which a box would cost more")]
 pub(crate) enum Answered {
     /// And where its connection goes then.
     Http1(Response<Arrived>, Berth),

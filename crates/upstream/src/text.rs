@@ -54,12 +54,12 @@ impl Text {
 
     fn put_octet(&mut self, octet: u8) {
         if octet >= 100 {
-            self.push(b'0' | octet / 100);
+            self.push(b'0' | (octet / 100));
         }
         if octet >= 10 {
-            self.push(b'0' | octet / 10 % 10);
+            self.push(b'0' | (octet / 10 % 10));
         }
-        self.push(b'0' | octet % 10);
+        self.push(b'0' | (octet % 10));
     }
 
     fn put_decimal(&mut self, number: u64) {
