@@ -110,7 +110,7 @@ fn plan(observer: Option<Arc<dyn Observe>>) -> Arc<Plan> {
     let route = Route {
         id: Uuid::from_u128(1),
         name: Some("users".into()),
-        protocols: vec![Protocol::Http],
+        protocols: [Protocol::Http].into(),
         strip_path: false,
         preserve_host: false,
         request_buffering: true,

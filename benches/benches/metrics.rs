@@ -117,7 +117,7 @@ fn plan(env: &Env, is_counted: bool) -> Arc<Plan> {
     let route = Route {
         id: Uuid::from_u128(1),
         name: Some("users".into()),
-        protocols: vec![Protocol::Http],
+        protocols: [Protocol::Http].into(),
         strip_path: false,
         preserve_host: false,
         request_buffering: true,

@@ -1,12 +1,12 @@
 //! The access logs: who writes them, where, in which format.
 
-use std::{fs::OpenOptions, io, path::Path, sync::Arc, time::Duration};
+use std::{fs::OpenOptions, io, path::Path, time::Duration};
 
 use towergate_config::{
     Settings,
     settings::{Log, Origin},
 };
-use towergate_core::{Observe, Shared};
+use towergate_core::Shared;
 use towergate_logging::{AccessLog, Format, Writer};
 
 /// How long is waited at the end for what is still to be written.
@@ -24,15 +24,40 @@ impl Writers {
     ///
     /// # Errors
     /// When it cannot be written to, or its format is none.
-    pub(crate) fn proxy(&self, settings: &Settings) -> Result<Option<Arc<dyn Observe>>, String> {
+    pub(crate) fn proxy(&self, settings: &Settings) -> Result<Option<AccessLog>, String> {
         let logs = &settings.logs;
-        let Log::File(path) = &logs.proxy_access else { return Ok(None) };
-        let format = format(settings, "proxy_access_log", logs.proxy_access_format.as_deref())?;
+        self.log(settings, "proxy_access_log", &logs.proxy_access, logs.proxy_access_format.as_deref())
+    }
+
+    /// The access logs of the Admin API and of the Status API; `None` for one that is off.
+    ///
+    /// # Errors
+    /// As of [`Self::proxy`].
+    pub(crate) fn apis(&self, settings: &Settings) -> Result<[Option<AccessLog>; 2], String> {
+        let logs = &settings.logs;
+        // What nginx writes where nobody names a format.
+        let format = |named: &Option<String>| named.clone().unwrap_or_else(|| "combined".to_owned());
+        let [admin, status] = [format(&logs.admin_access_format), format(&logs.status_access_format)];
+        Ok([
+            self.log(settings, "admin_access_log", &logs.admin_access, Some(&admin))?,
+            self.log(settings, "status_access_log", &logs.status_access, Some(&status))?,
+        ])
+    }
+
+    fn log(
+        &self,
+        settings: &Settings,
+        setting: &str,
+        log: &Log,
+        named: Option<&str>,
+    ) -> Result<Option<AccessLog>, String> {
+        let Log::File(path) = log else { return Ok(None) };
+        let format = format(settings, setting, named)?;
         match try_open(path) {
-            Ok(()) => Ok(Some(Arc::new(AccessLog::new(self.access.to(path), format)))),
+            Ok(()) => Ok(Some(AccessLog::new(self.access.to(path), format))),
             // The default place may not be ours to write to.
-            Err(_) if is_unasked(settings) => Ok(None),
-            Err(error) => Err(format!("cannot write the access log {}: {error}; see proxy_access_log", path.display())),
+            Err(_) if is_unasked(settings, setting) => Ok(None),
+            Err(error) => Err(format!("cannot write the access log {}: {error}; see {setting}", path.display())),
         }
     }
 
@@ -50,8 +75,8 @@ impl Writers {
 }
 
 /// Whether nobody has said where logs are to be.
-fn is_unasked(settings: &Settings) -> bool {
-    ["prefix", "proxy_access_log"].into_iter().all(|name| settings.origin(name) == Origin::Default)
+fn is_unasked(settings: &Settings, setting: &str) -> bool {
+    ["prefix", setting].into_iter().all(|name| settings.origin(name) == Origin::Default)
 }
 
 fn format(settings: &Settings, setting: &str, name: Option<&str>) -> Result<Format, String> {

@@ -21,9 +21,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 use towergate_admin::{Admin, Connections, Peer};
+use towergate_core::Scheme;
+use towergate_logging::AccessLog;
 use towergate_server::{Listen, Listeners, Stats};
 
-use crate::api_tls::ApiTls;
+use crate::{api_log, api_tls::ApiTls};
 
 /// How long somebody may take to shake hands, or to send the head of a request.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,13 +39,29 @@ pub(crate) struct Ports {
     pub(crate) tls: Option<ApiTls>,
 }
 
-/// Serves both for as long as the process lives.
+/// Makes what answers.
+type MakeRouter = fn(Arc<Admin>) -> Router;
+
+/// Serves both for as long as the process lives, and notes who asked for what. What nobody can reach is not made: the
+/// table of the Admin API's endpoints alone takes near to a megabyte.
 ///
 /// # Errors
 /// When no thread or no event queue can be had.
-pub(crate) fn serve(admin_ports: Ports, status_ports: Ports, admin: Arc<Admin>) -> Result<(), String> {
-    let apis =
-        [(admin_ports, towergate_admin::router(admin.clone())), (status_ports, towergate_admin::status_router(admin))];
+pub(crate) fn serve(
+    admin_ports: Ports,
+    status_ports: Ports,
+    [admin_log, status_log]: [Option<AccessLog>; 2],
+    admin: Arc<Admin>,
+) -> Result<(), String> {
+    let offered: [(_, _, MakeRouter); 2] =
+        [(admin_ports, admin_log, towergate_admin::router), (status_ports, status_log, towergate_admin::status_router)];
+    let reachable = offered.into_iter().filter(|(ports, ..)| !ports.listeners.addresses().is_empty());
+    let apis: Vec<_> =
+        reachable.map(|(ports, log, router)| (ports, api_log::logged(router(admin.clone()), log))).collect();
+    if apis.is_empty() {
+        return Ok(());
+    }
+    let kept = admin;
     let (ready, started) = mpsc::channel();
     let serving = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -56,6 +74,7 @@ pub(crate) fn serve(admin_ports: Ports, status_ports: Ports, admin: Arc<Admin>) 
                 }
             }
             let _ = ready.send(());
+            tokio::spawn(towergate_admin::forget_expired(kept));
             while doors.join_next().await.is_some() {}
             Ok::<_, std::io::Error>(())
         })
@@ -95,22 +114,27 @@ impl Door {
         let mut peer = Peer { address, local, names: None };
         let tls = self.tls.filter(|_| self.listen.tls);
         let Some(tls) = tls else {
-            return answer(stream, peer, self.router, self.listen.http2).await;
+            return answer(stream, (peer, Scheme::Http), self.router, self.listen.http2).await;
         };
         // Whoever does not get through a handshake learns why from it.
         let Ok(Ok(stream)) = timeout(PATIENCE, tls.acceptor(self.listen.http2).accept(stream)).await else { return };
         let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
         peer.names = shown.map(|certificate| towergate_tls::names(certificate).into());
-        answer(stream, peer, self.router, self.listen.http2).await;
+        answer(stream, (peer, Scheme::Https), self.router, self.listen.http2).await;
     }
 }
 
 /// Answers the requests of a connection.
-async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer, router: Router, http2: bool) {
+async fn answer(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    (peer, scheme): (Peer, Scheme),
+    router: Router,
+    http2: bool,
+) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
     let builder = if http2 { builder } else { builder.http1_only() };
-    let service = TowerToHyperService::new(router.layer(Extension(peer)));
+    let service = TowerToHyperService::new(router.layer(Extension(peer)).layer(Extension(scheme)));
     if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!(%error, "a connection to the Admin API ended early");
     }

@@ -10,18 +10,22 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::State, routing::post};
+use axum::{Router, body::Bytes, extract::State, routing::post};
 use http::StatusCode;
 use tokio::{
     net::UnixListener,
     sync::{mpsc, oneshot},
 };
 
+use crate::sources::Beside;
+
 /// What a command asks for, and where the answer goes.
 #[derive(Debug)]
 pub(crate) enum Asked {
-    /// Read everything again that can be read again.
-    Reload(oneshot::Sender<Result<(), String>>),
+    /// Read everything again that can be read again, and what is beside it. What is worth knowing is answered.
+    Reload(Beside, oneshot::Sender<Result<String, String>>),
+    /// Stop, and let requests in flight take so long at most.
+    Quit(Duration, oneshot::Sender<()>),
     /// Be not ready from now on.
     Drain(oneshot::Sender<()>),
 }
@@ -53,6 +57,7 @@ impl ControlSocket {
         let _ = fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;
         let routes = Router::new().route("/reload", post(reload)).route("/drain", post(drain));
+        let routes = routes.route("/quit", post(quit));
         let router = routes.with_state(Arc::new(asked)).merge(beside);
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self(path))
@@ -69,13 +74,32 @@ type Asks = State<Arc<mpsc::Sender<Asked>>>;
 
 const STOPPING: (StatusCode, &str) = (StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping");
 
-async fn reload(State(asked): Asks) -> (StatusCode, String) {
+async fn reload(State(asked): Asks, body: Bytes) -> (StatusCode, String) {
+    let beside = match body.is_empty() {
+        true => Ok(Beside::default()),
+        false => serde_json::from_slice(&body),
+    };
+    let beside = match beside {
+        Ok(beside) => beside,
+        Err(error) => return (StatusCode::BAD_REQUEST, format!("what is beside the gateway's own settings: {error}")),
+    };
     let (answer, answered) = oneshot::channel();
-    let _ = asked.send(Asked::Reload(answer)).await;
+    let _ = asked.send(Asked::Reload(beside, answer)).await;
     match answered.await {
-        Ok(Ok(())) => (StatusCode::OK, String::new()),
+        Ok(Ok(said)) => (StatusCode::OK, said),
         Ok(Err(why)) => (StatusCode::BAD_REQUEST, why),
         Err(_) => (STOPPING.0, STOPPING.1.to_owned()),
+    }
+}
+
+/// The body is a number of seconds.
+async fn quit(State(asked): Asks, body: String) -> (StatusCode, &'static str) {
+    let Ok(seconds) = body.trim().parse() else { return (StatusCode::BAD_REQUEST, "expected a number of seconds") };
+    let (answer, answered) = oneshot::channel();
+    let _ = asked.send(Asked::Quit(Duration::from_secs(seconds), answer)).await;
+    match answered.await {
+        Ok(()) => (StatusCode::OK, ""),
+        Err(_) => STOPPING,
     }
 }
 
@@ -137,19 +161,37 @@ mod tests {
         let mode = fs::metadata(prefix.join("sockets")).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o700);
         let elsewhere = prefix.clone();
-        let command =
-            tokio::task::spawn_blocking(move || (ask(&elsewhere, "reload", ""), ask(&elsewhere, "drain", "")));
+        let command = tokio::task::spawn_blocking(move || {
+            let beside = r#"{"variables": {"KONG_LOG_LEVEL": "debug"}}"#;
+            let reloaded = (ask(&elsewhere, "reload", beside), ask(&elsewhere, "reload", ""));
+            (reloaded, ask(&elsewhere, "drain", ""), ask(&elsewhere, "quit", "30"))
+        });
         match asks.recv().await {
-            Some(Asked::Reload(answer)) => answer.send(Err("line 1\nline 2".into())).unwrap(),
+            Some(Asked::Reload(beside, answer)) => {
+                assert_eq!(beside.variables.get("KONG_LOG_LEVEL").map(String::as_str), Some("debug"));
+                answer.send(Err("line 1\nline 2".into())).unwrap();
+            }
+            other => panic!("{other:?}"),
+        }
+        match asks.recv().await {
+            Some(Asked::Reload(_, answer)) => answer.send(Ok("be warned".into())).unwrap(),
             other => panic!("{other:?}"),
         }
         match asks.recv().await {
             Some(Asked::Drain(answer)) => answer.send(()).unwrap(),
             other => panic!("{other:?}"),
         }
-        let (reloaded, drained) = command.await.unwrap();
-        assert!(matches!(reloaded, Err(Refusal::Refused(why)) if why == "line 1\nline 2"));
-        assert!(drained.is_ok());
+        match asks.recv().await {
+            Some(Asked::Quit(limit, answer)) => {
+                assert_eq!(limit, Duration::from_secs(30), "the limit is passed on");
+                answer.send(()).unwrap();
+            }
+            other => panic!("{other:?}"),
+        }
+        let ((refused, reloaded), drained, quit) = command.await.unwrap();
+        assert!(matches!(refused, Err(Refusal::Refused(why)) if why == "line 1\nline 2"));
+        assert!(matches!(reloaded, Ok(said) if said == "be warned"));
+        assert!(drained.is_ok() && quit.is_ok());
         drop(socket);
         assert!(matches!(ask(&prefix, "reload", ""), Err(Refusal::Unheard(_))));
     }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod access_log;
+mod api_log;
 mod api_tls;
 mod apis;
 mod background;
@@ -14,6 +15,7 @@ mod log_queue;
 mod metrics;
 mod plugins;
 mod prefix;
+mod renewal;
 mod signals;
 mod sources;
 mod start;
@@ -38,7 +40,7 @@ struct Readme;
 #[doc(hidden)]
 pub mod macros {
     pub use tower::ServiceBuilder;
-    pub use towergate_core::{GuardLayer, ObserveLayer, Slot, Wrap};
+    pub use towergate_core::{BandLayer, GuardLayer, ObserveLayer, Slot, Wrap};
     pub use towergate_runtime::{Band, Registry};
     pub use towergate_server::Stack;
     pub use towergate_upstream::Proxy;

@@ -2,13 +2,15 @@
 
 use std::{
     fmt::{self, Write as _},
-    io,
     path::Path,
     process,
 };
 
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
-use towergate_config::settings::{Log, LogLevel};
+use towergate_config::{
+    Settings,
+    settings::{Log, LogLevel, Origin},
+};
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
@@ -22,26 +24,53 @@ use tracing_subscriber::{
     reload,
 };
 
-use crate::log_queue::{self, ErrorLog, Queue};
+use crate::{
+    cli::Verbosity,
+    log_queue::{self, ErrorLog, Place, Queue},
+};
 
-/// Logs from now on to stderr and, beside it, to the error log, what is at least this severe. Answers
+/// Logs from now on to stderr and, beside it, to the error logs, what is at least this severe. Answers
 /// what changes that.
 ///
 /// # Errors
-/// When the error log cannot be written to, or the system gives no thread to do it.
-pub(crate) fn start(level: LogLevel, error_log: &Log) -> io::Result<SetLevel> {
-    let file = match error_log {
-        Log::File(path) if !is_terminal_stream(path) => Some(ErrorLog::open(path)?),
-        Log::File(_) | Log::Off => None,
-    };
-    let queue = ToQueue(Queue::start(file)?);
-    let lines = tracing_subscriber::fmt::layer().event_format(Lines).with_writer(queue);
+/// When an error log cannot be written to, or the system gives no thread to do it.
+pub(crate) fn start(level: LogLevel, settings: &Settings) -> Result<SetLevel, String> {
+    let logs = &settings.logs;
+    let is_apart = logs.admin_error != logs.proxy_error;
+    let gateway = error_log(settings, "proxy_error_log", &logs.proxy_error)?;
+    let admin = if is_apart { error_log(settings, "admin_error_log", &logs.admin_error)? } else { None };
+    let gateway = Queue::start([gateway, admin]).map_err(|error| error.to_string())?;
+    let admin = gateway.clone().to(if is_apart { Place::Admin } else { Place::Gateway });
+    let lines = tracing_subscriber::fmt::layer().event_format(Lines).with_writer(ToQueue { gateway, admin });
     let (told, handle) = reload::Layer::new(Told(level));
     let subscriber = Registry::default().with(told).with(lines);
     // Refused when a log was started before (two gateways in one process): the first one goes on.
     let _ = tracing::subscriber::set_global_default(subscriber);
     // Refused when the log that this is of is gone.
     Ok(Box::new(move |level| drop(handle.reload(Told(level)))))
+}
+
+/// The file that a setting names; `None` where standard error, which is always written to, is enough.
+fn error_log(settings: &Settings, setting: &str, log: &Log) -> Result<Option<ErrorLog>, String> {
+    let Log::File(path) = log else { return Ok(None) };
+    if is_terminal_stream(path) {
+        return Ok(None);
+    }
+    match ErrorLog::open(path) {
+        Ok(opened) => Ok(Some(opened)),
+        // The default place may not be ours to write to.
+        Err(_) if settings.origin("prefix") == Origin::Default => Ok(None),
+        Err(error) => Err(format!("cannot write the error log {}: {error}; see {setting}", path.display())),
+    }
+}
+
+/// How severe something must be to be told, by the settings or because the command line asks for more.
+pub(crate) fn level(settings: &Settings, verbosity: Verbosity) -> LogLevel {
+    match verbosity {
+        Verbosity::Usual => settings.log_level,
+        Verbosity::Verbose => settings.log_level.min(LogLevel::Info),
+        Verbosity::Debug => LogLevel::Debug,
+    }
 }
 
 /// Changes how severe something must be to be told.
@@ -60,7 +89,7 @@ impl<S: Subscriber> Layer<S> for Told {
     }
 }
 
-/// Opens the error log anew: it was moved away.
+/// Opens the error logs anew: they were moved away.
 pub(crate) fn reopen() {
     log_queue::reopen();
 }
@@ -87,14 +116,28 @@ fn filter(level: LogLevel) -> LevelFilter {
 }
 
 /// Makes the writer of each line.
-struct ToQueue(Queue);
+struct ToQueue {
+    gateway: Queue,
+    /// For what the Admin API has to say.
+    admin: Queue,
+}
 
 impl<'a> MakeWriter<'a> for ToQueue {
     type Writer = Queue;
 
     fn make_writer(&'a self) -> Queue {
-        self.0.clone()
+        self.gateway.clone()
     }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Queue {
+        if is_of_the_admin_api(metadata.target()) { self.admin.clone() } else { self.gateway.clone() }
+    }
+}
+
+/// Whether this part of the program answers the Admin API. What follows a database does not.
+fn is_of_the_admin_api(target: &str) -> bool {
+    let parts = ["towergate_admin", "towergate_gateway::api"];
+    parts.iter().any(|part| target.starts_with(part)) && target != "towergate_admin::configured"
 }
 
 /// `2026/11/23 22:46:01 [notice] 4711#0: message, field: value`: what operators' tools read.

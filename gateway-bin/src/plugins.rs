@@ -68,17 +68,21 @@ macro_rules! plugins {
                 // Slots are counted in the order of the registry's wrapping plugins.
                 #[allow(unused_mut, unused_variables, reason = "a set may have no outer and inner plugins")]
                 let mut slots = 0usize..;
-                let stack = $crate::macros::ServiceBuilder::new();
+                let (outer, inner) = ($crate::macros::ServiceBuilder::new(), $crate::macros::ServiceBuilder::new());
                 // Only a set that has any asks whether one is to be told.
-                $(let stack = stack.layer($crate::logged!($($log),*));)?
-                $(let stack = stack.layer(
+                $(let outer = outer.layer($crate::logged!($($log),*));)?
+                $(let outer = outer.layer(
                     <$outer as $crate::macros::Wrap>::layer($crate::macros::Slot::in_plan(slots.next().unwrap_or(0))),
                 );)*
-                let stack = stack.layer($crate::macros::GuardLayer::from_plan());
-                $(let stack = stack.layer(
+                $(let inner = inner.layer(
                     <$inner as $crate::macros::Wrap>::layer($crate::macros::Slot::in_plan(slots.next().unwrap_or(0))),
                 );)*
-                stack.service(proxy)
+                // What wraps is not there for requests whose plan has none of it.
+                $crate::macros::ServiceBuilder::new()
+                    .layer($crate::macros::BandLayer::outer(outer))
+                    .layer($crate::macros::GuardLayer::from_plan())
+                    .layer($crate::macros::BandLayer::inner(inner))
+                    .service(proxy)
             }
         }
     };

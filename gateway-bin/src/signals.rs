@@ -18,7 +18,7 @@ use tokio::{
 pub(crate) enum Ask {
     /// Let requests in flight finish, then end (SIGTERM, SIGINT, SIGQUIT).
     Stop,
-    /// Read the declarative configuration again (SIGHUP).
+    /// Read everything again that can be read again (SIGHUP).
     Reload,
     /// The files of the declarative configuration changed.
     FilesChanged,
@@ -36,9 +36,10 @@ pub(crate) struct Asks {
     changes: mpsc::Receiver<()>,
     /// Files have changed; they are read at this time unless they change again before.
     quiet_at: Option<Instant>,
-    // Watches until it is dropped; keeps the channel open.
+    // Watches until it is dropped.
     _watcher: Option<RecommendedWatcher>,
-    _sender: mpsc::Sender<()>,
+    // Keeps the channel open.
+    sender: mpsc::Sender<()>,
 }
 
 /// Editors and orchestrators change a file in several steps: reading waits until it has been quiet
@@ -52,13 +53,6 @@ impl Asks {
     /// When signals cannot be listened to. Files that cannot be watched are only told in the log.
     pub(crate) fn new(files: &[PathBuf]) -> io::Result<Self> {
         let (sender, changes) = mpsc::channel(1);
-        let watcher = match watch(files, sender.clone()) {
-            Ok(watcher) => watcher,
-            Err(error) => {
-                tracing::warn!(%error, "cannot watch the declarative configuration; a change needs SIGHUP");
-                None
-            }
-        };
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -67,9 +61,14 @@ impl Asks {
             moved: signal(SignalKind::user_defined1())?,
             changes,
             quiet_at: None,
-            _watcher: watcher,
-            _sender: sender,
+            _watcher: watched(files, &sender),
+            sender,
         })
+    }
+
+    /// Listens to changes of these files and folders, and of no others any more.
+    pub(crate) fn watch(&mut self, files: &[PathBuf]) {
+        self._watcher = watched(files, &self.sender);
     }
 
     /// The next ask. Nothing is lost if the future is dropped before it is done.
@@ -90,6 +89,14 @@ impl Asks {
             }
         }
     }
+}
+
+/// Without a watcher changes are not seen, which is told.
+fn watched(files: &[PathBuf], sender: &mpsc::Sender<()>) -> Option<RecommendedWatcher> {
+    watch(files, sender.clone()).unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot watch the declarative configuration; a change needs SIGHUP");
+        None
+    })
 }
 
 /// Watches files by the folder they stand in, so that one replaced by renaming is still seen. Links

@@ -1,7 +1,11 @@
 //! Where settings and declarative configuration are read from.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
+use serde::{Deserialize, Serialize};
 use towergate_config::{Environment, Settings, Source, read};
 
 use crate::cli;
@@ -16,6 +20,19 @@ pub(crate) struct Sources {
     pub(crate) settings: Settings,
     /// Files and folders, read again on a reload; empty without any.
     pub(crate) files: Vec<PathBuf>,
+    /// Where both come from.
+    source: cli::Source,
+    variables: Vec<(String, String)>,
+}
+
+/// What whoever asks for a reload has beside what the gateway was started with, and over it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Beside {
+    /// Another settings file.
+    pub(crate) conf: Option<PathBuf>,
+    /// `KONG_*` variables.
+    pub(crate) variables: BTreeMap<String, String>,
 }
 
 impl Sources {
@@ -28,15 +45,28 @@ impl Sources {
         source: &cli::Source,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, String> {
+        let given: Vec<_> = variables.into_iter().collect();
         let prefix =
             source.settings.prefix.as_ref().map(|prefix| ("KONG_PREFIX".to_owned(), prefix.display().to_string()));
-        let environment: Environment = variables.into_iter().chain(prefix).collect();
+        let environment: Environment = given.iter().cloned().chain(prefix).collect();
         let (confs, files): (Vec<_>, Vec<_>) = source.files.iter().cloned().partition(|file| is_conf(file));
         let conf = source.settings.conf.as_ref().or(confs.first());
         let file = Settings::read_file(conf.map(PathBuf::as_path)).map_err(|error| error.to_string())?;
         let settings = Settings::load(file.as_ref(), &environment).map_err(|problems| problems.to_string())?;
         let files = if files.is_empty() { settings.declarative_config.clone() } else { files };
-        Ok(Self { settings, files })
+        Ok(Self { settings, files, source: source.clone(), variables: given })
+    }
+
+    /// Reads all of it again, and what is beside it.
+    ///
+    /// # Errors
+    /// As [`Sources::read`].
+    pub(crate) fn again(&self, beside: &Beside) -> Result<Self, String> {
+        let mut source = self.source.clone();
+        source.settings.conf = beside.conf.clone().or(source.settings.conf);
+        let own = self.variables.iter().filter(|(name, _)| !beside.variables.contains_key(name)).cloned();
+        let more = beside.variables.clone();
+        Self::read(&source, own.chain(more))
     }
 
     /// Whether there is a declarative configuration.
@@ -61,6 +91,15 @@ impl Sources {
         }
         let text = self.settings.declarative_config_string.as_ref();
         Ok(text.map(|text| vec![Source::new("declarative_config_string", text)]))
+    }
+}
+
+impl Beside {
+    /// What this process has. The prefix is no question: the gateway that runs there is asked.
+    pub(crate) fn of_this_process(conf: Option<&Path>) -> Self {
+        let is_setting = |name: &String| name.starts_with("KONG_") && name != "KONG_PREFIX";
+        let variables = variables().filter(|(name, _)| is_setting(name)).collect();
+        Self { conf: conf.and_then(|conf| std::path::absolute(conf).ok()), variables }
     }
 }
 

@@ -15,12 +15,13 @@ use tower::Layer;
 use towergate_admin::{Access, Admin, AuditLog, Configured, LogLevels};
 use towergate_config::{
     Settings,
-    settings::{Log, LogLevel, Origin},
+    settings::{Log, Origin},
 };
+use towergate_core::Observe;
 use towergate_dns::Client;
 use towergate_queue::Queues;
 use towergate_runtime::{Base, Control, LoadError, Table, Watched};
-use towergate_server::{Listen, Listeners, Stats, Workers};
+use towergate_server::{Drained, Listen, Listeners, Stats, Workers};
 use towergate_tls::{Identities, Server};
 use towergate_upstream::{ConnectionStats, Proxy};
 
@@ -36,8 +37,9 @@ use crate::{
     metrics::{Metrics, Recorded},
     plugins::{PluginSet, missing, registry},
     prefix::PidFile,
+    renewal::{Proxying, Renewed},
     signals::{Ask, Asks},
-    sources::{Sources, variables},
+    sources::{Beside, Sources, variables},
     store, terminal,
     tls::{self, Material},
     wiring::{self, Reach, Trust},
@@ -93,7 +95,9 @@ struct Gateway {
     waiting: Option<tokio::runtime::Runtime>,
     control: Arc<Control>,
     workers: Workers,
+    serving: Serving,
     tls: Tls,
+    verbosity: Verbosity,
     apis: [(Api, Option<ApiTls>); 2],
     proxy_address: Option<SocketAddr>,
     admin_address: Option<SocketAddr>,
@@ -103,6 +107,12 @@ struct Gateway {
     pid_file: Option<PidFile>,
     // Background tasks of plugins run here.
     _background: tokio::runtime::Runtime,
+}
+
+/// What connections are served with.
+struct Serving {
+    proxying: Proxying,
+    offered: Option<Server>,
 }
 
 /// What was read for TLS beside the configuration, and where it is in force.
@@ -128,7 +138,7 @@ impl Gateway {
         let (offered, names) = (tls::server(&settings)?, wiring::dns(&settings)?);
         let tls = Tls::read(&settings)?;
         let logs = Writers::default();
-        let access_log = logs.proxy(&settings)?;
+        let (access_log, api_logs) = (logs.proxy(&settings)?, logs.apis(&settings)?);
         let (access, audit) = (access(&settings)?, audit(&settings)?);
         let pid_file = PidFile::write(&settings)?;
         let Ports { proxy, admin, status } = Ports::open(&settings)?;
@@ -146,24 +156,27 @@ impl Gateway {
         recorded.keep_up(&handle);
         let names = Client::on(handle.clone(), names);
         let reach = Box::new(Reach::new(tls.trust.clone(), names.clone()));
-        let observers = access_log.map(|log| ("access log", log)).into_iter().collect();
+        let observers = access_log.map(|log| ("access log", Arc::new(log) as Arc<dyn Observe>)).into_iter().collect();
         let base = Base { pages, certificates: tls.certificates.clone(), observers };
         let (control, watched) = Control::start(registry, base, reach, handle, config, workers)
             .map_err(|problems| LoadError::from(problems).to_string())?;
         let control = Arc::new(control);
         let configured = background.block_on(kept.follow(control.clone()))?;
         let upstreams = ConnectionStats::default();
-        let workers = start_workers(plugins, &settings, offered, (names, upstreams.clone()), proxy, watched)?;
+        let serving = Serving { proxying: Arc::new(Mutex::new(wiring::proxy(&settings))), offered };
+        let workers = start_workers(plugins, &settings, &serving, (names, upstreams.clone()), proxy, watched)?;
         let counted = Counted { stats: workers.stats(), upstreams, trust: tls.trust.clone(), recorded };
         let told = told(&control, configured, settings, counted, log_levels, access, audit);
-        apis::serve(admin, status, told.clone())?;
+        apis::serve(admin, status, api_logs, told.clone())?;
         Ok(Self {
             sources,
             asks,
             waiting: Some(waiting),
             control,
             workers,
+            serving,
             tls,
+            verbosity,
             apis,
             proxy_address,
             admin_address,
@@ -178,23 +191,26 @@ impl Gateway {
     fn serve(mut self, welcome: Option<String>) -> Result<(), String> {
         let waiting = self.waiting.take();
         let waiting = waiting.ok_or("a gateway serves once")?;
-        waiting.block_on(self.follow(welcome));
+        let limit = waiting.block_on(self.follow(welcome));
         tell_supervisor(&[NotifyState::Stopping]);
         self.admin.draining.store(true, Relaxed);
         tracing::info!("stopping: requests in flight are finished");
         // Its ports are free from here on, and so is its place: the next one need not wait for the last answer.
         drop(self.pid_file.take());
-        let end = Instant::now() + DRAIN + DELIVER;
-        let drained = self.workers.drain(DRAIN);
+        let started = Instant::now();
+        let drained = waiting.block_on(drain(self.workers, &mut self.asks, limit));
         if drained.cut_off > 0 {
             tracing::warn!(connections = drained.cut_off, "cut off what had not finished in time");
         }
+        // As long as what was given to requests is not used up, and a moment in any case.
+        let end = (started + limit).max(Instant::now()) + DELIVER;
         deliver_the_rest(&waiting, &self.control, end);
         self.logs.finish(self.control.registry().shared());
         Ok(())
     }
 
-    async fn follow(&mut self, welcome: Option<String>) {
+    /// Answers how long requests in flight may take to finish.
+    async fn follow(&mut self, welcome: Option<String>) -> Duration {
         let (asked, mut commands) = mpsc::channel(1);
         let _socket = self.open_socket(asked);
         tracing::info!(proxy = %shown(self.proxy_address), admin = %shown(self.admin_address), "started");
@@ -206,9 +222,9 @@ impl Gateway {
         loop {
             tokio::select! {
                 ask = self.asks.next() => match ask {
-                    Ask::Stop => return,
+                    Ask::Stop => return DRAIN,
                     // What went wrong is in the log.
-                    Ask::Reload => drop(self.reload().await),
+                    Ask::Reload => drop(self.reload(&Beside::default()).await),
                     Ask::FilesChanged => drop(configuration::reload(&self.sources, &self.admin.configured).await),
                     Ask::ReopenLogs => {
                         log::reopen();
@@ -216,7 +232,11 @@ impl Gateway {
                     }
                 },
                 Some(command) = commands.recv() => match command {
-                    Asked::Reload(answer) => drop(answer.send(self.reload().await)),
+                    Asked::Reload(beside, answer) => drop(answer.send(self.reload(&beside).await)),
+                    Asked::Quit(limit, answer) => {
+                        let _ = answer.send(());
+                        return limit;
+                    }
                     Asked::Drain(answer) => {
                         self.admin.draining.store(true, Relaxed);
                         let _ = answer.send(());
@@ -240,11 +260,13 @@ impl Gateway {
             .ok()
     }
 
-    /// Reads again all that can be read again. What is broken does not take the place of what is good.
-    async fn reload(&mut self) -> Result<(), String> {
+    /// Reads again all that can be read again; answers what is worth knowing. What is broken does not take the place of
+    /// what is good.
+    async fn reload(&mut self, beside: &Beside) -> Result<String, String> {
         let reloading =
             [NotifyState::Reloading, NotifyState::monotonic_usec_now().unwrap_or(NotifyState::MonotonicUsec(0))];
         tell_supervisor(&reloading);
+        let told = self.renew_settings(beside);
         let settings = &self.sources.settings;
         let done = [
             self.tls.reload(settings, &self.control),
@@ -252,8 +274,41 @@ impl Gateway {
             configuration::reload(&self.sources, &self.admin.configured).await,
         ];
         tell_supervisor(&[NotifyState::Ready]);
-        let wrong: Vec<_> = done.into_iter().filter_map(Result::err).collect();
-        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+        let (told, wrong) = told.map_or_else(|wrong| (Vec::new(), Some(wrong)), |told| (told, None));
+        let wrong: Vec<_> = wrong.into_iter().chain(done.into_iter().filter_map(Result::err)).collect();
+        if wrong.is_empty() { Ok(told.join("\n")) } else { Err(wrong.join("\n")) }
+    }
+
+    fn renew_settings(&mut self, beside: &Beside) -> Result<Vec<String>, String> {
+        let mut renewed = Renewed {
+            control: &self.control,
+            admin: &self.admin,
+            orders: &self.workers.orders(),
+            proxying: &self.serving.proxying,
+            offered: &mut self.serving.offered,
+            verbosity: self.verbosity,
+        };
+        let watched = self.sources.files.clone();
+        let told = renewed.read_again(&mut self.sources, beside)?;
+        if self.sources.files != watched {
+            self.asks.watch(&self.sources.files);
+        }
+        Ok(told)
+    }
+}
+
+/// Lets requests in flight finish within the limit. Whoever asks to stop meanwhile shortens a longer one to the usual.
+async fn drain(workers: Workers, asks: &mut Asks, limit: Duration) -> Drained {
+    let (orders, end) = (workers.orders(), Instant::now() + limit);
+    let mut draining = tokio::task::spawn_blocking(move || workers.drain(limit));
+    loop {
+        tokio::select! {
+            drained = &mut draining => return drained.unwrap_or(Drained { cut_off: 0 }),
+            ask = asks.next() => if ask == Ask::Stop && Instant::now() + DRAIN < end {
+                tracing::info!("told again to stop: what is left has nine seconds");
+                orders.stop_within(DRAIN);
+            }
+        }
     }
 }
 
@@ -311,7 +366,10 @@ impl Tls {
         }
         *self.trust.lock().unwrap_or_else(PoisonError::into_inner) = trust;
         self.material = material;
-        control.renew(self.certificates.clone()).map_err(|problems| LoadError::from(problems).to_string())?;
+        let certificates = self.certificates.clone();
+        control
+            .renew(|base| base.certificates = certificates)
+            .map_err(|problems| LoadError::from(problems).to_string())?;
         Ok(true)
     }
 }
@@ -338,13 +396,14 @@ fn wait_for_asks(sources: &Sources) -> Result<(tokio::runtime::Runtime, Asks), S
 fn start_workers<P: PluginSet>(
     plugins: P,
     settings: &Settings,
-    offered: Option<Server>,
+    serving: &Serving,
     (names, upstreams): (Client, ConnectionStats),
     listeners: Listeners,
     watched: Vec<Watched<Table>>,
 ) -> Result<Workers, String> {
-    let (config, proxying) = (wiring::server(settings, offered), wiring::proxy(settings));
+    let (config, proxying) = (wiring::server(settings, serving.offered.clone()), serving.proxying.clone());
     let stack = move || {
+        let proxying = proxying.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let proxy = Proxy::resolving(&proxying, names.clone());
         upstreams.follow(&proxy);
         plugins.stack(proxy)
@@ -382,7 +441,7 @@ fn told(
     Arc::new(Admin {
         control,
         configured,
-        settings,
+        settings: Mutex::new(settings),
         node_id,
         connections: Box::new(move || apis::connections(&stats)),
         metrics: Box::new(move |headers| metrics.page(headers)),
@@ -429,20 +488,8 @@ impl Ports {
 }
 
 fn start_log(settings: &Settings, verbosity: Verbosity) -> Result<LogLevels, String> {
-    let level = match verbosity {
-        Verbosity::Usual => settings.log_level,
-        Verbosity::Verbose => settings.log_level.min(LogLevel::Info),
-        Verbosity::Debug => LogLevel::Debug,
-    };
-    let log = &settings.logs.proxy_error;
-    let started = match log::start(level, log) {
-        Ok(started) => started,
-        // The default place may not be ours to write to; stderr is enough then.
-        Err(_) if settings.origin("prefix") == Origin::Default => {
-            log::start(level, &Log::Off).map_err(|error| error.to_string())?
-        }
-        Err(error) => return Err(format!("cannot write the error log {log:?}: {error}; see proxy_error_log")),
-    };
+    let level = log::level(settings, verbosity);
+    let started = log::start(level, settings)?;
     Ok(LogLevels::new(level, started))
 }
 

@@ -221,6 +221,7 @@ pub(crate) fn node(settings: &Settings) -> Node {
         plugin_access: tracing.has("plugin_access"),
         plugin_header_filter: tracing.has("plugin_header_filter"),
         balancer: tracing.has("balancer"),
+        dns_query: tracing.has("dns_query"),
         sampling_rate: tracing.sampling_rate,
     };
     Node { id: settings.node_id.unwrap_or_else(Uuid::new_v4), version: towergate_admin::KONG_VERSION, tracing }

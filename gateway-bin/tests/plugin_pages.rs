@@ -21,7 +21,7 @@ fn page(kind: &PluginKind) -> PathBuf {
 
 /// What the code says of a plugin.
 fn generated(kind: &PluginKind) -> String {
-    let schema = &kind.schema;
+    let schema = &*kind.schema;
     let places: Vec<_> = [
         ("everything", false),
         ("a service", schema.no_service),

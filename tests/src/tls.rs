@@ -310,11 +310,16 @@ pub struct Call {
 impl TlsFront {
     /// A front with this certificate. With an authority, clients must show a certificate of it.
     pub fn new(upstream: &Upstream, certificate: &Certificate, clients_of: Option<&Authority>) -> Self {
+        Self::before(upstream.address(), certificate, clients_of)
+    }
+
+    /// The same before whatever listens there.
+    pub fn before(behind: SocketAddr, certificate: &Certificate, clients_of: Option<&Authority>) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a listener for tokio");
         let address = listener.local_addr().expect("bound");
         let acceptor = TlsAcceptor::from(server_config(certificate, clients_of));
-        let (calls, behind) = (Arc::new(Mutex::new(Vec::new())), upstream.address());
+        let calls = Arc::new(Mutex::new(Vec::new()));
         let log = calls.clone();
         // It ends with the test's process.
         thread::spawn(move || {

@@ -241,3 +241,47 @@ fn over_tls() {
     }
     drop(gateway);
 }
+
+/// The status of a call stands behind its body, where Kong's logs do not look.
+#[test]
+fn a_call_is_logged_with_its_status() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file.log");
+    let document = format!(
+        "{}consumers:\n- username: alice\n  keyauth_credentials:\n  - key: secret\n\
+         plugins: [{{name: file-log, config: {{path: {}}}}}]\n",
+        server.document("plugins: [{name: key-auth}]", ""),
+        path.display()
+    );
+    let gateway = gateway(&document)
+        .setting("proxy_access_log", "logs/access.log mine")
+        .setting("nginx_http_log_format", "mine '$request $status $sent_trailer_grpc_status $sent_http_grpc_status'")
+        .start();
+    ask("unauthenticated", &gateway.proxy().to_string(), &[]);
+    let mut text = String::new();
+    eventually(SOON, || {
+        text = std::fs::read_to_string(&path).unwrap_or_default();
+        text.contains("\"alice\"")
+    });
+    let entries: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (served, refused) = entries.iter().partition::<Vec<_>, _>(|entry| entry.get("consumer").is_some());
+    for entry in served {
+        assert_eq!(
+            (&entry["request"]["method"], &entry["response"]["status"]),
+            (&"POST".into(), &200.into()),
+            "{entry}"
+        );
+        assert_eq!(entry["response"]["trailers"]["grpc-status"], "0", "{entry}");
+        assert_eq!((&entry["upstream_status"], &entry["source"]), (&"200".into(), &"upstream".into()), "{entry}");
+        assert!(entry["request"]["size"].as_u64() > Some(0) && entry["response"]["size"].as_u64() > Some(0), "{entry}");
+    }
+    // What the gateway answers itself is a head alone, whose HTTP status Kong keeps.
+    for entry in refused {
+        assert_eq!((&entry["response"]["status"], &entry["source"]), (&401.into(), &"kong".into()), "{entry}");
+        assert_eq!(entry["response"]["headers"]["grpc-status"], "16", "{entry}");
+        assert_eq!(entry["latencies"]["proxy"], -1, "{entry}");
+    }
+    let lines = std::fs::read_to_string(gateway.prefix().join("logs/access.log")).unwrap_or_default();
+    assert!(lines.contains("HTTP/2.0 200 0 -") && lines.contains("HTTP/2.0 401 - 16"), "{lines}");
+}

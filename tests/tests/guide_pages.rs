@@ -84,7 +84,9 @@ fn every_link_leads_somewhere() {
 fn every_page_of_the_guide_is_in_its_contents() {
     let docs = root().join("docs");
     let summary = fs::read_to_string(docs.join("SUMMARY.md")).expect("the contents");
-    let listed: BTreeSet<_> = links(&summary).into_iter().map(|link| docs.join(link)).collect();
+    let links = links(&summary);
+    let listed: BTreeSet<_> = links.iter().map(|link| docs.join(link)).collect();
+    assert_eq!(links.len(), listed.len(), "mdBook takes each page once: {links:#?}");
     let pages: BTreeSet<_> =
         pages().into_iter().filter(|page| page.starts_with(&docs) && !page.ends_with("SUMMARY.md")).collect();
     assert_eq!(listed, pages);

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Output;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use towergate_tests::{
     Connection, Failure, Gate, Gateway, KONG_VERSION, Port, Request, SOON, Script, Upstream, eventually, proxying,
@@ -211,6 +211,46 @@ fn a_request_that_never_ends_does_not_hold_sigterm_for_10_seconds() {
     assert!(exit.took < Duration::from_secs(10), "{:?}", exit.took);
 }
 
+fn quit(gateway: &Gateway, timeout: &str) -> Output {
+    // It serves a moment before it takes commands.
+    eventually(SOON, || gateway.prefix().join("sockets/control.sock").exists());
+    run(&["quit", "--prefix", gateway.prefix().to_str().unwrap(), "--timeout", timeout])
+}
+
+#[test]
+fn quit_gives_requests_the_time_it_is_told() {
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let upstream = Upstream::answering(move |_| Script::echo().behind(&held));
+    let mut gateway = Gateway::serving(&proxying(&upstream));
+    let mut connection = gateway.connect();
+    connection.send(Request::get("/").bytes());
+    eventually(SOON, || upstream.count() == 1);
+    std::thread::scope(|scope| {
+        let quitting = scope.spawn(|| quit(&gateway, "60"));
+        eventually(SOON, || refuses(gateway.proxy()));
+        gate.open();
+        assert_eq!(connection.answer().status, 200);
+        assert_eq!(stdout(&quitting.join().unwrap()), "Kong stopped (gracefully)\n");
+    });
+    assert!(gateway.end().status.success());
+}
+
+#[test]
+fn quit_cuts_off_what_has_not_finished_in_time() {
+    let upstream = Upstream::answering(|_| Script::hang());
+    let mut gateway = Gateway::serving(&proxying(&upstream));
+    let mut connection = gateway.connect();
+    connection.send(Request::get("/").bytes());
+    eventually(SOON, || upstream.count() == 1);
+    let begin = Instant::now();
+    let output = quit(&gateway, "1");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(begin.elapsed() < Duration::from_secs(8), "not the nine seconds of SIGTERM: {:?}", begin.elapsed());
+    assert!(gateway.end().status.success(), "it ended by itself and was not killed: {}", gateway.log());
+    assert!(gateway.log().contains("cut off what had not finished in time"), "{}", gateway.log());
+}
+
 #[test]
 fn ports_are_free_at_once_after_sigterm() {
     let upstream = Upstream::echo();
@@ -335,12 +375,6 @@ fn plugins_that_are_not_enabled_cannot_be_configured() {
         assert_refused(&Gateway::with(&document).setting("plugins", plugins).fails(), &[text]);
     }
     Gateway::with(&document).setting("plugins", "cors").start();
-}
-
-#[test]
-fn an_access_log_of_the_admin_api_that_is_asked_for_is_said_to_come_later() {
-    let gateway = Gateway::with(EMPTY).setting("admin_access_log", "logs/access.log").start();
-    assert_eq!(gateway.log().lines().filter(|line| line.contains("admin_access_log")).count(), 1, "{}", gateway.log());
 }
 
 // --- other verbs ---------------------------------------------------------------------------------------------------------

@@ -1,12 +1,14 @@
 //! A new configuration replaces the old one as a whole, without a failed request; a bad one changes nothing.
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use tempfile::TempDir;
 use towergate_tests::{
     Answer, Connection, Gate, Gateway, Received, Reply, Request, SOON, Script, Upstream, eventually, proxying,
-    proxying_to,
+    proxying_to, run_with,
 };
 
 /// A document whose version the upstream sees as the first segment of its path.
@@ -307,4 +309,97 @@ fn a_change_of_one_service_keeps_the_connections_of_another() {
     gateway.reload(&document("b"));
     assert_eq!(gateway.get("/").status, 200);
     assert_eq!((kept.count(), kept.accepted()), (2, 1));
+}
+
+// --- settings ------------------------------------------------------------------------------------------------------------
+
+/// A gateway with these lines in its kong.conf, and that file.
+fn configured(upstream: &Upstream, lines: &str) -> (Gateway, PathBuf, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let conf = folder.path().join("kong.conf");
+    fs::write(&conf, lines).unwrap();
+    let gateway = Gateway::with(&proxying(upstream)).argument("--conf").argument(conf.to_str().unwrap()).start();
+    (gateway, conf, folder)
+}
+
+/// `towergate reload` with these settings in its environment: exit code, and all it said.
+fn reload(gateway: &Gateway, settings: &[(&str, &str)]) -> (Option<i32>, String) {
+    let prefix = gateway.prefix();
+    // It serves a moment before it takes commands.
+    eventually(SOON, || prefix.join("sockets/control.sock").exists());
+    let output = run_with(&["reload", "--prefix", prefix.to_str().unwrap()], settings);
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn settings_are_read_again() {
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let upstream =
+        Upstream::answering(
+            move |request| if request.path == "/held" { Script::echo().behind(&held) } else { Script::echo() },
+        );
+    let (gateway, conf, _folder) = configured(&upstream, "headers = server_tokens\n");
+    let (mut idle, mut busy) = (gateway.connect(), gateway.connect());
+    let from = |client: &str| Request::post("/", "hello").header("X-Real-IP", client);
+    let answer = idle.request(&from("10.1.2.3"));
+    assert!(
+        answer.status == 200 && answer.header("Via").is_some() && answer.header("X-Kong-Upstream-Status").is_none()
+    );
+    assert_eq!(upstream.last().header("X-Real-IP"), Some("127.0.0.1"));
+    busy.send(Request::get("/held").bytes());
+    eventually(SOON, || upstream.count() == 2);
+    let lines = "headers = X-Kong-Upstream-Status\ntrusted_ips = 127.0.0.1\nnginx_http_client_max_body_size = 5\n\
+                 error_default_type = application/xml\nserver_token = gate/1\nupstream_keepalive_pool_size = 0\n";
+    fs::write(&conf, lines).unwrap();
+    assert_eq!(reload(&gateway, &[]), (Some(0), "Kong reloaded\n".to_owned()));
+    let answer = gateway.send(&from("10.1.2.3"));
+    assert!(answer.header("Via").is_none() && answer.header("X-Kong-Upstream-Status") == Some("200"), "{answer:?}");
+    assert_eq!(upstream.last().header("X-Real-IP"), Some("10.1.2.3"), "who is trusted now");
+    let answer = gateway.send(&Request::post("/", "hello!"));
+    assert_eq!((answer.status, answer.header("Content-Type")), (413, Some("application/xml; charset=utf-8")));
+    let shown = gateway.ask_admin(&Request::get("/")).json();
+    assert_eq!(shown["configuration"]["server_token"], "gate/1");
+    assert!(gateway.log().contains("settings reloaded: error_default_type, headers, "), "{}", gateway.log());
+    gate.open();
+    let answer = busy.answer();
+    assert!(answer.status == 200 && answer.header("Via").is_some(), "a request finishes as it began");
+}
+
+#[test]
+fn settings_that_only_a_start_can_change_are_named() {
+    let upstream = Upstream::echo();
+    let (gateway, conf, _folder) = configured(&upstream, "log_level = info\n");
+    fs::write(&conf, "dns_stale_ttl = 5\nplugins = bundled,off\nnobody_knows_this = 1\nheaders = off\n").unwrap();
+    let line = "these settings have changed and count from the next start on: dns_stale_ttl, plugins";
+    assert_eq!(reload(&gateway, &[]), (Some(0), format!("Kong reloaded\nwarning: {line}\n")));
+    assert!(gateway.log().contains(line));
+    assert!(gateway.get("/").header("Via").is_none(), "the others hold");
+}
+
+#[test]
+fn broken_settings_change_nothing() {
+    let upstream = Upstream::echo();
+    let (gateway, conf, _folder) = configured(&upstream, "headers = server_tokens\n");
+    fs::write(&conf, "headers = off\ntrusted_ips = everybody\nreal_ip_recursive = perhaps\n").unwrap();
+    let (code, said) = reload(&gateway, &[]);
+    assert_eq!(code, Some(1), "{said}");
+    for part in ["settings not reloaded, those before stay in force", "trusted_ips", "real_ip_recursive", "kong.conf:2"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(gateway.get("/").header("Via").is_some());
+}
+
+#[test]
+fn a_reload_may_bring_variables() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::serving(&proxying(&upstream));
+    let level = || gateway.ask_admin(&Request::get("/debug/node/log-level")).message();
+    assert_eq!(level(), "log level: info");
+    assert_eq!(reload(&gateway, &[("log_level", "warn")]).0, Some(0));
+    assert_eq!(level(), "log level: warn");
+    assert_eq!(reload(&gateway, &[]).0, Some(0));
+    assert_eq!(level(), "log level: warn", "they stay until the next start, as Kong's");
 }

@@ -64,8 +64,9 @@ pub(crate) async fn stamp(State(admin): State<Arc<Admin>>, request: Request, nex
     if let Some(content_type) = headers.get_mut(header::CONTENT_TYPE).filter(|value| *value == "application/json") {
         *content_type = HeaderValue::from_static("application/json; charset=utf-8");
     }
-    let told = &admin.settings.headers;
-    if let (true, Ok(token)) = (told.server, HeaderValue::from_str(&admin.settings.server_token)) {
+    let settings = admin.settings();
+    let told = &settings.headers;
+    if let (true, Ok(token)) = (told.server, HeaderValue::from_str(&settings.server_token)) {
         headers.insert(header::SERVER, token);
     }
     if told.admin_latency {

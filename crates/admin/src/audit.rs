@@ -71,7 +71,7 @@ pub(crate) async fn note(State(admin): State<Arc<Admin>>, request: Request, next
     if !is_write(request.method(), request.uri().path()) {
         return next.run(request).await;
     }
-    let (started, method, path) = (Instant::now(), request.method().clone(), told_path(request.uri().path()));
+    let (started, method, path) = (Instant::now(), request.method().clone(), shown_path(request.uri().path()));
     let peer = request.extensions().get::<Peer>().cloned();
     let response = next.run(request).await;
     let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -111,8 +111,13 @@ const NAMED_BY_SECRETS: &[&str] = &[
     "cache",
 ];
 
-/// A path without what may be a key. An id is none.
-fn told_path(path: &str) -> String {
+/// A path of the Admin API as a log may show it: what may be the key of a credential is `*`. An id is none.
+///
+/// ```
+/// # use towergate_admin::shown_path;
+/// assert_eq!(shown_path("/consumers/alice/key-auth/hunter2"), "/consumers/alice/key-auth/*");
+/// ```
+pub fn shown_path(path: &str) -> String {
     let mut told = Vec::new();
     let mut before = "";
     for segment in path.split('/') {
@@ -142,7 +147,7 @@ mod tests {
             ("/oauth2_tokens/hunter2", "/oauth2_tokens/*"),
             ("/services/key-auth/routes", "/services/key-auth/*"),
         ] {
-            assert_eq!(told_path(path), told);
+            assert_eq!(shown_path(path), told);
         }
     }
 }

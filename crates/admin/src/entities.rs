@@ -1,5 +1,6 @@
 //! The endpoints of entities: what each place of the table of collections answers.
 
+pub(crate) mod expiry;
 mod named;
 mod read;
 mod write;
@@ -20,6 +21,8 @@ use crate::{
     collections::Place,
     document::Unreadable,
 };
+
+pub(crate) use read::of_upstream;
 
 /// Answers a request for a place. `names` are the parameters of its path.
 pub(crate) async fn serve(admin: Arc<Admin>, place: Place, names: Vec<String>, request: Request) -> Response {
@@ -77,7 +80,7 @@ impl IntoResponse for Denied {
 }
 
 /// An entity as it is shown: with the old names of a plugin's fields, with the server names of a
-/// certificate.
+/// certificate, with what is left of a credential's time.
 pub(crate) fn shown(entity: &dyn Entity, config: &Config, catalog: &dyn Catalog) -> Value {
     let mut shown = entity.to_json();
     let Value::Object(fields) = &mut shown else { return shown };
@@ -94,6 +97,7 @@ pub(crate) fn shown(entity: &dyn Entity, config: &Config, catalog: &dyn Catalog)
             names.sort_unstable();
             fields.insert("snis".to_owned(), json!(names));
         }
+        kind if expiry::may_end(kind) => expiry::show(fields),
         _ => {}
     }
     shown

@@ -93,7 +93,8 @@ fn of_schemas() -> Vec<Endpoint> {
 
 fn of_targets() -> Vec<Endpoint> {
     let decide = |what: &str| Operation::new(Method::PUT, format!("Decide that {what}")).refuses(&[400, 404]);
-    let health = get("How well the targets of an upstream are").refuses(&[400, 404]).asks(&["balancer_health"]);
+    let health = get("How well the targets of an upstream are").refuses(&[400, 404]);
+    let health = health.asks(&["balancer_health", "size", "offset"]);
     let all = get("List: each target of an upstream")
         .answers(200, Content::Page(TARGETS))
         .refuses(&[400, 404])

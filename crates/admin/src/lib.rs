@@ -66,6 +66,7 @@ mod configured;
 mod document;
 mod endpoints;
 mod entities;
+mod expired;
 mod explain;
 mod fixed;
 mod groups;
@@ -96,8 +97,9 @@ use towergate_runtime::Control;
 use uuid::Uuid;
 
 pub use access::{Access, Peer};
-pub use audit::AuditLog;
+pub use audit::{AuditLog, shown_path};
 pub use configured::{ConfigureError, Configured, Held, configuration, each, entities};
+pub use expired::forget_expired;
 pub use explain::explain_router;
 pub use log_level::LogLevels;
 pub use metrics::MetricsPage;
@@ -110,8 +112,8 @@ pub struct Admin {
     pub control: Arc<Control>,
     /// The configuration in force as the store has it, and the way to change it.
     pub configured: Arc<Configured>,
-    /// The settings the gateway was started with.
-    pub settings: Arc<Settings>,
+    /// The settings in force. Some may change while the gateway runs.
+    pub settings: Mutex<Arc<Settings>>,
     /// The id of this node.
     pub node_id: Uuid,
     /// Counts the proxy's connections and requests.
@@ -130,6 +132,11 @@ pub struct Admin {
 }
 
 impl Admin {
+    /// The settings in force now.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Who may use the Admin API now.
     pub(crate) fn access(&self) -> Arc<Access> {
         self.access.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -147,7 +154,7 @@ pub const KONG_VERSION: &str = "3.9.3";
 
 /// The Admin API over this gateway.
 pub fn router(admin: Arc<Admin>) -> Router {
-    let limit = match admin.settings.admin_max_body_size {
+    let limit = match admin.settings().admin_max_body_size {
         Some(limit) => DefaultBodyLimit::max(usize::try_from(limit).unwrap_or(usize::MAX)),
         None => DefaultBodyLimit::disable(),
     };

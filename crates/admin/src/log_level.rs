@@ -24,13 +24,14 @@ const LONGEST: Duration = Duration::from_hours(24 * 365);
 
 /// The level of the gateway's own log: the settings' one, or another for a while.
 pub struct LogLevels {
-    configured: LogLevel,
     state: Mutex<Current>,
     apply: Box<dyn Fn(LogLevel) + Send + Sync>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Current {
+    /// The settings' level.
+    configured: LogLevel,
     level: LogLevel,
     /// Counts changes, so that the end of one does not undo a later one.
     change: u64,
@@ -39,8 +40,8 @@ struct Current {
 impl LogLevels {
     /// The settings' level, and what puts another into force.
     pub fn new(configured: LogLevel, apply: impl Fn(LogLevel) + Send + Sync + 'static) -> Self {
-        let state = Mutex::new(Current { level: configured, change: 0 });
-        Self { configured, state, apply: Box::new(apply) }
+        let state = Mutex::new(Current { configured, level: configured, change: 0 });
+        Self { state, apply: Box::new(apply) }
     }
 
     /// The level in force.
@@ -48,10 +49,19 @@ impl LogLevels {
         self.lock().level
     }
 
+    /// Takes another level from the settings, which ends whatever was asked for meanwhile.
+    pub fn configure(&self, configured: LogLevel) {
+        let mut current = self.lock();
+        if current.configured != configured {
+            *current = Current { configured, level: configured, change: current.change.wrapping_add(1) };
+            (self.apply)(configured);
+        }
+    }
+
     /// Puts a level into force; answers the number of the change.
     fn change(&self, level: LogLevel) -> u64 {
         let mut current = self.lock();
-        *current = Current { level, change: current.change.wrapping_add(1) };
+        *current = Current { level, change: current.change.wrapping_add(1), ..*current };
         (self.apply)(level);
         current.change
     }
@@ -60,8 +70,8 @@ impl LogLevels {
     fn end(&self, change: u64) {
         let mut current = self.lock();
         if current.change == change {
-            current.level = self.configured;
-            (self.apply)(self.configured);
+            current.level = current.configured;
+            (self.apply)(current.level);
         }
     }
 
@@ -79,7 +89,7 @@ impl Default for LogLevels {
 
 impl fmt::Debug for LogLevels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LogLevels").field("configured", &self.configured).finish_non_exhaustive()
+        f.debug_struct("LogLevels").field("state", &self.state).finish_non_exhaustive()
     }
 }
 
@@ -139,5 +149,20 @@ mod tests {
         levels.end(second);
         assert_eq!(levels.current(), LogLevel::Notice);
         assert_eq!(*applied.lock().unwrap(), [LogLevel::Debug, LogLevel::Error, LogLevel::Notice]);
+    }
+
+    #[test]
+    fn the_settings_may_change() {
+        let levels = LogLevels::new(LogLevel::Notice, |_| {});
+        let change = levels.change(LogLevel::Debug);
+        levels.configure(LogLevel::Notice);
+        assert_eq!(levels.current(), LogLevel::Debug, "nothing new");
+        levels.configure(LogLevel::Warn);
+        assert_eq!(levels.current(), LogLevel::Warn);
+        levels.end(change);
+        assert_eq!(levels.current(), LogLevel::Warn);
+        let change = levels.change(LogLevel::Debug);
+        levels.end(change);
+        assert_eq!(levels.current(), LogLevel::Warn, "back to the newer one");
     }
 }

@@ -41,16 +41,17 @@ pub(crate) async fn show(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 fn configuration(admin: &Admin) -> Value {
-    let settings = admin.settings.values().map(|(name, value)| {
+    let settings = admin.settings();
+    let shown = settings.values().map(|(name, value)| {
         let secret = SECRET.iter().any(|part| name.contains(part)) && name != "server_token";
         let shown = match value {
             _ if secret => json!("******"),
-            list if admin.settings.is_list(name) => json!(entries(list)),
+            list if settings.is_list(name) => json!(entries(list)),
             value => typed(value),
         };
         (name.to_owned(), shown)
     });
-    let mut configuration: Map<_, _> = settings.collect();
+    let mut configuration: Map<_, _> = shown.collect();
     configuration.insert("database".into(), json!(admin.configured.store().kind()));
     Value::Object(configuration)
 }

@@ -30,11 +30,17 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     let mut endpoints = vec![
         Endpoint::new("/timers").on(get("Timers: there are none").answers(200, Content::Object), timers::show),
         Endpoint::new("/status/dns").on(get("What the DNS client counts").answers(501, Content::Message), status::dns),
+        Endpoint::new("/proxy-cache").on(Operation::new(Method::DELETE, "Forget all of proxy-cache: nothing"), purge),
         Endpoint::new("/cache").on(Operation::new(Method::DELETE, "Empty the cache: there is none"), purge),
         Endpoint::new("/cache/{key}")
             .on(get("What is cached: nothing is").answers(404, Content::Message), cached)
             .on(Operation::new(Method::DELETE, "Forget what is cached: nothing is"), purge),
     ];
+    for path in ["/proxy-cache/{key}", "/proxy-cache/{plugins}/caches/{key}"] {
+        let show = get("A response proxy-cache holds: none").answers(404, Content::Message);
+        let forget = Operation::new(Method::DELETE, "Forget it: there is none").answers(404, Content::Message);
+        endpoints.push(Endpoint::new(path).on(show, cached).on(forget, cached));
+    }
     for path in ["/clustering/data-planes", "/clustering/status"] {
         let operation = get("Data planes: there are none").answers(400, Content::Message);
         endpoints.push(Endpoint::new(path).on(operation, clustering));

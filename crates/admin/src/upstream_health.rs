@@ -11,21 +11,20 @@ use axum::{
 };
 use http::StatusCode;
 use serde_json::{Value, json};
-use towergate_config::{
-    Kind,
-    entities::{Target, Upstream},
-};
+use towergate_config::entities::{Entity as _, Target, Upstream};
 use towergate_runtime::{Runtime, TargetHealth, TargetName, UpstreamHealth};
 
 use crate::{
     Admin,
     answer::{answer, message, not_found},
     body::is_asked,
+    entities::{Denied, of_upstream},
     in_path::InPath,
+    page::{Asked, Page},
 };
 
-/// `GET /upstreams/{upstream}/health`: each target with how well it is, or, with
-/// `?balancer_health=1`, the upstream as a whole.
+/// `GET /upstreams/{upstream}/health`: each target with how well it is, a page at a time in the order of
+/// `/upstreams/{upstream}/targets`; or, with `?balancer_health=1`, the upstream as a whole.
 pub(crate) async fn show(
     State(admin): State<Arc<Admin>>,
     InPath(named): InPath<String>,
@@ -34,11 +33,21 @@ pub(crate) async fn show(
     let current = admin.control.current();
     let Some(upstream) = upstream(&current, &named) else { return not_found().await };
     let Some(health) = admin.control.health(upstream.id) else { return not_found().await };
-    let data = match is_asked(query.as_deref(), "balancer_health") {
-        true => as_a_whole(upstream, &health),
-        false => targets(&current, upstream, &health),
+    if is_asked(query.as_deref(), "balancer_health") {
+        let data = as_a_whole(upstream, &health);
+        return answer(StatusCode::OK, json!({ "data": data, "next": null, "node_id": admin.node_id }));
+    }
+    let asked = Asked::of(query.as_deref());
+    let size = match asked.size() {
+        Ok(size) => size,
+        Err(refusal) => return Denied::from(refusal).into_response(),
     };
-    answer(StatusCode::OK, json!({ "data": data, "next": null, "node_id": admin.node_id }))
+    let page = Page::by_position(targets(&current, upstream, &health), size, &asked);
+    let mut body = page.body(&format!("/upstreams/{named}/health"), None);
+    if let Value::Object(body) = &mut body {
+        body.insert("node_id".to_owned(), json!(admin.node_id));
+    }
+    answer(StatusCode::OK, body)
 }
 
 /// `PUT /upstreams/{upstream}/targets/{target}/healthy`.
@@ -115,10 +124,10 @@ fn socket_address(text: &str, port: u16) -> Option<SocketAddr> {
     text.parse().ok().or_else(|| Some(SocketAddr::new(bare.parse::<IpAddr>().ok()?, port)))
 }
 
-/// The targets as configured, each with its health.
-fn targets(current: &Runtime, upstream: &Upstream, health: &UpstreamHealth) -> Value {
-    let targets = current.config.targets.iter().zip(current.config.entities(Kind::Targets));
-    let shown = targets.filter(|(target, _)| target.upstream == upstream.id).map(|(target, (_, mut entity))| {
+/// The targets as configured, each with its health, the newest first.
+fn targets(current: &Runtime, upstream: &Upstream, health: &UpstreamHealth) -> Vec<Value> {
+    let shown = of_upstream(&current.config, upstream.id).into_iter().map(|target| {
+        let mut entity = target.to_json();
         let known = taken_apart(target)
             .and_then(|(host, port)| health.targets.iter().find(|known| known.host == host && known.port == port));
         if let (Value::Object(fields), Some(known)) = (&mut entity, known) {
@@ -127,7 +136,7 @@ fn targets(current: &Runtime, upstream: &Upstream, health: &UpstreamHealth) -> V
         }
         entity
     });
-    Value::Array(shown.collect())
+    shown.collect()
 }
 
 /// Kong's word for a target's health.

@@ -79,13 +79,7 @@ fn client(head: &Parts, trusted: &[IpNet]) -> Client {
     let Some(ConnectInfo(peer)) = head.extensions.get::<ConnectInfo<SocketAddr>>().copied() else {
         return Client::default();
     };
-    let mut client = Client {
-        peer: Some(peer),
-        address: Some(peer.ip().to_canonical()),
-        port: Some(peer.port()),
-        trusted: forwarded::is_trusted(peer.ip(), trusted),
-        ..Client::default()
-    };
+    let mut client = Client { trusted: forwarded::is_trusted(peer.ip(), trusted), ..Client::direct(peer) };
     if client.trusted
         && let Some(address) = forwarded::client(&head.headers, trusted)
     {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
-use towergate_core::{Context, GuardBody, Reply, Slot};
+use towergate_core::{Context, GuardBody, Part, Plugin, Reply, Slot};
 
 use crate::{
     config::Scope,
@@ -72,6 +72,18 @@ fn with_context<B>(request: Request<B>) -> Request<B> {
 fn admit<B>(slot: &Slot<CircuitBreaker>, request: &Request<B>) -> Result<Option<Watching>, Box<(Reply, Arc<Context>)>> {
     let Some(cx) = request.extensions().get::<Arc<Context>>() else { return Ok(None) };
     let Some(policy) = slot.policy(cx) else { return Ok(None) };
+    cx.spans.begin(|| Part::Check(CircuitBreaker::NAME));
+    let admitted = asked(slot, policy, cx);
+    cx.spans.end();
+    admitted
+}
+
+/// The same, of this policy.
+fn asked(
+    slot: &Slot<CircuitBreaker>,
+    policy: &CircuitBreaker,
+    cx: &Arc<Context>,
+) -> Result<Option<Watching>, Box<(Reply, Arc<Context>)>> {
     if policy.scope == Scope::Target {
         cx.set_gate(Box::new(Targets::new(slot.clone())));
         return Ok(None);
@@ -95,10 +107,12 @@ struct Watching {
 impl Watching {
     /// Tells how the call ended, and on the response what there is to tell.
     fn answered<R>(&mut self, response: &mut Response<R>) {
+        self.cx.spans.begin(|| Part::Respond(CircuitBreaker::NAME));
         let ending = Ending::of(&self.cx, response.status());
         if let Some(state) = self.end(ending) {
             response.headers_mut().insert(STATE, state);
         }
+        self.cx.spans.end();
     }
 
     /// Tells how the call ended. What the answer is to say of the circuit comes back.

@@ -38,7 +38,7 @@ fn route() -> Arc<Route> {
     Arc::new(Route {
         id: Uuid::new_v4(),
         name: None,
-        protocols: vec![Protocol::Http],
+        protocols: [Protocol::Http].into(),
         strip_path: true,
         preserve_host: false,
         request_buffering: true,

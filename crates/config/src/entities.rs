@@ -22,7 +22,7 @@ mod target;
 mod upstream;
 mod vault;
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use serde_json::{Map, Value};
 use towergate_schema::{Record, RecordSchema as _};
@@ -50,10 +50,12 @@ use crate::declarative::Kind;
 /// The schema of a kind of entity. That of plugins says nothing of their `config`.
 #[must_use]
 pub fn record(kind: Kind) -> &'static Record {
-    static RECORDS: LazyLock<Vec<Record>> = LazyLock::new(|| Kind::ALL.into_iter().map(build).collect());
+    // Each when it is first asked for: most configurations have few kinds.
+    static RECORDS: [OnceLock<Record>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
     static NONE: LazyLock<Record> = LazyLock::new(Record::new);
     let position = Kind::ALL.into_iter().position(|known| known == kind);
-    position.and_then(|position| RECORDS.get(position)).unwrap_or(&NONE)
+    let record = position.and_then(|position| RECORDS.get(position));
+    record.map_or(&NONE, |record| record.get_or_init(|| build(kind)))
 }
 
 fn build(kind: Kind) -> Record {

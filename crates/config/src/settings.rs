@@ -14,6 +14,7 @@ mod known;
 mod later;
 mod listen;
 mod problem;
+mod renewal;
 mod resolve;
 mod tls;
 mod tracing;
@@ -32,6 +33,7 @@ pub use database::{Database, Keeping, Postgres};
 pub use headers::{ResponseHeaders, UpstreamHeaders};
 pub use listen::{Listener, Protocol, SoKeepalive, parse as parse_listeners};
 pub use problem::{Origin, Problem, Problems};
+pub use renewal::Renewal;
 pub use tls::{CipherSuite, Tls, TlsVersion, UpstreamTls};
 pub use tracing::Tracing;
 

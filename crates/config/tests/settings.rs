@@ -359,11 +359,11 @@ fn each_setting_whose_feature_comes_later_is_told_in_one_line() {
         ("admin_listen", "127.0.0.1:8001 deferred", "127.0.0.1:8001 deferred: deferred accepting comes"),
         ("ssl_dhparam", "ffdhe2048", "nothing is done with it"),
         ("router_flavor", "expressions", "other flavors come"),
-        ("admin_error_log", "logs/admin.log", "a log of the Admin API's own comes"),
-        ("admin_access_log", "logs/admin.log", "access logs of the Admin API come"),
+        ("proxy_access_log", "syslog:server=127.0.0.1", "logs to a log server (syslog:) come with a later version"),
+        ("admin_error_log", "syslog:server=127.0.0.1", "logs to a log server (syslog:) come with a later version"),
         ("new_dns_client", "on", "the settings of Kong's new DNS client come"),
         ("lua_max_uri_args", "50", "limits on what plugins see come"),
-        ("tracing_instrumentations", "dns_query", "dns_query: spans of it come"),
+        ("tracing_instrumentations", "db_query", "db_query: no request has such a part here"),
         ("role", "data_plane", "hybrid mode comes"),
     ] {
         let variable = format!("KONG_{}", name.to_uppercase());
@@ -484,6 +484,18 @@ fn an_access_log_has_a_place_and_a_format() {
         assert_eq!(settings("off", written).access_format, Some(("mine".to_owned(), read.to_owned())), "{written}");
     }
     assert_eq!(settings("off", "").access_format, None);
+}
+
+#[test]
+fn where_logs_are_unless_told_otherwise_is_as_in_kong() {
+    let logs = from_variables(&[("KONG_PREFIX", "/p")]).unwrap().logs;
+    let file = |path: &str| towergate_config::settings::Log::File(path.into());
+    assert_eq!((logs.proxy_access, logs.proxy_error), (file("/p/logs/access.log"), file("/p/logs/error.log")));
+    assert_eq!((logs.admin_access, logs.admin_error), (file("/p/logs/admin_access.log"), file("/p/logs/error.log")));
+    let off = towergate_config::settings::Log::Off;
+    assert_eq!((logs.status_access, logs.status_error), (off, file("/p/logs/status_error.log")));
+    let formats = [logs.proxy_access_format, logs.admin_access_format, logs.status_access_format];
+    assert_eq!(formats, [None, None, None]);
 }
 
 #[test]

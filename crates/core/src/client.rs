@@ -96,3 +96,11 @@ pub struct Client {
     /// Which request of its connection this is, from 1.
     pub connection_requests: u64,
 }
+
+impl Client {
+    /// The peer of a connection, with nobody in between.
+    pub fn direct(peer: SocketAddr) -> Self {
+        // An IPv4 client on a socket of both kinds is the IPv4 client.
+        Self { peer: Some(peer), address: Some(peer.ip().to_canonical()), port: Some(peer.port()), ..Self::default() }
+    }
+}

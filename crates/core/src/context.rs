@@ -1,12 +1,15 @@
 //! What the gateway knows about one request.
 
-use std::sync::{
-    Arc, Mutex, OnceLock, PoisonError,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, request::Parts};
 
 use crate::{
     client::Client,
@@ -14,7 +17,7 @@ use crate::{
     fault::Fault,
     gate::Gate,
     identity::{Identities, Identity},
-    negotiate::Asker,
+    negotiate::{Asker, Asking},
     plan::Plan,
     records::Records,
     reply::{Pages, Reply},
@@ -74,6 +77,7 @@ pub struct Context {
     plan: Option<Arc<Plan>>,
     // What few requests have is boxed, so that it takes no room in the others' contexts.
     refusal: Mutex<Option<Box<Reply>>>,
+    has_refusal: AtomicBool,
     identities: Identities,
     turn: AtomicUsize,
     checked: AtomicUsize,
@@ -81,6 +85,7 @@ pub struct Context {
     correlation_id: OnceLock<HeaderValue>,
     traces: Traces,
     response_headers: Mutex<Vec<(HeaderName, HeaderValue)>>,
+    has_response_headers: AtomicBool,
     proxied: AtomicBool,
     fault: OnceLock<Fault>,
     gate: OnceLock<Box<dyn Gate>>,
@@ -94,10 +99,12 @@ pub struct Context {
 impl Context {
     /// A context for a request on this plan. `head` tells how the client wants to be answered.
     pub fn new(client: Client, head: &Parts, timing: Timing, plan: Option<Arc<Plan>>) -> Self {
-        let origin = head.headers.get(header::ORIGIN).filter(|origin| !origin.is_empty()).cloned();
-        let preflight = origin.is_some()
-            && head.method == Method::OPTIONS
-            && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        Self::asked(Asking::of(head), client, head, timing, plan)
+    }
+
+    /// The same of a request whose headers were noted already.
+    pub fn asked(asking: Asking, client: Client, head: &Parts, timing: Timing, plan: Option<Arc<Plan>>) -> Self {
+        let (asker, origin, preflight) = asking.settle(head);
         Self {
             client,
             request_id: RequestId::random(),
@@ -107,11 +114,12 @@ impl Context {
             spans: Spans::default(),
             matched: Matched::default(),
             host: String::new(),
-            asker: Asker::of(head),
+            asker,
             origin,
             preflight,
             plan,
             refusal: Mutex::new(None),
+            has_refusal: AtomicBool::new(false),
             identities: Identities::default(),
             turn: AtomicUsize::new(0),
             checked: AtomicUsize::new(0),
@@ -119,6 +127,7 @@ impl Context {
             correlation_id: OnceLock::new(),
             traces: Traces::default(),
             response_headers: Mutex::new(Vec::new()),
+            has_response_headers: AtomicBool::new(false),
             proxied: AtomicBool::new(false),
             fault: OnceLock::new(),
             gate: OnceLock::new(),
@@ -129,12 +138,14 @@ impl Context {
         }
     }
 
-    /// The context of this request; made and put into its extensions if there is none yet.
+    /// The context of this request; made and put into its extensions if there is none yet. Whoever serves
+    /// the request says whom it is from by the peer's [`SocketAddr`] in its extensions.
     pub fn of(head: &mut Parts) -> Arc<Self> {
         if let Some(cx) = head.extensions.get::<Arc<Self>>() {
             return cx.clone();
         }
-        let cx = Arc::new(Self::new(Client::default(), head, Timing::start(), None));
+        let client = head.extensions.get::<SocketAddr>().copied().map(Client::direct).unwrap_or_default();
+        let cx = Arc::new(Self::new(client, head, Timing::start(), None));
         head.extensions.insert(cx.clone());
         cx
     }
@@ -163,9 +174,14 @@ impl Context {
     /// Guards do not check it then, but see the response.
     pub fn refuse(&self, reply: Reply) {
         *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(reply));
+        self.has_refusal.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn take_refusal(&self) -> Option<Box<Reply>> {
+        // Most have none, and need no lock to know.
+        if !self.has_refusal.load(Ordering::Relaxed) {
+            return None;
+        }
         self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -274,13 +290,19 @@ impl Context {
     /// Sets a header of the response to come, whoever makes it.
     pub fn set_response_header(&self, name: HeaderName, value: HeaderValue) {
         self.response_headers.lock().unwrap_or_else(PoisonError::into_inner).push((name, value));
+        self.has_response_headers.store(true, Ordering::Relaxed);
     }
 
     /// Sets several headers of the response to come at once.
     pub fn set_response_headers(&self, headers: Vec<(HeaderName, HeaderValue)>) {
         let mut set = self.response_headers.lock().unwrap_or_else(PoisonError::into_inner);
         // Usually they are the first ones.
-        if set.is_empty() { *set = headers } else { set.extend(headers) }
+        if set.is_empty() {
+            *set = headers
+        } else {
+            set.extend(headers)
+        }
+        self.has_response_headers.store(true, Ordering::Relaxed);
     }
 
     /// How many headers of the response to come were set so far.
@@ -290,6 +312,9 @@ impl Context {
 
     /// Writes the headers set so far, over those that are there already.
     pub(crate) fn write_response_headers(&self, headers: &mut HeaderMap) {
+        if !self.has_response_headers.load(Ordering::Relaxed) {
+            return;
+        }
         let mut set = self.response_headers.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, value) in set.drain(..) {
             headers.insert(name, value);
@@ -396,6 +421,16 @@ mod tests {
         let again = Context::of(&mut head);
         assert!(Arc::ptr_eq(&first, &again));
         assert_eq!(again.correlation_id().unwrap(), "a", "the first one counts");
+    }
+
+    #[test]
+    fn a_server_says_whom_a_request_is_from() {
+        let mut request = Request::new(());
+        request.extensions_mut().insert("[::ffff:192.0.2.7]:1234".parse::<SocketAddr>().unwrap());
+        let (mut head, ()) = request.into_parts();
+        let client = &Context::of(&mut head).client;
+        assert_eq!(client.address, Some("192.0.2.7".parse().unwrap()));
+        assert_eq!((client.port, client.trusted), (Some(1234), false));
     }
 
     /// Bars every target, in its own words.

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::SystemTime};
 use uuid::Uuid;
 
 use crate::{
+    consumers::Consumers,
     credential::Secret,
     credentials::{Credentials, Key},
     groups::Groups,
@@ -89,11 +90,8 @@ pub(crate) struct Place {
 /// All consumers and credentials of one configuration. Immutable: a reload makes a new one.
 #[derive(Debug, Default)]
 pub struct Directory {
-    consumers: Vec<Consumer>,
-    by_id: HashMap<Uuid, u32>,
-    by_username: HashMap<Box<str>, u32>,
+    consumers: Consumers,
     group_names: HashMap<Uuid, Box<str>>,
-    by_custom_id: HashMap<Box<str>, u32>,
     // A handful, so that looking through them is quicker than any table.
     kinds: Vec<(&'static str, Credentials)>,
     authorities: HashMap<Uuid, Arc<[u8]>>,
@@ -123,12 +121,12 @@ impl Directory {
 
     /// Whose a credential of this directory is.
     pub fn owner(&self, credential: &Credential) -> Option<&Consumer> {
-        self.consumers.get(credential.consumer as usize)
+        self.consumers.at(credential.consumer)
     }
 
     /// The consumer with this id.
     pub fn consumer(&self, id: Uuid) -> Option<&Consumer> {
-        self.by_id.get(&id).and_then(|index| self.consumers.get(*index as usize))
+        self.consumers.by_id(id)
     }
 
     /// The consumer with this id or user name (how `anonymous` names one).
@@ -139,12 +137,12 @@ impl Directory {
 
     /// The consumer with this user name.
     pub fn consumer_by_username(&self, username: &str) -> Option<&Consumer> {
-        self.by_username.get(username).and_then(|index| self.consumer_at(*index))
+        self.consumers.by_username(username)
     }
 
     /// The consumer with this id in a system of the operator's.
     pub fn consumer_by_custom_id(&self, custom_id: &str) -> Option<&Consumer> {
-        self.by_custom_id.get(custom_id).and_then(|index| self.consumer_at(*index))
+        self.consumers.by_custom_id(custom_id)
     }
 
     /// The name of the consumer group with this id.
@@ -153,7 +151,7 @@ impl Directory {
     }
 
     pub(crate) fn consumer_at(&self, place: u32) -> Option<&Consumer> {
-        self.consumers.get(place as usize)
+        self.consumers.at(place)
     }
 
     pub(crate) fn credential_at(&self, place: Place) -> Option<&Credential> {
@@ -167,7 +165,7 @@ impl Directory {
 
     /// All consumers, in the order they were added.
     pub fn consumers(&self) -> &[Consumer] {
-        &self.consumers
+        self.consumers.all()
     }
 }
 
@@ -186,18 +184,8 @@ impl DirectoryBuilder {
     }
 
     /// Adds a consumer; a later one with the same id or user name wins.
-    pub fn add_consumer(&mut self, mut consumer: Consumer) {
-        let directory = &mut self.directory;
-        let index = directory.consumers.len() as u32;
-        consumer.place = index;
-        directory.by_id.insert(consumer.id, index);
-        if let Some(username) = &consumer.username {
-            directory.by_username.insert(username.as_str().into(), index);
-        }
-        if let Some(custom_id) = &consumer.custom_id {
-            directory.by_custom_id.insert(custom_id.as_str().into(), index);
-        }
-        directory.consumers.push(consumer);
+    pub fn add_consumer(&mut self, consumer: Consumer) {
+        self.directory.consumers.add(consumer);
     }
 
     /// Adds a consumer group; a later one with the same id wins.
@@ -218,7 +206,7 @@ impl DirectoryBuilder {
         secret: Secret,
         expires: Option<u64>,
     ) -> bool {
-        let Some(consumer) = self.directory.by_id.get(&consumer).copied() else { return false };
+        let Some(consumer) = self.directory.consumer(consumer).map(|consumer| consumer.place) else { return false };
         if self.directory.credential(name, key).is_some() {
             return false;
         }
@@ -247,6 +235,7 @@ impl DirectoryBuilder {
 
     /// The finished directory.
     pub fn build(mut self) -> Directory {
+        self.directory.consumers.shrink();
         for (_, credentials) in &mut self.directory.kinds {
             credentials.shrink();
         }

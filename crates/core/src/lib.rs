@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod balancing;
+mod band;
 mod body;
 mod client;
+mod consumers;
 mod context;
 mod count;
 mod credential;
@@ -43,6 +45,7 @@ pub use balancing::{
     ActiveChecks, Algorithm, Balancing, HashInput, HealthChecks, HealthRules, OutlierEjection, Probe, ProbeKind,
     RequestLimit, Resilience, StickyCookie, Target,
 };
+pub use band::{BandBody, BandFuture, BandLayer, BandService, Bands};
 pub use body::{Body, BodyTooLarge, BoxError, GuardBody};
 pub use client::{Client, PeerCertificate, Scheme, Session};
 pub use context::{Context, Matched};
@@ -57,7 +60,7 @@ pub use guard::{BodyLimit, Change, Guard, Outcome, Verdict};
 pub use identity::{Accounts, Identity};
 pub use layer::{FromPlan, GuardFuture, GuardLayer, GuardService, Guards, One};
 pub use memos::Memos;
-pub use negotiate::{Asker, Form};
+pub use negotiate::{Asker, Asking, Form};
 pub use node::{Instrumentations, Node};
 pub use observe::{Each, Ended, Observe, ObserveFuture, ObserveLayer, ObserveService, ObservedBody, Observers, OfPlan};
 pub use per_worker::PerWorker;
@@ -67,11 +70,11 @@ pub use records::Records;
 pub use reply::{Pages, Reply};
 pub use request_id::RequestId;
 pub use retry::{Backoff, RetryBudget, RetryRules};
-pub use route::{KeyPair, Protocol, Route, Service, Tls};
+pub use route::{KeyPair, Protocol, Protocols, Route, Service, Tls};
 pub use secrets::Secrets;
 pub use service_override::{OtherPath, OtherWay, ServiceOverride};
 pub use shared::Shared;
-pub use spans::{Part, Span, Spans};
+pub use spans::{LookUp, Part, Span, Spans};
 pub use timing::Timing;
 pub use trace::Trace;
 pub use traffic::{Traffic, Tunnelled};

@@ -9,7 +9,7 @@ use std::{any::Any, fmt, sync::OnceLock};
 /// workers.
 #[derive(Default)]
 pub struct Memos {
-    slots: Vec<OnceLock<Box<dyn Any + Send + Sync>>>,
+    slots: Box<[OnceLock<Box<dyn Any + Send + Sync>>]>,
 }
 
 impl Memos {

@@ -1,6 +1,6 @@
 //! In which form a client wants to read the gateway's own answers.
 
-use http::{HeaderValue, Version, header, request::Parts};
+use http::{HeaderName, HeaderValue, Method, Version, header, request::Parts};
 
 /// The form of an answer the gateway makes itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Form {
 }
 
 /// What of a request decides the form of an answer to it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Asker {
     accept: Option<HeaderValue>,
     content_type: Option<HeaderValue>,
@@ -69,7 +69,7 @@ impl Asker {
         Self {
             accept: header(header::ACCEPT),
             content_type: header(header::CONTENT_TYPE),
-            http2: head.version == Version::HTTP_2,
+            http2: is_http2(head.version),
         }
     }
 
@@ -106,6 +106,53 @@ impl Asker {
             }
         }
         Some(best.and_then(|(_, name)| Form::named(name)).unwrap_or(Form::Json))
+    }
+}
+
+fn is_http2(version: Version) -> bool {
+    version == Version::HTTP_2
+}
+
+/// What of a request's headers its [`Context`](crate::Context) keeps, for those who go through them anyway: to be shown
+/// all of them, in their order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asking {
+    asker: Asker,
+    origin: Option<HeaderValue>,
+    asks_for_method: bool,
+}
+
+impl Asking {
+    /// What the headers of this request say.
+    pub fn of(head: &Parts) -> Self {
+        let mut asking = Self::default();
+        head.headers.iter().for_each(|(name, value)| asking.note(name, value));
+        asking
+    }
+
+    /// Notes a header. Of several lines of one the first counts.
+    pub fn note(&mut self, name: &HeaderName, value: &HeaderValue) {
+        let place = match *name {
+            header::ACCEPT => &mut self.asker.accept,
+            header::CONTENT_TYPE => &mut self.asker.content_type,
+            header::ORIGIN => &mut self.origin,
+            header::ACCESS_CONTROL_REQUEST_METHOD => {
+                self.asks_for_method = true;
+                return;
+            }
+            _ => return,
+        };
+        if place.is_none() {
+            *place = Some(value.clone());
+        }
+    }
+
+    /// The form in which the client wants to be answered, the page that a browser asks for, and whether this is a browser
+    /// asking beforehand what it may do.
+    pub(crate) fn settle(self, head: &Parts) -> (Asker, Option<HeaderValue>, bool) {
+        let origin = self.origin.filter(|origin| !origin.is_empty());
+        let is_preflight = origin.is_some() && self.asks_for_method && head.method == Method::OPTIONS;
+        (Asker { http2: is_http2(head.version), ..self.asker }, origin, is_preflight)
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Instrumentations {
     pub plugin_header_filter: bool,
     /// Each attempt at reaching the upstream.
     pub balancer: bool,
+    /// Each look-up of a name that a request waits for.
+    pub dns_query: bool,
     /// Of how many requests, from 0 to 1 (`tracing_sampling_rate`).
     pub sampling_rate: f64,
 }
@@ -44,6 +46,7 @@ impl Instrumentations {
             plugin_access: true,
             plugin_header_filter: true,
             balancer: true,
+            dns_query: true,
             sampling_rate: 1.0,
         }
     }

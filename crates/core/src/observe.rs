@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Buf;
-use http::{Method, Request, Response, StatusCode, Uri, Version, request::Parts};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, request::Parts};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -37,7 +37,7 @@ impl<O: Observe + ?Sized> Observe for Arc<O> {
 }
 
 /// A request that is over: what its [`Context`] does not say.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ended {
     /// Its method.
     pub method: Method,
@@ -53,6 +53,8 @@ pub struct Ended {
     pub sent: u64,
     /// The bytes of the response's body.
     pub body_sent: u64,
+    /// What followed the response's body: the status of a gRPC call, say.
+    pub trailers: Option<Box<HeaderMap>>,
     /// How long all of it took.
     pub took: Duration,
     /// How long it took to pass the response on, once its head was there.
@@ -208,6 +210,7 @@ impl<O: Observers> Observed<O> {
             received: head_length(head),
             sent: 0,
             body_sent: 0,
+            trailers: None,
             took: Duration::ZERO,
             receiving: Duration::ZERO,
         };
@@ -253,12 +256,12 @@ fn head_length(head: &Parts) -> u64 {
 }
 
 /// How long a response's head is as HTTP/1.1 writes it.
-fn response_length(status: StatusCode, headers: &http::HeaderMap) -> u64 {
+fn response_length(status: StatusCode, headers: &HeaderMap) -> u64 {
     // "HTTP/1.1", a space, the status, a space, the end of the line, an empty line.
     bytes(status.canonical_reason().map_or(0, str::len).saturating_add(17)).saturating_add(lines(headers))
 }
 
-fn lines(headers: &http::HeaderMap) -> u64 {
+fn lines(headers: &HeaderMap) -> u64 {
     let lines = headers.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len()).saturating_add(4));
     bytes(lines.fold(0, usize::saturating_add))
 }
@@ -314,11 +317,13 @@ impl<B: Body, O: Observers> Body for ObservedBody<B, O> {
     fn poll_frame(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
         let frame = ready!(this.body.poll_frame(task));
-        if let (Some(observed), Some(Ok(frame))) = (this.observed, &frame)
-            && observed.observers.is_embedded()
-        {
-            let length = bytes(frame.data_ref().map_or(0, Buf::remaining));
-            observed.ended.body_sent = observed.ended.body_sent.saturating_add(length);
+        if let (Some(observed), Some(Ok(frame))) = (this.observed, &frame) {
+            if let Some(trailers) = frame.trailers_ref() {
+                observed.ended.trailers = Some(Box::new(trailers.clone()));
+            } else if observed.observers.is_embedded() {
+                let length = bytes(frame.data_ref().map_or(0, Buf::remaining));
+                observed.ended.body_sent = observed.ended.body_sent.saturating_add(length);
+            }
         }
         Poll::Ready(frame)
     }

@@ -54,6 +54,33 @@ impl Protocol {
     }
 }
 
+/// A set of protocols.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Protocols(u8);
+
+impl Protocols {
+    /// Whether this is one of them.
+    pub fn contains(self, protocol: Protocol) -> bool {
+        self.0 & Self::bit(protocol) != 0
+    }
+
+    fn bit(protocol: Protocol) -> u8 {
+        1 << protocol as u8
+    }
+}
+
+impl FromIterator<Protocol> for Protocols {
+    fn from_iter<I: IntoIterator<Item = Protocol>>(protocols: I) -> Self {
+        Self(protocols.into_iter().fold(0, |set, protocol| set | Self::bit(protocol)))
+    }
+}
+
+impl<const N: usize> From<[Protocol; N]> for Protocols {
+    fn from(protocols: [Protocol; N]) -> Self {
+        protocols.into_iter().collect()
+    }
+}
+
 /// A route: which requests it takes is the router's business, this is how it treats them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {
@@ -62,7 +89,7 @@ pub struct Route {
     /// Its name.
     pub name: Option<String>,
     /// The protocols it accepts.
-    pub protocols: Vec<Protocol>,
+    pub protocols: Protocols,
     /// Whether the matched path prefix is taken off before proxying.
     pub strip_path: bool,
     /// Whether the client's `Host` goes upstream as it came.
@@ -135,5 +162,18 @@ impl fmt::Debug for KeyPair {
     /// Without the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyPair").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_has_what_was_put_in() {
+        let set = Protocols::from([Protocol::Http, Protocol::Udp]);
+        let all = [Protocol::Http, Protocol::Https, Protocol::Grpc, Protocol::Grpcs, Protocol::Tcp, Protocol::Udp];
+        assert_eq!(all.map(|protocol| set.contains(protocol)), [true, false, false, false, false, true]);
+        assert!(!Protocols::default().contains(Protocol::Http));
     }
 }

@@ -1,11 +1,13 @@
 //! When the parts of a request's way ran.
 
 use std::{
+    net::IpAddr,
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::Instant,
 };
 
-/// When the parts of a request's way ran: each guard and each attempt at reaching the upstream.
+/// When the parts of a request's way ran: each guard, each plugin that wraps the service, each look-up of a
+/// name and each attempt at reaching the upstream.
 ///
 /// Reading clocks costs a little, so it is only done if somebody [asks](Self::ask) before the request
 /// goes on: an outer layer that traces this very request. A request nobody asks about pays a load
@@ -15,7 +17,13 @@ use std::{
 /// away, a guard's future was dropped) has none.
 #[derive(Debug, Default)]
 pub struct Spans {
-    recorded: OnceLock<Box<Mutex<Vec<Span>>>>,
+    recorded: OnceLock<Box<Mutex<Recorded>>>,
+}
+
+#[derive(Debug, Default)]
+struct Recorded {
+    spans: Vec<Span>,
+    look_ups: Vec<LookUp>,
 }
 
 /// A part of a request's way, and when it ran.
@@ -33,13 +41,28 @@ pub struct Span {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Part {
-    /// The guard of this name checked the request; waiting for a store is part of it.
+    /// The plugin of this name checked the request; waiting for a store is part of it.
     Check(&'static str),
-    /// The guard of this name saw the response.
+    /// The plugin of this name saw the response.
     Respond(&'static str),
     /// An attempt at reaching the upstream, from the choice of its address until the head of its
     /// answer, or until it failed.
     Attempt,
+}
+
+/// A name that was looked up, and that the request waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookUp {
+    /// The name.
+    pub name: String,
+    /// The port that was asked for with it, if one was.
+    pub port: Option<u16>,
+    /// The address that was chosen, or what went wrong.
+    pub found: Result<IpAddr, String>,
+    /// When it began.
+    pub began: Instant,
+    /// When it was over.
+    pub ended: Instant,
 }
 
 /// Room for the parts of a request with about so many; more are kept, too.
@@ -48,7 +71,8 @@ const USUAL_PARTS: usize = 24;
 impl Spans {
     /// Asks that what comes now is recorded.
     pub fn ask(&self) {
-        self.recorded.get_or_init(|| Box::new(Mutex::new(Vec::with_capacity(USUAL_PARTS))));
+        let empty = || Recorded { spans: Vec::with_capacity(USUAL_PARTS), look_ups: Vec::new() };
+        self.recorded.get_or_init(|| Box::new(Mutex::new(empty())));
     }
 
     /// Whether somebody wants to know.
@@ -58,15 +82,15 @@ impl Spans {
 
     /// This part begins now. Which it is, is only worked out if somebody wants to know.
     pub fn begin(&self, part: impl FnOnce() -> Part) {
-        if let Some(mut spans) = self.recorded() {
-            spans.push(Span { part: part(), began: Instant::now(), ended: None });
+        if let Some(mut recorded) = self.recorded() {
+            recorded.spans.push(Span { part: part(), began: Instant::now(), ended: None });
         }
     }
 
     /// The part begun last that is not over yet ends now.
     pub fn end(&self) {
-        if let Some(mut spans) = self.recorded()
-            && let Some(span) = spans.iter_mut().rev().find(|span| span.ended.is_none())
+        if let Some(mut recorded) = self.recorded()
+            && let Some(span) = recorded.spans.iter_mut().rev().find(|span| span.ended.is_none())
         {
             span.ended = Some(Instant::now());
         }
@@ -74,10 +98,22 @@ impl Spans {
 
     /// What ran so far, in the order in which it began; empty if nobody has asked.
     pub fn list(&self) -> Vec<Span> {
-        self.recorded().map(|spans| spans.clone()).unwrap_or_default()
+        self.recorded().map(|recorded| recorded.spans.clone()).unwrap_or_default()
     }
 
-    fn recorded(&self) -> Option<MutexGuard<'_, Vec<Span>>> {
+    /// The request has waited for this. What it was, is only worked out if somebody wants to know.
+    pub fn waited(&self, look_up: impl FnOnce() -> LookUp) {
+        if let Some(mut recorded) = self.recorded() {
+            recorded.look_ups.push(look_up());
+        }
+    }
+
+    /// The names it has waited for so far, in the order in which they were known; empty if nobody has asked.
+    pub fn look_ups(&self) -> Vec<LookUp> {
+        self.recorded().map(|recorded| recorded.look_ups.clone()).unwrap_or_default()
+    }
+
+    fn recorded(&self) -> Option<MutexGuard<'_, Recorded>> {
         Some(self.recorded.get()?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -91,8 +127,14 @@ mod tests {
         let spans = Spans::default();
         spans.begin(|| unreachable!("nobody has asked"));
         spans.end();
-        assert!(!spans.is_asked() && spans.list().is_empty());
+        spans.waited(|| unreachable!("nobody has asked"));
+        assert!(!spans.is_asked() && spans.list().is_empty() && spans.look_ups().is_empty());
         spans.ask();
+        let now = Instant::now();
+        let found = Err("nobody knows it".to_owned());
+        let look_up = LookUp { name: "a.test".into(), port: Some(80), found, began: now, ended: now };
+        spans.waited(|| look_up.clone());
+        assert_eq!(spans.look_ups(), [look_up]);
         spans.begin(|| Part::Check("key-auth"));
         spans.end();
         spans.begin(|| Part::Attempt);

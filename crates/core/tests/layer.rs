@@ -53,7 +53,7 @@ fn route() -> Route {
     Route {
         id: Uuid::nil(),
         name: None,
-        protocols: vec![],
+        protocols: [].into(),
         strip_path: true,
         preserve_host: false,
         request_buffering: true,

@@ -9,9 +9,12 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+use http_body::Body as _;
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use towergate_core::{Choice, Client, Consumer, Context, Ended, Level, Observe, ObserveLayer, Plan, Timing};
+use towergate_core::{
+    BandLayer, Bands, Choice, Client, Consumer, Context, Ended, Level, Observe, ObserveLayer, Plan, Timing,
+};
 
 /// What it was told, in a line each.
 #[derive(Clone, Default)]
@@ -102,4 +105,24 @@ async fn a_client_that_goes_away_is_told_of_too() {
     let call = ObserveLayer::new(told.clone()).layer(inner).call(request());
     drop(call);
     assert_eq!(told.lines(), ["POST /a?b 499 received 33 sent 0 body 0 kept None"]);
+}
+
+#[tokio::test]
+async fn layers_of_a_band_are_there_for_those_whose_plan_has_one_of_them() {
+    let told = Told::default();
+    let mut outer = BandLayer::outer(ObserveLayer::in_gateway(Arc::new(told.clone()))).layer(service_fn(answer));
+    let mut inner = BandLayer::inner(ObserveLayer::in_gateway(Arc::new(told.clone()))).layer(service_fn(answer));
+    let bands = |outer, inner| on_plan(Plan { bands: Bands { outer, inner }, ..Plan::default() });
+    for (request, through_outer, through_inner) in
+        [(bands(false, false), 0, 0), (bands(true, false), 1, 0), (bands(false, true), 0, 1), (bands(true, true), 1, 1)]
+    {
+        let (head, _) = request.into_parts();
+        for (service, through) in [(&mut outer, through_outer), (&mut inner, through_inner)] {
+            let body = Full::new(Bytes::from_static(b"three"));
+            let response = service.ready().await.unwrap().call(Request::from_parts(head.clone(), body)).await.unwrap();
+            assert_eq!((response.status().as_u16(), response.body().size_hint().exact()), (201, Some(4)));
+            assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "four");
+            assert_eq!(std::mem::take(&mut *told.0.lock().unwrap()).len(), through);
+        }
+    }
 }

@@ -76,6 +76,8 @@ mod date;
 mod io;
 mod malformed;
 mod output;
+mod own_lines;
+mod place;
 mod request_head;
 mod response_head;
 mod scan;
@@ -83,12 +85,13 @@ mod scan;
 use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, response};
 
 pub use body::{Body, BodyError};
 pub use broken::Broken;
 pub use connection::Connection;
 pub use malformed::{Fault, Malformed};
+pub use own_lines::{Lines, NoLines, OwnLines};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -106,6 +109,11 @@ pub trait Service {
     /// of its request, and how names of headers were written, if not as usual, stands there as
     /// [`Spelling`](crate::Spelling).
     fn call(&mut self, request: Result<Request<Body>, Malformed>) -> Self::Future;
+
+    /// The header lines that the service adds to the head of this response while it is written.
+    fn own_lines<'a>(&'a self, _head: &'a response::Parts, _body: &'a Self::Body) -> impl OwnLines + 'a {
+        NoLines
+    }
 }
 
 /// How much a client may send, and how long it is waited for.

@@ -12,7 +12,8 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use towergate_core::{
-    Choice, Client, Context, Env, Level, Memos, Plan, Plugin, Policy, Protocol, Route, Service, Slot, Timing, Wrap,
+    Accounts, Choice, Client, Consumer, Context, Directory, Env, Level, Memos, Plan, Plugin, Policy, Protocol, Route,
+    Service, Slot, Timing, Wrap,
 };
 use towergate_metrics::{Exposition, Prometheus, PrometheusConfig, Registry};
 use uuid::Uuid;
@@ -32,7 +33,7 @@ fn route() -> Route {
     Route {
         id: Uuid::from_u128(7),
         name: None,
-        protocols: vec![Protocol::Http],
+        protocols: [Protocol::Http].into(),
         strip_path: false,
         preserve_host: false,
         request_buffering: true,
@@ -156,6 +157,37 @@ async fn nothing_is_counted_that_is_not_asked_for() {
     }
     let env = Env::default();
     send(&Arc::new(plan(PrometheusConfig::default(), &env)), 200, true).await;
+    assert_eq!(page(&env), "");
+}
+
+#[tokio::test]
+async fn consumers_are_told_apart_if_that_is_asked_for() {
+    for (per_consumer, name) in [(Some(true), "alice"), (Some(false), ""), (None, "")] {
+        let env = Env::default();
+        let mut plan = plan(PrometheusConfig { per_consumer, ..all() }, &env);
+        plan.directory = Arc::new(Directory::builder().consumer(Consumer::named("alice")).build());
+        let cx =
+            Context::new(Client::default(), &Request::new(()).into_parts().0, Timing::start(), Some(Arc::new(plan)));
+        Accounts::default().admit_anonymous(&cx, cx.directory().unwrap().consumer_named("alice").unwrap());
+        let mut request = Request::get("/").body(Empty::<Bytes>::new()).unwrap();
+        request.extensions_mut().insert(Arc::new(cx));
+        let inner = service_fn(|_| async { Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())) });
+        drop(Prometheus::layer(Slot::in_plan(0)).layer(inner).oneshot(request).await.unwrap());
+        let page = page(&env);
+        for metric in ["kong_http_requests_total", "kong_bandwidth_bytes"] {
+            let told = page.lines().filter(|line| line.starts_with(metric));
+            let told: Vec<_> = told.map(|line| line.contains(&format!("consumer=\"{name}\""))).collect();
+            assert!(!told.is_empty() && told.iter().all(|told| *told), "{page}");
+        }
+    }
+}
+
+/// Accepted, because Kong does: there is nothing to count of models and filters that are not there.
+#[tokio::test]
+async fn flags_of_what_is_not_there_count_nothing() {
+    let env = Env::default();
+    let config = PrometheusConfig { ai_metrics: Some(true), wasm_metrics: Some(true), ..PrometheusConfig::default() };
+    send(&Arc::new(plan(config, &env)), 200, true).await;
     assert_eq!(page(&env), "");
 }
 

@@ -43,7 +43,7 @@ fn plan(guards: Vec<Choice<dyn Guard>>, env: &Env) -> Arc<Plan> {
         route: Some(Arc::new(Route {
             id: Uuid::from_u128(7),
             name: Some("r".into()),
-            protocols: vec![Protocol::Http],
+            protocols: [Protocol::Http].into(),
             strip_path: false,
             preserve_host: false,
             request_buffering: true,

@@ -58,6 +58,8 @@ impl<T: Entry + Sync, D: Deliver<T>> Delivery<T, D> {
 
     /// Delivers until nothing is left and nothing more can come.
     pub(crate) async fn run(mut self) {
+        // Its counters are there from the beginning, so that the first loss is an increase.
+        self.lost();
         if self.waiting.settings.is_concurrent {
             return self.run_concurrently().await;
         }

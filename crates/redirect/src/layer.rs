@@ -3,16 +3,18 @@
 use http::{HeaderValue, StatusCode};
 use tower_layer::Layer;
 use towergate_core::{GuardLayer, GuardService, One, PluginError};
-use url::Url;
 
-use crate::policy::{Redirect, parse, value};
+use crate::{
+    location::Location,
+    policy::{Redirect, parse, value},
+};
 
 /// Sends clients somewhere else: the layer.
 #[derive(Debug, Clone)]
 pub struct RedirectLayer {
     status: StatusCode,
     location: HeaderValue,
-    base: Url,
+    base: Location,
     keeps: bool,
 }
 

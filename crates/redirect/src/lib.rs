@@ -2,6 +2,7 @@
 
 mod config;
 mod layer;
+mod location;
 mod policy;
 
 pub use config::RedirectConfig;

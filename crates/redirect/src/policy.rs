@@ -2,9 +2,8 @@
 
 use http::{HeaderValue, StatusCode, Uri, header, request};
 use towergate_core::{Context, Env, Guard, Plugin, PluginError, Reply, Verdict};
-use url::Url;
 
-use crate::config::RedirectConfig;
+use crate::{config::RedirectConfig, location::Location};
 
 /// Sends clients somewhere else: the policy.
 #[derive(Debug, Clone)]
@@ -12,7 +11,7 @@ pub struct Redirect {
     pub(crate) status: StatusCode,
     pub(crate) location: HeaderValue,
     /// The location taken apart, if the request's path is to be put into it.
-    pub(crate) base: Option<Url>,
+    pub(crate) base: Option<Location>,
 }
 
 impl Plugin for Redirect {
@@ -37,8 +36,8 @@ fn status(number: u16) -> Result<StatusCode, PluginError> {
     status.ok_or_else(|| PluginError::new("status_code", "must be from 200 to 599: an answer cannot end with less"))
 }
 
-pub(crate) fn parse(location: &str) -> Result<Url, PluginError> {
-    Url::parse(location).map_err(|error| PluginError::new("location", format!("is no URL: {error}")))
+pub(crate) fn parse(location: &str) -> Result<Location, PluginError> {
+    Location::parse(location).map_err(|error| PluginError::new("location", format!("is no URL: it {error}")))
 }
 
 pub(crate) fn value(location: &str) -> Result<HeaderValue, PluginError> {
@@ -49,7 +48,7 @@ pub(crate) fn value(location: &str) -> Result<HeaderValue, PluginError> {
 impl Guard for Redirect {
     fn check(&self, _: &Context, head: &mut request::Parts) -> Verdict {
         let location = match &self.base {
-            Some(base) => with_path_of(&head.uri, base.clone()),
+            Some(base) => with_path_of(&head.uri, base),
             None => self.location.clone(),
         };
         Verdict::Refuse(Reply::untyped(self.status, "redirecting").with_header(header::LOCATION, location))
@@ -57,11 +56,9 @@ impl Guard for Redirect {
 }
 
 /// The location with the path and query of what was asked for.
-fn with_path_of(asked: &Uri, mut location: Url) -> HeaderValue {
-    location.set_path(asked.path());
-    location.set_query(asked.query().filter(|query| !query.is_empty()));
-    // A serialised URL is ASCII without control characters; the fallback is never taken.
-    HeaderValue::try_from(String::from(location)).unwrap_or_else(|_| HeaderValue::from_static("/"))
+fn with_path_of(asked: &Uri, base: &Location) -> HeaderValue {
+    // What is asked for is spelt without control characters, and the location was checked; the fallback is never taken.
+    HeaderValue::try_from(base.with(asked.path(), asked.query())).unwrap_or_else(|_| HeaderValue::from_static("/"))
 }
 
 #[cfg(test)]
@@ -126,7 +123,7 @@ mod tests {
                 config(301, "https://a/\r\nX: y", false),
                 "location: must not hold control characters, because it becomes a header",
             ),
-            (config(301, "https://a b", true), "location: is no URL: invalid international domain name"),
+            (config(301, "https://a b", true), "location: is no URL: it has a ' ' in its host"),
         ];
         for (config, expected) in table {
             assert_eq!(Redirect::new(config, &Env::default()).unwrap_err().to_string(), expected);

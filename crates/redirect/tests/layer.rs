@@ -66,5 +66,5 @@ async fn grpc_clients_read_a_message() {
 #[test]
 fn what_is_no_url_is_refused() {
     let error = RedirectLayer::to("shop.test").unwrap_err();
-    assert_eq!(error.to_string(), "location: is no URL: relative URL without a base");
+    assert_eq!(error.to_string(), "location: is no URL: it has no scheme");
 }

@@ -126,7 +126,7 @@ async fn in_the_gateway_an_echo_tells_the_route() {
     let route = Route {
         id: Uuid::from_u128(7),
         name: None,
-        protocols: vec![],
+        protocols: [].into(),
         strip_path: true,
         preserve_host: false,
         request_buffering: true,

@@ -30,7 +30,8 @@ pub(crate) struct Branch {
 #[derive(Debug, Clone)]
 pub(crate) enum Paths {
     Any,
-    /// Prefixes of one length, in order.
+    Prefix(Box<str>),
+    /// Several of one length, in order.
     Prefixes(Box<[Box<str>]>),
     Regex(Box<PathRegex>),
 }
@@ -47,6 +48,7 @@ impl Paths {
     pub(crate) fn find(&self, path: &str) -> PathMatch {
         let end = match self {
             Self::Any => return PathMatch::Any,
+            Self::Prefix(prefix) => path.starts_with(&**prefix).then_some(prefix.len()),
             Self::Prefixes(prefixes) => has_prefix(prefixes, path),
             Self::Regex(regex) => regex.end(path),
         };
@@ -112,7 +114,10 @@ fn ready(
     }
     prefixes.sort_unstable();
     prefixes.dedup();
-    Some(Paths::Prefixes(prefixes.into()))
+    match <[_; 1]>::try_from(prefixes) {
+        Ok([prefix]) => Some(Paths::Prefix(prefix)),
+        Err(prefixes) => Some(Paths::Prefixes(prefixes.into())),
+    }
 }
 
 /// A prefix as it is compared: with the escapes decoded that are decoded in requests too.

@@ -10,10 +10,19 @@ use crate::{
     rule::{Address, Protocols, Rule},
 };
 
-/// What a rule asks of a request besides its path. Attributes that are empty do not matter.
+/// What a rule asks of a request besides its path.
+///
+/// Most rules ask for a path alone. So the rest is elsewhere, and of very many rules, one of which is looked at for a
+/// request, several are side by side in memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Conditions {
     pub(crate) protocols: Protocols,
+    attributes: Option<Box<Attributes>>,
+}
+
+/// Attributes that are empty do not matter.
+#[derive(Debug, Clone)]
+pub(crate) struct Attributes {
     pub(crate) methods: Box<[Box<str>]>,
     pub(crate) hosts: Names,
     pub(crate) headers: Box<[HeaderCondition]>,
@@ -29,32 +38,58 @@ impl Conditions {
         check_methods(&rule.methods, problems);
         check_addresses("sources", &rule.sources, problems);
         check_addresses("destinations", &rule.destinations, problems);
-        Self {
-            protocols: rule.protocols,
+        let attributes = Attributes {
             methods: rule.methods.iter().map(|method| method.as_str().into()).collect(),
             hosts: read_names("hosts", &rule.hosts, NamePattern::host, problems),
             headers: read_headers(rule, problems),
             snis: read_names("snis", &rule.snis, NamePattern::sni, problems),
             sources: rule.sources.as_slice().into(),
             destinations: rule.destinations.as_slice().into(),
-        }
+        };
+        Self { protocols: rule.protocols, attributes: (!attributes.is_empty()).then(|| Box::new(attributes)) }
     }
 
-    /// Whether the request has all that is asked for; cheap questions first.
+    /// What is asked for besides protocol and path, if anything is.
+    pub(crate) fn attributes(&self) -> Option<&Attributes> {
+        self.attributes.as_deref()
+    }
+
+    /// Whether the request has all that is asked for.
     pub(crate) fn matches(&self, request: &Request<'_>) -> bool {
+        self.takes_protocol(request) && self.attributes().is_none_or(|attributes| attributes.matches(request))
+    }
+
+    /// The attributes that keep the request from matching.
+    pub(crate) fn obstacles(&self, request: &Request<'_>) -> Vec<&'static str> {
+        let protocols = (!self.takes_protocol(request)).then_some("protocols");
+        let others = self.attributes().map(|attributes| attributes.obstacles(request)).unwrap_or_default();
+        protocols.into_iter().chain(others).collect()
+    }
+
+    fn takes_protocol(&self, request: &Request<'_>) -> bool {
+        Family::of(request.scheme).takes(self.protocols)
+    }
+}
+
+impl Attributes {
+    fn is_empty(&self) -> bool {
+        let Self { methods, hosts, headers, snis, sources, destinations } = self;
+        let (names, ends) = (hosts.is_empty() && snis.is_empty(), sources.is_empty() && destinations.is_empty());
+        methods.is_empty() && headers.is_empty() && names && ends
+    }
+
+    /// Cheap questions first.
+    fn matches(&self, request: &Request<'_>) -> bool {
         self.takes_method(request)
             && self.takes_host(request)
-            && self.takes_protocol(request)
             && self.takes_headers(request)
             && self.takes_sni(request)
             && self.takes_source(request)
             && self.takes_destination(request)
     }
 
-    /// The attributes that keep the request from matching.
-    pub(crate) fn obstacles(&self, request: &Request<'_>) -> Vec<&'static str> {
+    fn obstacles(&self, request: &Request<'_>) -> Vec<&'static str> {
         let met = [
-            ("protocols", self.takes_protocol(request)),
             ("methods", self.takes_method(request)),
             ("hosts", self.takes_host(request)),
             ("headers", self.takes_headers(request)),
@@ -63,10 +98,6 @@ impl Conditions {
             ("destinations", self.takes_destination(request)),
         ];
         met.into_iter().filter(|(_, met)| !met).map(|(attribute, _)| attribute).collect()
-    }
-
-    fn takes_protocol(&self, request: &Request<'_>) -> bool {
-        Family::of(request.scheme).takes(self.protocols)
     }
 
     fn takes_method(&self, request: &Request<'_>) -> bool {

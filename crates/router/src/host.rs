@@ -85,7 +85,10 @@ impl std::error::Error for HostError {}
 
 /// Splits at the last `:`. More than one is a matter of the name.
 pub(crate) fn split_port(host: &str) -> (&str, Option<&str>) {
-    host.rsplit_once(':').map_or((host, None), |(name, port)| (name, Some(port)))
+    // Hosts are short: quicker byte by byte than by many at once.
+    let colon = host.bytes().rposition(|byte| byte == b':');
+    let split = colon.and_then(|at| Some((host.get(..at)?, host.get(at.saturating_add(1)..)?)));
+    split.map_or((host, None), |(name, port)| (name, Some(port)))
 }
 
 fn split_address<'a>(host: &'a str, inside: &str) -> Result<(&'a str, Option<&'a str>), HostError> {
@@ -102,6 +105,9 @@ fn split_address<'a>(host: &'a str, inside: &str) -> Result<(&'a str, Option<&'a
 }
 
 fn check_name(name: &str) -> Result<(), HostError> {
+    if is_usual_name(name.as_bytes()) {
+        return Ok(());
+    }
     let kind = if name.is_empty() {
         Kind::Empty
     } else if name.len() > MAX_LENGTH {
@@ -114,6 +120,17 @@ fn check_name(name: &str) -> Result<(), HostError> {
         return Ok(());
     };
     Err(HostError { kind })
+}
+
+/// Whether a name is made of letters, digits and hyphens with single dots between them, as nearly all are: seen in one
+/// pass, for every request.
+fn is_usual_name(name: &[u8]) -> bool {
+    let mut after_dot = true;
+    let signs = name.iter().all(|byte| {
+        let begins = std::mem::replace(&mut after_dot, *byte == b'.');
+        byte.is_ascii_alphanumeric() || *byte == b'-' || (*byte == b'.' && !begins)
+    });
+    signs && !after_dot && name.len() <= MAX_LENGTH
 }
 
 /// RFC 3986's unreserved characters and sub-delimiters, without the comma and escapes.

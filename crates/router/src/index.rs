@@ -10,6 +10,8 @@ mod key;
 mod names;
 mod trie;
 
+use std::slice;
+
 use self::{
     key::{Key, KeyMap},
     names::NameTable,
@@ -100,6 +102,8 @@ impl<'a> Search<'a> {
 /// Branches by their place in the order of all.
 #[derive(Debug, Clone)]
 enum Node {
+    /// A leaf with one branch, as most are of very many.
+    One(usize),
     Leaf(Box<[usize]>),
     Split(Box<Split>),
 }
@@ -146,8 +150,16 @@ struct HeaderTable {
 }
 
 impl Node {
+    fn leaf(ranks: &[usize]) -> Self {
+        match ranks {
+            [rank] => Self::One(*rank),
+            _ => Self::Leaf(ranks.into()),
+        }
+    }
+
     fn best(&self) -> usize {
         match self {
+            Self::One(rank) => *rank,
             Self::Leaf(ranks) => ranks.first().copied().unwrap_or(usize::MAX),
             Self::Split(split) => split.best,
         }
@@ -159,6 +171,7 @@ impl Node {
             return;
         }
         match self {
+            Self::One(rank) => search.attempt(slice::from_ref(rank)),
             Self::Leaf(ranks) => search.attempt(ranks),
             Self::Split(split) => {
                 split.by.find(search);

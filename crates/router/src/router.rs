@@ -59,7 +59,7 @@ impl Router {
         };
         let captures = match &branch.paths {
             Paths::Regex(regex) => regex.captures(request.path),
-            Paths::Any | Paths::Prefixes(_) => None,
+            Paths::Any | Paths::Prefix(_) | Paths::Prefixes(_) => None,
         };
         Some(Match { rule: branch.rule, prefix, captures })
     }

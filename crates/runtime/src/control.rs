@@ -7,7 +7,6 @@ use std::{
 
 use towergate_config::Config;
 use towergate_core::UpstreamHealth;
-use towergate_tls::Identities;
 use uuid::Uuid;
 
 use crate::{
@@ -82,7 +81,7 @@ impl Control {
     ) -> Result<(Self, Vec<Watched<Table>>), Vec<CompileProblem>> {
         let current = Arc::new(compile(Arc::new(config), &registry, &mut *destinations, &base, None)?);
         report_load(true);
-        let (publisher, watched) = Publisher::new((0..workers).map(|_| current.table.copy()));
+        let (publisher, watched) = Publisher::new(current.table.for_workers(workers));
         destinations.start(&handle);
         let mut tasks = Tasks::new(handle);
         follow(&mut tasks, &current);
@@ -100,18 +99,20 @@ impl Control {
         self.put(&mut self.lock(), Arc::new(config))
     }
 
-    /// Shows these certificates from now on to clients that no other certificate is for. The
-    /// configuration stays the same; its destinations are made again, with what is new around them.
+    /// Changes what is around the configuration: certificates for clients that no other certificate is for, the form of
+    /// the gateway's own answers. The configuration stays the same; its destinations are made again, with what is new
+    /// around them.
     ///
     /// # Errors
     /// All problems of what is new around the configuration; everything stays as it was then.
-    pub fn renew(&self, certificates: Identities) -> Result<(), Vec<CompileProblem>> {
+    pub fn renew(&self, change: impl FnOnce(&mut Base)) -> Result<(), Vec<CompileProblem>> {
         let mut state = self.lock();
-        let before = std::mem::replace(&mut state.base.certificates, certificates);
+        let before = state.base.clone();
+        change(&mut state.base);
         let config = state.current.config.clone();
         let put = self.put(&mut state, config).map(drop);
         if put.is_err() {
-            state.base.certificates = before;
+            state.base = before;
         }
         put
     }
@@ -185,7 +186,7 @@ fn put(state: &mut State, prepared: Prepared) -> Arc<Runtime> {
     let Prepared { next, mut reach, .. } = prepared;
     let State { current, destinations, publisher, tasks, .. } = state;
     let next = Arc::new(next);
-    publisher.publish((0..publisher.watchers()).map(|_| next.table.copy()).collect::<Vec<_>>());
+    publisher.publish(next.table.for_workers(publisher.watchers()).collect::<Vec<_>>());
     reach.start(tasks.handle());
     // What the ones before did beside requests, and these do not go on with, ends here.
     *destinations = reach;

@@ -1,6 +1,6 @@
 //! Which plugins configuration may name, and how each becomes a policy.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -35,8 +35,9 @@ pub struct PluginKind {
     pub priority: i32,
     /// Where in the stack it stands.
     pub band: Band,
-    /// What its configuration may say, and where it may be scoped.
-    pub schema: PluginSchema,
+    /// What its configuration may say, and where it may be scoped. Made when it is first asked for: a configuration
+    /// uses few plugins.
+    pub schema: LazyLock<PluginSchema, Box<dyn FnOnce() -> PluginSchema + Send + Sync>>,
     /// The credentials it looks up.
     pub credentials: Option<CredentialKind>,
     /// The field that lists the authorities whom it trusts to say who clients are.
@@ -156,17 +157,11 @@ impl Registry {
         P: Plugin,
         P::Config: RecordSchema,
     {
-        let mut schema = PluginSchema::new(P::Config::record().check(buildable(build)));
-        schema.no_consumer = !P::CONSUMER_SCOPE;
-        schema.no_consumer_group = !P::CONSUMER_SCOPE;
-        schema.no_service = !P::SERVICE_SCOPE;
-        schema.no_route = !P::ROUTE_SCOPE;
-        schema.protocols = P::PROTOCOLS.to_vec();
         self.kinds.push(PluginKind {
             name: P::NAME,
             priority: P::PRIORITY,
             band,
-            schema,
+            schema: LazyLock::new(Box::new(move || schema::<P>(build))),
             credentials: P::CREDENTIAL_KIND,
             authorities_field: P::AUTHORITIES_FIELD,
             records_spans: P::RECORDS_SPANS,
@@ -208,6 +203,20 @@ impl Registry {
     pub fn kind(&self, name: &str) -> Option<&PluginKind> {
         self.kinds.iter().find(|kind| kind.name == name)
     }
+}
+
+fn schema<P>(build: fn(Value, &Env) -> Result<Built, PluginError>) -> PluginSchema
+where
+    P: Plugin,
+    P::Config: RecordSchema,
+{
+    let mut schema = PluginSchema::new(P::Config::record().check(buildable(build)));
+    schema.no_consumer = !P::CONSUMER_SCOPE;
+    schema.no_consumer_group = !P::CONSUMER_SCOPE;
+    schema.no_service = !P::SERVICE_SCOPE;
+    schema.no_route = !P::ROUTE_SCOPE;
+    schema.protocols = P::PROTOCOLS.to_vec();
+    schema
 }
 
 /// What no schema can say is found by making the policy, when the configuration is read: its place

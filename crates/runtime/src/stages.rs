@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use towergate_core::{Guard, Memos, Observe, Plan, Policy, Secrets};
+use towergate_core::{Bands, Guard, Memos, Observe, Plan, Policy, Secrets};
 use uuid::Uuid;
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 /// The configurations of each plugin of the registry, by band, ready to be chosen from.
 pub(crate) struct Stages {
     guards: Vec<Scopes<dyn Guard>>,
-    wraps: Vec<Scopes<Policy>>,
+    wraps: Vec<(Band, Scopes<Policy>)>,
     observers: Vec<Scopes<dyn Observe>>,
     /// Where clients send what proves who they are: on a wrong route a key is a key, too.
     secrets: Arc<Secrets>,
@@ -47,7 +47,8 @@ impl Stages {
                 Band::Guard => stages.guards.push(Scopes::new(kind.name, built.into_iter().filter_map(guard))),
                 Band::Log => stages.observers.push(Scopes::new(kind.name, built.into_iter().filter_map(observer))),
                 Band::Outer | Band::Inner => {
-                    stages.wraps.push(Scopes::new(kind.name, built.into_iter().filter_map(wrap)));
+                    let scopes = Scopes::new(kind.name, built.into_iter().filter_map(wrap));
+                    stages.wraps.push((kind.band, scopes));
                 }
             }
         }
@@ -73,13 +74,18 @@ impl Stages {
             plan.response_turns = Some((0..order.len()).filter_map(turn).collect());
         }
         plan.guards = choices;
-        let wraps: Vec<_> = self.wraps.iter().map(|scopes| scopes.choice(route, service)).collect();
+        let mut wraps: Vec<_> = self.wraps.iter().map(|(_, scopes)| scopes.choice(route, service)).collect();
+        let has = |band| self.wraps.iter().zip(&wraps).any(|((of, _), choice)| *of == band && choice.is_some());
+        plan.bands = Bands { outer: has(Band::Outer), inner: has(Band::Inner) };
         // What has no place does not apply either: without a wrapping plugin, as on most of very many routes, no memory
         // is taken for them, nor read for a request.
         let used = wraps.iter().rposition(Option::is_some).map_or(0, |last| last.saturating_add(1));
-        plan.wraps = wraps.into_iter().take(used).collect();
+        wraps.truncate(used);
+        wraps.shrink_to_fit();
+        plan.wraps = wraps;
         plan.memos = Memos::new(plan.wraps.len());
         plan.observers = self.observers.iter().filter_map(|scopes| scopes.choice(route, service)).collect();
+        plan.bands.outer |= !plan.observers.is_empty();
         plan.observed = Memos::new(usize::from(!plan.observers.is_empty()));
         plan.secrets = self.secrets.clone();
         let names = plan.guards.iter().map(|choice| choice.name);

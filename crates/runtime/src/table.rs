@@ -8,7 +8,7 @@ use towergate_tls::{Asked, Certificates};
 
 /// What a worker looks a request up in: the router, and a plan for each of its rules.
 ///
-/// Each worker has a copy of its own, so that no reference count and no scratch memory is shared
+/// Each worker has its own, so that no reference count and no scratch memory is shared
 /// between workers on a request's way.
 #[derive(Debug)]
 pub struct Table {
@@ -26,8 +26,24 @@ pub struct Table {
 }
 
 impl Table {
+    /// The tables for so many workers. The first is this one, which is on no request's way itself: with one worker
+    /// there are no plans but those that it uses.
+    pub fn for_workers(&self, count: usize) -> impl Iterator<Item = Self> {
+        (0..count).map(|worker| if worker == 0 { self.share() } else { self.copy() })
+    }
+
+    fn share(&self) -> Self {
+        Self {
+            router: self.router.clone(),
+            plans: self.plans.clone(),
+            unrouted: self.unrouted.clone(),
+            certificates: self.certificates.clone(),
+            asked: self.asked.clone(),
+        }
+    }
+
     /// A copy for another worker: the same policies, but reference counts and a router of its own.
-    pub fn copy(&self) -> Self {
+    fn copy(&self) -> Self {
         let copy = |plan: &Arc<Plan>| Arc::new(Plan::clone(plan));
         Self {
             // Not the same `Arc`: a router's regexes take their scratch memory from a pool behind a lock.
@@ -58,9 +74,13 @@ mod tests {
             certificates,
             asked: Asked::Nobody,
         };
-        let copy = table.copy();
-        assert!(!Arc::ptr_eq(&table.router, &copy.router));
-        assert!(!Arc::ptr_eq(&table.plans[0], &copy.plans[0]));
-        assert!(!Arc::ptr_eq(&table.unrouted, &copy.unrouted));
+        let workers: Vec<_> = table.for_workers(3).collect();
+        let [one, two, three] = workers.as_slice() else { panic!("three workers") };
+        for (table, other) in [(one, two), (one, three), (two, three)] {
+            assert!(!Arc::ptr_eq(&table.router, &other.router));
+            assert!(!Arc::ptr_eq(&table.plans[0], &other.plans[0]));
+            assert!(!Arc::ptr_eq(&table.unrouted, &other.unrouted));
+        }
+        assert!(Arc::ptr_eq(&table.plans[0], &one.plans[0]), "one worker's plans are not there twice");
     }
 }

@@ -61,6 +61,14 @@ impl<T> Publisher<T> {
 }
 
 impl<T> Watched<T> {
+    /// Another watcher of the same values, for the same worker.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        // Version 0 is older than what is newest, or is that: the first look takes it either way.
+        let newest = lock(&self.seat.newest).clone();
+        Self { seat: self.seat.clone(), seen: Mutex::new((0, newest)) }
+    }
+
     /// Does something with the newest value.
     ///
     /// Costs one read of a version number and a lock that only this watcher takes.
@@ -89,6 +97,17 @@ mod tests {
         publisher.publish(["a2", "b2"]);
         publisher.publish(["a3", "b3"]);
         assert_eq!(watched.iter().map(|w| w.with(|v| *v)).collect::<Vec<_>>(), ["a3", "b3"]);
+    }
+
+    #[test]
+    fn another_watcher_sees_the_newest_value_too() {
+        let (mut publisher, watched) = Publisher::new([1]);
+        let early = watched[0].again();
+        publisher.publish([2]);
+        let late = watched[0].again();
+        assert_eq!([&early, &late, &watched[0]].map(|watched| watched.with(|value| *value)), [2, 2, 2]);
+        publisher.publish([3]);
+        assert_eq!([&early, &late, &watched[0]].map(|watched| watched.with(|value| *value)), [3, 3, 3]);
     }
 
     #[test]

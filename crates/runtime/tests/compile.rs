@@ -211,6 +211,9 @@ fn the_most_specific_enabled_plugin_applies() {
     let wraps = |plan: &Plan| plan.wraps.first().is_some_and(Option::is_some);
     assert_eq!(runtime.table.plans.iter().map(|plan| wraps(plan)).collect::<Vec<_>>(), [true, false, false]);
     assert!(!wraps(&runtime.table.unrouted));
+    let bands = |plan: &Plan| (plan.bands.outer, plan.bands.inner);
+    let of_plans: Vec<_> = runtime.table.plans.iter().map(|plan| bands(plan)).collect();
+    assert_eq!(of_plans, [(true, false), (false, false), (false, false)], "who has nothing there goes past");
 }
 
 #[test]

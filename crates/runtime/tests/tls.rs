@@ -151,7 +151,7 @@ async fn the_default_certificate_may_change_under_a_configuration() {
     };
     let before = shown(0);
     assert_eq!(before, shown(1), "workers share certificates");
-    control.renew(identity(&ecdsa()).into()).unwrap();
+    control.renew(|base| base.certificates = identity(&ecdsa()).into()).unwrap();
     assert_ne!(before, shown(0));
     assert_eq!(shown(0), shown(1));
     let after = shown(0);

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use regex::Regex;
 use serde_json::Value;
 
 use crate::{
     record::Record,
-    rule::{CustomCheck, Pattern, Rule},
+    rule::{CustomCheck, Expression, Pattern, Rule},
 };
 
 /// The type of a value, in Kong's words.
@@ -266,7 +265,8 @@ impl Field {
     /// Matches a regular expression; `message` replaces `invalid value: …`.
     ///
     /// # Panics
-    /// If the expression is not valid. It is a constant of the program: whoever builds the schema once sees it.
+    /// If the expression is not valid. It is a constant of the program: whoever builds the schema once in a debug build
+    /// sees it.
     #[must_use]
     pub fn pattern(self, expression: &str, message: Option<&str>) -> Self {
         let pattern = Pattern { regex: constant(expression), shown: None, message: message.map(str::to_owned) };
@@ -276,7 +276,7 @@ impl Field {
     /// Like [`Field::pattern`], and shows `shown` (Kong's own Lua pattern) in `GET /schemas/…`.
     ///
     /// # Panics
-    /// If the expression is not valid.
+    /// As [`Field::pattern`].
     #[must_use]
     pub fn pattern_as(self, expression: &str, shown: &str, message: Option<&str>) -> Self {
         let shown = Some(shown.to_owned());
@@ -286,7 +286,7 @@ impl Field {
     /// Does not match a regular expression; `message` replaces `invalid value: …`.
     ///
     /// # Panics
-    /// If the expression is not valid.
+    /// As [`Field::pattern`].
     #[must_use]
     pub fn not_pattern(self, expression: &str, message: Option<&str>) -> Self {
         let pattern = Pattern { regex: constant(expression), shown: None, message: message.map(str::to_owned) };
@@ -442,7 +442,6 @@ impl Field {
     }
 }
 
-#[expect(clippy::expect_used, reason = "a pattern is written in the program, not by its users")]
-fn constant(expression: &str) -> Regex {
-    Regex::new(expression).expect("a schema's own pattern is a valid regular expression")
+fn constant(expression: &str) -> Arc<Expression> {
+    Arc::new(Expression::constant(expression))
 }

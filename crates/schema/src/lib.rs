@@ -86,7 +86,7 @@ pub use path::{Path, Segment};
 pub use problem::{ENTITY, Problem};
 pub use record::Record;
 pub use report::{fields, message};
-pub use rule::{CustomCheck, Pattern, Rule};
+pub use rule::{CustomCheck, Expression, Pattern, Rule};
 pub use shorthand::{Expand, Shorthand, Target};
 pub use towergate_schema_derive::Schema;
 pub use vault::is_reference;

@@ -1,6 +1,9 @@
 //! Rules about one value, in Kong's order and with Kong's words.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use regex::Regex;
 use serde_json::Value;
@@ -54,12 +57,52 @@ pub enum Rule {
 /// A regular expression with what is shown for it.
 #[derive(Debug, Clone)]
 pub struct Pattern {
-    /// The compiled expression.
-    pub regex: Regex,
+    /// The expression.
+    pub regex: Arc<Expression>,
     /// The pattern `GET /schemas/…` shows (Kong's are Lua patterns); the expression itself if none.
     pub shown: Option<String>,
     /// The text of the problem, if not `invalid value: …`.
     pub message: Option<String>,
+}
+
+/// A regular expression that is compiled when it is first needed: few of a program's schemas ever check a value.
+#[derive(Debug)]
+pub struct Expression {
+    text: Box<str>,
+    compiled: OnceLock<Regex>,
+}
+
+impl Expression {
+    /// # Panics
+    /// When it is first needed, if it is not valid; in a debug build, now.
+    pub(crate) fn constant(text: &str) -> Self {
+        debug_assert!(Regex::new(text).is_ok(), "no regular expression: {text}");
+        Self { text: text.into(), compiled: OnceLock::new() }
+    }
+
+    /// As written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it is found in this text.
+    #[must_use]
+    pub fn is_match(&self, text: &str) -> bool {
+        self.compiled().is_match(text)
+    }
+
+    #[expect(clippy::expect_used, reason = "a pattern is written in the program, not by its users")]
+    fn compiled(&self) -> &Regex {
+        self.compiled
+            .get_or_init(|| Regex::new(&self.text).expect("a schema's own pattern is a valid regular expression"))
+    }
+}
+
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 impl Rule {

@@ -5,7 +5,7 @@ use std::{
     io,
     net::SocketAddr,
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -117,7 +117,7 @@ impl<S: Stack> Acceptor<S> {
             http.as_mut().poll(cx)
         });
         if end.await.is_err_and(|broken| broken.looks_whole()) {
-            http.with_stream(|stream| stream.reset());
+            http.as_mut().with_stream(|stream| stream.reset());
         }
     }
 }
@@ -137,7 +137,9 @@ async fn secure(
 }
 
 /// Accepts connections for ever.
-pub(crate) async fn accept<S: Stack>(socket: std::net::TcpListener, listen: Listen, acceptor: Acceptor<S>) {
+///
+/// The lock is this worker's alone: it is taken once for each connection, and when settings are renewed.
+pub(crate) async fn accept<S: Stack>(socket: std::net::TcpListener, listen: Listen, acceptor: Arc<Mutex<Acceptor<S>>>) {
     let address = socket.local_addr().ok();
     let listener = match TcpListener::from_std(socket) {
         Ok(listener) => listener,
@@ -148,6 +150,7 @@ pub(crate) async fn accept<S: Stack>(socket: std::net::TcpListener, listen: List
         match listener.accept().await {
             Ok((socket, peer)) => {
                 failures = 0;
+                let acceptor = lock(&acceptor);
                 if capacity.admits(&acceptor.worker, address) {
                     acceptor.serve(socket, peer, listen);
                 }
@@ -159,11 +162,15 @@ pub(crate) async fn accept<S: Stack>(socket: std::net::TcpListener, listen: List
                     tracing::error!(?address, %error, "Cannot accept connections for now; trying again");
                 }
                 failures = failures.saturating_add(1);
-                capacity.make_room(&acceptor.worker, Instant::now());
+                capacity.make_room(&lock(&acceptor).worker, Instant::now());
                 tokio::time::sleep(pause(failures)).await;
             }
         }
     }
+}
+
+fn lock<S>(acceptor: &Mutex<Acceptor<S>>) -> MutexGuard<'_, Acceptor<S>> {
+    acceptor.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether only this one connection is concerned.

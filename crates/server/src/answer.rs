@@ -5,15 +5,18 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context as Task, Poll, ready},
+    task::{Context as Task, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, response::Parts};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header, response::Parts,
+};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use towergate_core::{Body, Context};
+use towergate_http1::server as http1;
 
 use crate::{
     activity::{Activity, Flow},
@@ -22,6 +25,7 @@ use crate::{
     http2::Portions,
     request_body::Note,
     request_check::header_too_long,
+    stamp::{Stamp, Written},
     worker::Worker,
 };
 
@@ -38,8 +42,8 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<S, F> {
-        // The stack is not ready yet.
-        Waiting { stack: S, request: Option<Request<Body>> },
+        // The stack is not ready yet. Boxed, because it nearly always is.
+        Waiting { called: Option<Box<(S, Request<Body>)>> },
         Called { #[pin] future: F },
     }
 }
@@ -82,9 +86,15 @@ impl Drop for Serving {
     }
 }
 
-impl<S, F> Answer<S, F> {
-    pub(crate) fn new(stack: S, request: Request<Body>, facts: Facts) -> Self {
-        Self { state: State::Waiting { stack, request: Some(request) }, facts: Some(facts) }
+impl<S: Service<Request<Body>> + Clone> Answer<S, S::Future> {
+    /// Calls the stack, at once if it is ready.
+    pub(crate) fn new(stack: &mut S, request: Request<Body>, facts: Facts) -> Self {
+        // Should it not be ready, a copy of it is asked again by whoever waits for it.
+        let state = match stack.poll_ready(&mut Task::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => State::Called { future: stack.call(request) },
+            _ => State::Waiting { called: Some(Box::new((stack.clone(), request))) },
+        };
+        Self { state, facts: Some(facts) }
     }
 }
 
@@ -97,10 +107,14 @@ where
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let StateProjection::Waiting { stack, request } = this.state.as_mut().project() {
-            let Ok(()) = ready!(stack.poll_ready(task));
+        if let StateProjection::Waiting { called } = this.state.as_mut().project() {
             // Polled again after it was done; a future may then do anything but panic.
-            let Some(request) = request.take() else { return Poll::Pending };
+            let Some(mut waiting) = called.take() else { return Poll::Pending };
+            if waiting.0.poll_ready(task).is_pending() {
+                *called = Some(waiting);
+                return Poll::Pending;
+            }
+            let (mut stack, request) = *waiting;
             let future = stack.call(request);
             this.state.set(State::Called { future });
         }
@@ -112,7 +126,8 @@ where
 }
 
 impl Facts {
-    /// Gives a response what every response has: framing that holds, and our headers.
+    /// Gives a response what every response has: framing that holds, and our headers. Over HTTP/1 our headers are put in
+    /// when its head is written, unless somebody wants to see them before.
     fn finish<RB: HttpBody<Data = Bytes>>(mut self, response: Response<RB>) -> Response<ResponseBody<RB>> {
         let (mut head, body) = response.into_parts();
         let kind = match self.fault_of_body(head.status).or_else(|| self.fault_of_switch(&mut head)) {
@@ -123,20 +138,28 @@ impl Facts {
             head.status = StatusCode::BAD_REQUEST;
         }
         self.serving.is_answered = true;
-        let mut body = ResponseBody { kind, portions: Portions::default(), serving: self.serving, counted: None };
-        framing::settle(&mut head.headers, head.status, &self.method, &body);
-        self.worker.stamp.put(&mut head.headers, head.status, head.version, &self.cx, self.is_debug);
+        let is_counted = self.cx.traffic.is_asked();
+        let is_stamped = self.version >= Version::HTTP_2 || self.is_debug || self.cx.records.is_asked();
+        let (portions, serving, cx) = (Portions::default(), self.serving, self.cx);
+        let body = ResponseBody { kind, portions, serving, cx, is_counted, is_stamped };
+        // A connection of HTTP/1 frames by the body itself, except that a response without one may say how long it would be.
+        if is_stamped || self.method == Method::HEAD || head.status == StatusCode::NOT_MODIFIED {
+            framing::settle(&mut head.headers, head.status, &self.method, &body);
+        }
+        if is_stamped {
+            self.worker.stamp.put(&mut head.headers, head.status, head.version, &body.cx, self.is_debug);
+        }
         // What comes after a body that went wrong is anybody's guess.
         let is_last = self.is_last || self.note.is_some_and(|note| note.wrong().is_some());
         // After a switch of protocols there is no next request anyway.
         if is_last && head.status != StatusCode::SWITCHING_PROTOCOLS {
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        self.cx.records.keep_response(head.status, &head.headers);
-        if self.cx.traffic.is_asked() {
+        body.cx.records.keep_response(head.status, &head.headers);
+        if is_counted && self.version >= Version::HTTP_2 {
             let length = body.size_hint().exact();
-            self.cx.traffic.add_head(head_length::of_response(&head.headers, head.status, self.version, length));
-            body.counted = Some(self.cx);
+            let length = head_length::of_response(&head.headers, head.status, self.version, length);
+            body.cx.traffic.add_head(length);
         }
         Response::from_parts(head, body)
     }
@@ -179,8 +202,43 @@ pin_project! {
         kind: Kind<RB>,
         portions: Portions,
         serving: Serving,
-        // Where the bytes are counted, if anybody wants to know.
-        counted: Option<Arc<Context>>,
+        cx: Arc<Context>,
+        // Whether anybody wants to know how much is sent.
+        is_counted: bool,
+        // Whether our headers are among the response's.
+        is_stamped: bool,
+    }
+}
+
+impl<RB> ResponseBody<RB> {
+    /// What is put into the response's head while it is written.
+    pub(crate) fn own_lines<'a>(&'a self, head: &'a Parts, stamp: &'a Stamp) -> OwnLines<'a> {
+        let stamp = (!self.is_stamped).then(|| stamp.written(head, &self.cx));
+        OwnLines { stamp, counted: self.is_counted.then_some(&self.cx) }
+    }
+}
+
+/// Our headers, if they are to be put in now, and who wants to know how long the head is.
+pub(crate) struct OwnLines<'a> {
+    stamp: Option<Written<'a>>,
+    counted: Option<&'a Context>,
+}
+
+impl http1::OwnLines for OwnLines<'_> {
+    fn pass(&mut self, name: &HeaderName, value: &HeaderValue) -> bool {
+        self.stamp.as_mut().is_none_or(|stamp| stamp.pass(name, value))
+    }
+
+    fn add(&mut self, lines: &mut http1::Lines<'_>) {
+        if let Some(stamp) = &self.stamp {
+            stamp.add(lines);
+        }
+    }
+
+    fn written(&mut self, bytes: usize) {
+        if let Some(cx) = self.counted {
+            cx.traffic.add_head(u64::try_from(bytes).unwrap_or(u64::MAX));
+        }
     }
 }
 
@@ -214,8 +272,8 @@ impl<RB: HttpBody<Data = Bytes>> HttpBody for ResponseBody<RB> {
         let activity = &this.serving.activity;
         if !activity.is_multiplexed() {
             let frame = ready!(this.kind.poll_frame(task));
-            if let (Some(cx), Some(Ok(frame))) = (this.counted, &frame) {
-                count(cx, frame);
+            if let (true, Some(Ok(frame))) = (*this.is_counted, &frame) {
+                count(this.cx, frame);
             }
             return Poll::Ready(frame);
         }
@@ -224,8 +282,8 @@ impl<RB: HttpBody<Data = Bytes>> HttpBody for ResponseBody<RB> {
             Some(portion) => Some(Ok(portion)),
             None => ready!(this.kind.poll_frame(task)).map(|frame| frame.map(|frame| this.portions.first(frame))),
         };
-        if let (Some(cx), Some(Ok(frame))) = (this.counted, &frame) {
-            count(cx, frame);
+        if let (true, Some(Ok(frame))) = (*this.is_counted, &frame) {
+            count(this.cx, frame);
         }
         activity.flow(Flow::HandedOut);
         Poll::Ready(frame)

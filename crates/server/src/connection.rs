@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use http::{Request, Version, request::Parts};
+use http::{Request, Version, request::Parts, response};
 use http_body::Body as HttpBody;
 use towergate_core::{Body, Client, Context, Matched, Timing};
 use towergate_http1::server::{self as http1, Malformed};
@@ -73,15 +73,22 @@ impl<S> Connection<S> {
         if found.plan.records_spans {
             timing.mark_routed(Instant::now());
         }
-        let mut cx = Context::new(client, head, timing, Some(found.plan));
-        if let Ok(asked) = checked {
-            cx.matched = Matched { path: asked.path, ..found.matched };
-            cx.host = asked.host;
-        }
+        let may_list = checked.as_ref().map_or(true, |asked| asked.has_connection);
+        let cx = match checked {
+            Ok(asked) => {
+                let mut cx = Context::asked(asked.asking, client, head, timing, Some(found.plan));
+                cx.matched = Matched { path: asked.path, ..found.matched };
+                cx.host = asked.host;
+                cx
+            }
+            Err(_) => Context::new(client, head, timing, Some(found.plan)),
+        };
         if let Some(refusal) = found.refusal {
             cx.refuse(refusal);
         }
-        hop::strip_listed(&mut head.headers);
+        if may_list {
+            hop::strip_listed(&mut head.headers);
+        }
         let cx = Arc::new(cx);
         head.extensions.insert(cx.clone());
         (cx, self.is_last(head.version, number, ends))
@@ -116,14 +123,13 @@ impl<S> Connection<S> {
 }
 
 impl<S: Stack> Connection<S> {
-    /// Gives a request to the stack, or what is refused before it; its response is finished on the
-    /// way back.
-    fn answer(
+    /// What the stack is to be given, or what is refused before it, and what finishes its response on the way back.
+    fn prepare(
         &self,
         mut head: Parts,
         (body, note): (Body, Option<Note>),
         fault: Option<Refusal>,
-    ) -> Answer<S, S::Future> {
+    ) -> (Request<Body>, Facts) {
         let number = self.activity.begin();
         let serving = Serving::new(self.activity.clone());
         Counters::count(&self.worker.counters.requests);
@@ -143,7 +149,7 @@ impl<S: Stack> Connection<S> {
             handshake,
             serving,
         };
-        Answer::new(self.stack.clone(), Request::from_parts(head, body), facts)
+        (Request::from_parts(head, body), facts)
     }
 
     /// Gives a request of HTTP/2 to the stack.
@@ -153,7 +159,8 @@ impl<S: Stack> Connection<S> {
     {
         let (head, incoming) = request.into_parts();
         let body = self.body(incoming);
-        self.answer(head, body, None)
+        let (request, facts) = self.prepare(head, body, None);
+        Answer::new(&mut self.stack.clone(), request, facts)
     }
 }
 
@@ -162,17 +169,22 @@ impl<S: Stack> http1::Service for Connection<S> {
     type Future = Answer<S, S::Future>;
 
     fn call(&mut self, request: Result<Request<http1::Body>, Malformed>) -> Self::Future {
-        match request {
+        let (request, facts) = match request {
             Ok(request) => {
                 let (head, body) = request.into_parts();
                 // Nothing can go wrong any more with a body that is there.
                 let body = body.into_whole().map_or_else(|body| self.body(body), |whole| (whole.into(), None));
-                self.answer(head, body, None)
+                self.prepare(head, body, None)
             }
             Err(malformed) => {
                 let fault = malformed.fault().into();
-                self.answer(malformed.into_head(), (Body::Empty, None), Some(fault))
+                self.prepare(malformed.into_head(), (Body::Empty, None), Some(fault))
             }
-        }
+        };
+        Answer::new(&mut self.stack, request, facts)
+    }
+
+    fn own_lines<'a>(&'a self, head: &'a response::Parts, body: &'a Self::Body) -> impl http1::OwnLines + 'a {
+        body.own_lines(head, &self.worker.stamp)
     }
 }

@@ -162,4 +162,4 @@ pub use config::{Http2, Limits, RealIp, RealIpSource, ServerConfig, Timeouts, To
 pub use listener::{Keepalive, Listen, ListenError, Listeners};
 pub use request_body::ClientBodyError;
 pub use stats::{Snapshot, Stats};
-pub use worker::{Drained, Stack, Workers};
+pub use worker::{Drained, Orders, Stack, Workers};

@@ -8,7 +8,7 @@ use towergate_core::{Client, Protocol, Reply, Route};
 ///
 /// The scheme is what a trusted peer says in `X-Forwarded-Proto`, else the connection's.
 pub(crate) fn refusal(route: &Route, head: &Parts, client: &Client, host: &str) -> Option<Reply> {
-    let accepts = |protocol| route.protocols.contains(&protocol);
+    let accepts = |protocol| route.protocols.contains(protocol);
     if accepts(Protocol::Grpc) || accepts(Protocol::Grpcs) {
         return not_grpc(head).or_else(|| {
             let is_cleartext = !accepts(Protocol::Grpc) && !is_https(head, client);
@@ -80,7 +80,7 @@ mod tests {
         Route {
             id: Uuid::nil(),
             name: None,
-            protocols: protocols.to_vec(),
+            protocols: protocols.iter().copied().collect(),
             strip_path: true,
             preserve_host: false,
             request_buffering: true,

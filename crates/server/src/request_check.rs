@@ -4,8 +4,8 @@
 //! refused here. What is well formed, and yet an upstream might read it differently than we do, ends
 //! here.
 
-use http::{HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts, uri::PathAndQuery};
-use towergate_core::Reply;
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts, uri::PathAndQuery};
+use towergate_core::{Asking, Reply};
 use towergate_http1::server::Fault;
 use towergate_router::{path, split_host};
 
@@ -20,6 +20,44 @@ pub(crate) struct Asked {
     pub(crate) port: Option<u16>,
     /// The path, normalised.
     pub(crate) path: String,
+    /// What its context keeps of its headers.
+    pub(crate) asking: Asking,
+    /// Whether it says something about its connection.
+    pub(crate) has_connection: bool,
+}
+
+/// The headers that decide something before a request goes on, found in one pass over all of them.
+#[derive(Debug, Default)]
+struct Found<'a> {
+    host: Option<&'a HeaderValue>,
+    length: Option<&'a HeaderValue>,
+    coding: Option<&'a HeaderValue>,
+    has_authorization: bool,
+    has_connection: bool,
+    /// Whether there are several of what there may be only one of: whoever reads the first and whoever reads the last would
+    /// see different requests.
+    is_ambiguous: bool,
+    asking: Asking,
+}
+
+impl<'a> Found<'a> {
+    fn note(&mut self, name: &HeaderName, value: &'a HeaderValue) {
+        let before = match *name {
+            header::HOST => self.host.replace(value).is_some(),
+            header::CONTENT_LENGTH => self.length.replace(value).is_some(),
+            header::AUTHORIZATION => std::mem::replace(&mut self.has_authorization, true),
+            header::TRANSFER_ENCODING => self.coding.replace(value).is_some(),
+            header::CONNECTION => {
+                self.has_connection = true;
+                false
+            }
+            _ => {
+                self.asking.note(name, value);
+                false
+            }
+        };
+        self.is_ambiguous |= before;
+    }
 }
 
 /// Why a request may not go on.
@@ -104,12 +142,18 @@ pub(crate) fn header_too_long() -> StatusCode {
 pub(crate) fn check(head: &mut Parts, limits: &Limits) -> Result<Asked, Refusal> {
     check_line(head, limits)?;
     check_method(head)?;
-    check_headers(head, limits)?;
-    check_body(head, limits)?;
-    take_authority(head)?;
-    let (host, port) = host(head)?;
+    let found = check_headers(head, limits)?;
+    check_body(&found, limits)?;
+    let Found { host, asking, has_connection, .. } = found;
+    let (host, port) = match head.uri.authority() {
+        None => self::host(host)?,
+        Some(_) => {
+            take_authority(head)?;
+            self::host(head.headers.get(header::HOST))?
+        }
+    };
     let path = path::normalize(head.uri.path()).map_err(|_| Refusal::Bad)?.into_owned();
-    Ok(Asked { host, port, path })
+    Ok(Asked { host, port, path, asking, has_connection })
 }
 
 /// The request line, as nginx counts it. In HTTP/2 it has no scheme and no host.
@@ -136,15 +180,14 @@ fn check_method(head: &Parts) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Lines that are too long, and lines that there may be only one of: whoever reads the first and
-/// whoever reads the last would see different requests.
-fn check_headers(head: &Parts, limits: &Limits) -> Result<(), Refusal> {
+/// Lines that are too long, and lines that there may be only one of.
+fn check_headers<'a>(head: &'a Parts, limits: &Limits) -> Result<Found<'a>, Refusal> {
     const REST: usize = ": \r\n".len();
     if head.headers.len() > limits.header_lines {
         return Err(Refusal::TooManyHeaders);
     }
     let is_http2 = head.version == Version::HTTP_2;
-    let (mut hosts, mut lengths, mut authorizations) = (0u32, 0u32, 0u32);
+    let mut found = Found::default();
     for (name, value) in &head.headers {
         if name.as_str().len().saturating_add(value.len()).saturating_add(REST) > limits.line {
             return Err(Refusal::HeaderTooLong);
@@ -152,15 +195,10 @@ fn check_headers(head: &Parts, limits: &Limits) -> Result<(), Refusal> {
         if is_http2 && is_padded(value) {
             return Err(Refusal::Bad);
         }
-        match *name {
-            header::HOST => hosts += 1,
-            header::CONTENT_LENGTH => lengths += 1,
-            header::AUTHORIZATION => authorizations += 1,
-            _ => {}
-        }
+        found.note(name, value);
     }
-    let is_host_missing = hosts == 0 && head.version >= Version::HTTP_11 && !(is_http2 && head.uri.host().is_some());
-    if is_host_missing || hosts > 1 || lengths > 1 || authorizations > 1 { Err(Refusal::Bad) } else { Ok(()) }
+    let may_lack_host = head.version < Version::HTTP_11 || (is_http2 && head.uri.host().is_some());
+    if found.is_ambiguous || (found.host.is_none() && !may_lack_host) { Err(Refusal::Bad) } else { Ok(found) }
 }
 
 /// Whether a value has a blank at an end, which HTTP/1 takes off and HTTP/2 forbids (RFC 9113
@@ -171,17 +209,11 @@ fn is_padded(value: &HeaderValue) -> bool {
 }
 
 /// Of the transfer codings only `chunked` is taken, as in nginx, whatever reads the request.
-fn check_body(head: &Parts, limits: &Limits) -> Result<(), Refusal> {
-    let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next() {
-        if codings.next().is_some() {
-            return Err(Refusal::Bad);
-        }
-        if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
-            return Err(Refusal::Coding);
-        }
+fn check_body(found: &Found<'_>, limits: &Limits) -> Result<(), Refusal> {
+    if found.coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Err(Refusal::Coding);
     }
-    let length = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let length = found.length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     match (length, limits.body) {
         (Some(length), Some(limit)) if length > limit => Err(Refusal::BodyTooLong),
         _ => Ok(()),
@@ -209,8 +241,8 @@ fn take_authority(head: &mut Parts) -> Result<(), Refusal> {
 }
 
 /// The host and port that `Host` names.
-fn host(head: &Parts) -> Result<(String, Option<u16>), Refusal> {
-    let Some(line) = head.headers.get(header::HOST) else { return Ok((String::new(), None)) };
+fn host(line: Option<&HeaderValue>) -> Result<(String, Option<u16>), Refusal> {
+    let Some(line) = line else { return Ok((String::new(), None)) };
     let line = line.to_str().map_err(|_| Refusal::Bad)?;
     let (host, port) = split_host(line).map_err(|_| Refusal::Bad)?;
     Ok((host.to_ascii_lowercase(), port))

@@ -3,21 +3,100 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header, response::Parts};
 use towergate_core::Context;
+use towergate_http1::server::Lines;
 
 use crate::config::{ServerConfig, Tokens};
 
-const PROXY_LATENCY: HeaderName = HeaderName::from_static("x-kong-proxy-latency");
-const UPSTREAM_LATENCY: HeaderName = HeaderName::from_static("x-kong-upstream-latency");
-const RESPONSE_LATENCY: HeaderName = HeaderName::from_static("x-kong-response-latency");
-const UPSTREAM_STATUS: HeaderName = HeaderName::from_static("x-kong-upstream-status");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-kong-request-id");
+const PROXY_LATENCY: Own = Own::new("x-kong-proxy-latency", "X-Kong-Proxy-Latency");
+const UPSTREAM_LATENCY: Own = Own::new("x-kong-upstream-latency", "X-Kong-Upstream-Latency");
+const RESPONSE_LATENCY: Own = Own::new("x-kong-response-latency", "X-Kong-Response-Latency");
+const UPSTREAM_STATUS: Own = Own::new("x-kong-upstream-status", "X-Kong-Upstream-Status");
+const REQUEST_ID: Own = Own::new("x-kong-request-id", "X-Kong-Request-Id");
+const VIA: Own = Own::new("via", "Via");
+const SERVER: Own = Own::new("server", "Server");
 const DEBUG: HeaderName = HeaderName::from_static("kong-debug");
 const ROUTE_ID: HeaderName = HeaderName::from_static("kong-route-id");
 const ROUTE_NAME: HeaderName = HeaderName::from_static("kong-route-name");
 const SERVICE_ID: HeaderName = HeaderName::from_static("kong-service-id");
 const SERVICE_NAME: HeaderName = HeaderName::from_static("kong-service-name");
+
+/// The name of a header of ours, and how it is written over HTTP/1.1.
+struct Own {
+    name: HeaderName,
+    written: &'static str,
+}
+
+impl Own {
+    const fn new(name: &'static str, written: &'static str) -> Self {
+        Self { name: HeaderName::from_static(name), written }
+    }
+}
+
+/// A header's value before it has become one.
+enum Value<'a> {
+    /// The same for many responses.
+    Shared(&'a HeaderValue),
+    Bytes(&'a [u8]),
+    Number(u64),
+}
+
+/// Where our headers are put: into a map, or into a head that is being written.
+trait Sink {
+    fn put(&mut self, own: &Own, value: Value<'_>);
+}
+
+impl Sink for HeaderMap {
+    fn put(&mut self, own: &Own, value: Value<'_>) {
+        let value = match value {
+            Value::Shared(value) => value.clone(),
+            Value::Number(number) => digits(number),
+            Value::Bytes(bytes) => match HeaderValue::from_bytes(bytes) {
+                Ok(value) => value,
+                Err(_) => return,
+            },
+        };
+        self.insert(own.name.clone(), value);
+    }
+}
+
+impl Sink for Lines<'_> {
+    fn put(&mut self, own: &Own, value: Value<'_>) {
+        match value {
+            Value::Shared(value) => self.put(own.written, value.as_bytes()),
+            Value::Bytes(bytes) => self.put(own.written, bytes),
+            // The usual ones are small.
+            Value::Number(number) => match u8::try_from(number).ok().filter(|digit| *digit < 10) {
+                Some(digit) => self.put(own.written, &[b'0' + digit]),
+                None => self.put(own.written, number.to_string().as_bytes()),
+            },
+        }
+    }
+}
+
+/// What a response has of its own where we have something to say.
+#[derive(Debug, Default)]
+struct Theirs {
+    has_server: bool,
+    /// `Via`, all lines as one; empty if it has none.
+    via: Vec<u8>,
+}
+
+impl Theirs {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut theirs = Self { has_server: headers.contains_key(header::SERVER), via: Vec::new() };
+        headers.get_all(header::VIA).iter().for_each(|line| theirs.note_via(line));
+        theirs
+    }
+
+    fn note_via(&mut self, line: &HeaderValue) {
+        if !self.via.is_empty() {
+            self.via.extend_from_slice(b", ");
+        }
+        self.via.extend_from_slice(line.as_bytes());
+    }
+}
 
 /// Puts our headers on responses. Each worker has its own, so that the values' reference counts
 /// are not shared.
@@ -47,7 +126,7 @@ impl Stamp {
         self.is_debug_allowed && request.contains_key(DEBUG)
     }
 
-    /// Puts our headers on a response, that an upstream gave by this version of HTTP. Whether the
+    /// Puts our headers on a response that an upstream gave by this version of HTTP. Whether the
     /// request went upstream decides which: also an upstream that gave no answer has cost its time.
     pub(crate) fn put(
         &self,
@@ -57,64 +136,113 @@ impl Stamp {
         cx: &Context,
         is_debug: bool,
     ) {
-        match cx.timing.proxy_latency() {
-            Some(here) => self.put_proxied(headers, status, version, cx, here),
-            None => self.put_own(headers, cx),
+        let theirs = Theirs::of(headers);
+        if cx.timing.proxy_latency().is_none() {
+            headers.remove(header::SERVER);
         }
-        if self.tokens.request_id {
-            headers.insert(REQUEST_ID, cx.request_id.to_value());
-        }
+        self.tell(headers, &theirs, status, version, cx);
         if is_debug {
             put_names(headers, cx);
         }
     }
 
-    fn put_proxied(&self, headers: &mut HeaderMap, status: StatusCode, version: Version, cx: &Context, here: Duration) {
-        if self.tokens.upstream_latency {
-            let waited = cx.timing.upstream_latency();
-            let waited = waited.unwrap_or_else(|| cx.timing.started().elapsed().saturating_sub(here));
-            headers.insert(UPSTREAM_LATENCY, milliseconds(waited));
+    /// The same while the response's head is written.
+    pub(crate) fn written<'a>(&'a self, head: &'a Parts, cx: &'a Context) -> Written<'a> {
+        Written { stamp: self, head, cx, theirs: Theirs::default() }
+    }
+
+    fn tell(&self, sink: &mut impl Sink, theirs: &Theirs, status: StatusCode, version: Version, cx: &Context) {
+        match cx.timing.proxy_latency() {
+            Some(here) => self.tell_proxied(sink, theirs, status, version, cx, here),
+            None => self.tell_own(sink, cx),
         }
-        if self.tokens.proxy_latency {
-            headers.insert(PROXY_LATENCY, milliseconds(here));
-        }
-        if self.tokens.via {
-            put_via(headers, if version == Version::HTTP_2 { &self.via_http2 } else { &self.via });
-        }
-        if self.tokens.server && !headers.contains_key(header::SERVER) {
-            headers.insert(header::SERVER, self.server.clone());
-        }
-        if self.tokens.upstream_status {
-            headers.insert(UPSTREAM_STATUS, HeaderValue::from(status.as_u16()));
+        if self.tokens.request_id {
+            sink.put(&REQUEST_ID, Value::Bytes(cx.request_id.as_str().as_bytes()));
         }
     }
 
-    fn put_own(&self, headers: &mut HeaderMap, cx: &Context) {
+    fn tell_proxied(
+        &self,
+        sink: &mut impl Sink,
+        theirs: &Theirs,
+        status: StatusCode,
+        version: Version,
+        cx: &Context,
+        here: Duration,
+    ) {
+        if self.tokens.upstream_latency {
+            let waited = cx.timing.upstream_latency();
+            let waited = waited.unwrap_or_else(|| cx.timing.started().elapsed().saturating_sub(here));
+            sink.put(&UPSTREAM_LATENCY, milliseconds(waited));
+        }
+        if self.tokens.proxy_latency {
+            sink.put(&PROXY_LATENCY, milliseconds(here));
+        }
+        if self.tokens.via {
+            let ours = if version == Version::HTTP_2 { &self.via_http2 } else { &self.via };
+            match theirs.via.is_empty() {
+                true => sink.put(&VIA, Value::Shared(ours)),
+                false => sink.put(&VIA, Value::Bytes(&[&theirs.via, &b", "[..], ours.as_bytes()].concat())),
+            }
+        }
+        if self.tokens.server && !theirs.has_server {
+            sink.put(&SERVER, Value::Shared(&self.server));
+        }
+        if self.tokens.upstream_status {
+            sink.put(&UPSTREAM_STATUS, Value::Number(status.as_u16().into()));
+        }
+    }
+
+    fn tell_own(&self, sink: &mut impl Sink, cx: &Context) {
         if self.tokens.response_latency {
-            headers.insert(RESPONSE_LATENCY, milliseconds(cx.timing.started().elapsed()));
+            sink.put(&RESPONSE_LATENCY, milliseconds(cx.timing.started().elapsed()));
         }
         if self.tokens.server {
-            headers.insert(header::SERVER, self.server.clone());
-        } else {
-            headers.remove(header::SERVER);
+            sink.put(&SERVER, Value::Shared(&self.server));
         }
     }
 }
 
-/// `<the upstream's>, <ours>`.
-fn put_via(headers: &mut HeaderMap, ours: &HeaderValue) {
-    let mut before = Vec::new();
-    for line in headers.get_all(header::VIA) {
-        before.extend_from_slice(line.as_bytes());
-        before.extend_from_slice(b", ");
+/// Our headers, as they are put into the head of a response that is being written.
+pub(crate) struct Written<'a> {
+    stamp: &'a Stamp,
+    head: &'a Parts,
+    cx: &'a Context,
+    theirs: Theirs,
+}
+
+impl Written<'_> {
+    /// Notes a header of the response's own; `false` if ours takes its place.
+    pub(crate) fn pass(&mut self, name: &HeaderName, value: &HeaderValue) -> bool {
+        let tokens = &self.stamp.tokens;
+        let is_proxied = self.cx.timing.proxy_latency().is_some();
+        match *name {
+            header::SERVER => {
+                self.theirs.has_server = is_proxied;
+                is_proxied
+            }
+            header::VIA if tokens.via && is_proxied => {
+                self.theirs.note_via(value);
+                false
+            }
+            _ => !name.as_str().starts_with("x-kong-") || !tokens.is_ours(name, is_proxied),
+        }
     }
-    if before.is_empty() {
-        headers.insert(header::VIA, ours.clone());
-        return;
+
+    /// Adds ours.
+    pub(crate) fn add(&self, lines: &mut Lines<'_>) {
+        self.stamp.tell(lines, &self.theirs, self.head.status, self.head.version, self.cx);
     }
-    before.extend_from_slice(ours.as_bytes());
-    if let Ok(all) = HeaderValue::from_bytes(&before) {
-        headers.insert(header::VIA, all);
+}
+
+impl Tokens {
+    /// Whether we say this header about timing, status or id ourselves.
+    fn is_ours(&self, name: &HeaderName, is_proxied: bool) -> bool {
+        (self.request_id && *name == REQUEST_ID.name)
+            || (self.upstream_latency && is_proxied && *name == UPSTREAM_LATENCY.name)
+            || (self.proxy_latency && is_proxied && *name == PROXY_LATENCY.name)
+            || (self.upstream_status && is_proxied && *name == UPSTREAM_STATUS.name)
+            || (self.response_latency && !is_proxied && *name == RESPONSE_LATENCY.name)
     }
 }
 
@@ -134,10 +262,14 @@ fn put_names(headers: &mut HeaderMap, cx: &Context) {
     }
 }
 
-/// Whole milliseconds; the usual small ones without an allocation.
-fn milliseconds(duration: Duration) -> HeaderValue {
+/// Whole milliseconds.
+fn milliseconds(duration: Duration) -> Value<'static> {
+    Value::Number(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A number; the usual small ones without an allocation.
+fn digits(number: u64) -> HeaderValue {
     const SMALL: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
-    let number = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     match usize::try_from(number).ok().and_then(|index| SMALL.get(index)) {
         Some(digit) => HeaderValue::from_static(digit),
         None => HeaderValue::from(number),
@@ -222,7 +354,8 @@ mod tests {
     #[test]
     fn milliseconds_are_whole() {
         for (micros, text) in [(0, "0"), (9_999, "9"), (10_000, "10"), (61_234_999, "61234")] {
-            assert_eq!(milliseconds(Duration::from_micros(micros)), text);
+            let Value::Number(number) = milliseconds(Duration::from_micros(micros)) else { panic!() };
+            assert_eq!(digits(number), text);
         }
     }
 }

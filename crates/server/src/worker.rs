@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     io,
     net::TcpListener,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -70,8 +70,15 @@ const EVENT_INTERVAL: u32 = 256;
 #[derive(Debug)]
 pub struct Workers {
     threads: Vec<JoinHandle<usize>>,
-    drain: watch::Sender<Option<Instant>>,
+    orders: Orders,
     stats: Stats,
+}
+
+/// What running workers are told. They may be told more while they drain.
+#[derive(Debug, Clone)]
+pub struct Orders {
+    drain: watch::Sender<Option<Instant>>,
+    config: watch::Sender<ServerConfig>,
 }
 
 /// How a drain went.
@@ -85,7 +92,8 @@ impl Workers {
     /// Starts a worker for each watcher of the table, on the listeners' sockets.
     ///
     /// `make_stack` is called in each worker's thread, inside its runtime, with the worker's
-    /// number: what it makes (connection pools, timers) is the worker's own.
+    /// number: what it makes (connection pools, timers) is the worker's own. It is called once more for each
+    /// [`Orders::renew`].
     ///
     /// # Errors
     /// If there are not as many watchers as workers that the listeners were bound for, or if the
@@ -104,17 +112,19 @@ impl Workers {
         if config.tls.is_none() && sockets.iter().flatten().any(|(_, listen)| listen.tls) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a listener with TLS, and no settings of TLS"));
         }
-        let (drain, draining) = watch::channel(None);
+        let ((drain, draining), (renew, renewed)) = (watch::channel(None), watch::channel(config.clone()));
         let make_stack = Arc::new(make_stack);
-        let mut workers = Self { threads: Vec::new(), drain, stats: Stats::default() };
+        let orders = Orders { drain, config: renew };
+        let mut workers = Self { threads: Vec::new(), orders, stats: Stats::default() };
         let mut counters = Vec::new();
         for (number, (sockets, table)) in sockets.into_iter().zip(watched).enumerate() {
-            let worker = Worker::new(config.clone(), table);
+            let worker = Worker::new(config.clone(), table, Arc::default());
             counters.push(worker.counters.clone());
             let runtime =
                 Builder::new_current_thread().enable_io().enable_time().event_interval(EVENT_INTERVAL).build()?;
-            let (make_stack, draining) = (make_stack.clone(), draining.clone());
-            let work = move || run(&runtime, worker, sockets, draining, || make_stack(number));
+            let make_stack = make_stack.clone();
+            let told = Told { draining: draining.clone(), config: renewed.clone() };
+            let work = move || run(&runtime, worker, sockets, told, || make_stack(number));
             workers.threads.push(thread::Builder::new().name(format!("worker-{number}")).spawn(work)?);
         }
         workers.stats = Stats::of(counters);
@@ -126,21 +136,47 @@ impl Workers {
         self.stats.clone()
     }
 
+    /// What tells them more.
+    pub fn orders(&self) -> Orders {
+        self.orders.clone()
+    }
+
     /// Stops: no connection is accepted any more, idle ones are closed at once, requests that have
     /// begun are finished. What is not finished after `limit` is cut off, and what has not become a
     /// request within two seconds. Returns when all workers are gone.
     pub fn drain(mut self, limit: Duration) -> Drained {
-        const YEAR: Duration = Duration::from_hours(365 * 24);
-        self.drain.send_replace(Instant::now().checked_add(limit.min(YEAR)));
+        self.orders.stop_within(limit);
         let cut_off = self.threads.drain(..).map(|thread| thread.join().unwrap_or_default()).sum();
         Drained { cut_off }
+    }
+}
+
+impl Orders {
+    /// Serves new connections by these settings, each with a stack made anew. Connections that are open finish what they
+    /// do as they began and are closed then, idle ones at once, as nginx' old workers do on a reload.
+    ///
+    /// # Errors
+    /// If nothing is offered over TLS any more, or only now: listeners stay what they are.
+    pub fn renew(&self, config: ServerConfig) -> io::Result<()> {
+        if config.tls.is_some() != self.config.borrow().tls.is_some() {
+            let text = "whether there are settings of TLS cannot change while listeners are open";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        self.config.send_replace(config);
+        Ok(())
+    }
+
+    /// Lets a drain end after so long from now at the latest, whatever it was told before.
+    pub fn stop_within(&self, limit: Duration) {
+        const YEAR: Duration = Duration::from_hours(365 * 24);
+        self.drain.send_replace(Instant::now().checked_add(limit.min(YEAR)));
     }
 }
 
 impl Drop for Workers {
     /// Without a drain before it, cuts everything off.
     fn drop(&mut self) {
-        self.drain.send_replace(Some(Instant::now()));
+        self.orders.stop_within(Duration::ZERO);
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
@@ -148,10 +184,16 @@ impl Drop for Workers {
 }
 
 impl Worker {
-    fn new(config: ServerConfig, table: Watched<Table>) -> Self {
+    fn new(config: ServerConfig, table: Watched<Table>, counters: Arc<Counters>) -> Self {
         let (trusted, stamp) = (Networks::new(&config.trusted_ips), Stamp::new(&config));
-        Self { config, trusted, stamp, table, counters: Arc::default() }
+        Self { config, trusted, stamp, table, counters }
     }
+}
+
+/// What a worker is told.
+struct Told {
+    draining: watch::Receiver<Option<Instant>>,
+    config: watch::Receiver<ServerConfig>,
 }
 
 /// A worker's life; answers how many connections were cut off at its end.
@@ -159,42 +201,46 @@ fn run<S: Stack>(
     runtime: &Runtime,
     worker: Worker,
     doors: Vec<(TcpListener, Listen)>,
-    mut draining: watch::Receiver<Option<Instant>>,
-    make_stack: impl FnOnce() -> S,
+    mut told: Told,
+    make_stack: impl Fn() -> S,
 ) -> usize {
     runtime.block_on(async move {
-        let worker = Arc::new(worker);
+        let mut worker = Arc::new(worker);
         let counters = worker.counters.clone();
-        let acceptor = Acceptor::new(worker.clone(), make_stack());
+        let acceptor = Arc::new(Mutex::new(Acceptor::new(worker.clone(), make_stack())));
         let mut accepting = JoinSet::new();
         for (socket, listen) in doors {
             accepting.spawn(accept(socket, listen, acceptor.clone()));
         }
-        drop(acceptor);
-        let end = tend(&worker, &mut draining).await;
-        drop(worker);
+        while let Some(config) = tend(&worker, &mut told).await {
+            worker = Arc::new(Worker::new(config, worker.table.again(), counters.clone()));
+            let renewed = Acceptor::new(worker.clone(), make_stack());
+            *acceptor.lock().unwrap_or_else(PoisonError::into_inner) = renewed;
+            counters.register.retire_all();
+        }
+        drop((worker, acceptor));
         // First those that are open, so that every response from now on says that it is the last;
         // then those that were accepted in the meantime.
         counters.register.retire_all();
         accepting.shutdown().await;
         counters.register.retire_all();
-        finish(&counters, end).await;
+        finish(&counters, &told.draining).await;
         counters.register.len()
     })
 }
 
-/// Looks after the connections until it is time to stop; answers when all must be over.
-async fn tend(worker: &Worker, draining: &mut watch::Receiver<Option<Instant>>) -> Instant {
+/// Looks after the connections until there are other settings, which it answers, or it is time to stop.
+async fn tend(worker: &Worker, told: &mut Told) -> Option<ServerConfig> {
     let (counters, timeouts) = (&worker.counters, &worker.config.timeouts);
     let mut ticks = tokio::time::interval(tick(timeouts));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            told = draining.changed() => {
-                let end = *draining.borrow_and_update();
-                if let Some(end) = end { return end }
-                if told.is_err() { return Instant::now() }
-            }
+            // Whoever tells is gone: so are the workers.
+            heard = told.draining.changed() => if heard.is_err() || told.draining.borrow_and_update().is_some() {
+                return None;
+            },
+            Ok(()) = told.config.changed() => return Some(told.config.borrow_and_update().clone()),
             now = ticks.tick() => {
                 counters.register.sweep(now.into_std(), timeouts);
                 // Takes the newest table: without requests the one before would be kept in memory.
@@ -206,12 +252,13 @@ async fn tend(worker: &Worker, draining: &mut watch::Receiver<Option<Instant>>) 
 
 /// Waits until no connection is left or the time is up. When nothing is being served, those that have not said in two
 /// seconds what they want are not waited for any longer, and neither are those that do not leave.
-async fn finish(counters: &Counters, end: Instant) {
+async fn finish(counters: &Counters, draining: &watch::Receiver<Option<Instant>>) {
     const LOOK: Duration = Duration::from_millis(5);
     const QUIET: Duration = Duration::from_secs(2);
     let mut quiet_since = Instant::now();
     loop {
         let now = Instant::now();
+        let end = draining.borrow().unwrap_or(now);
         let phases @ [_, _, serving] = counters.register.phases();
         if serving > 0 {
             quiet_since = now;

@@ -168,6 +168,7 @@ impl ServiceRequest {
             ended: Instant::now(),
             attributes,
             has_failed,
+            exception: None,
         }
     }
 }

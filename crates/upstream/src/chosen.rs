@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Instant};
 
 use towergate_balancer::{Balancer, Flight, Outcome, Picked, Wish};
-use towergate_core::{Attempt, Context, Gate, Pass};
+use towergate_core::{Attempt, Context, Pass, Spans};
 
 use crate::destination::Peer;
 
@@ -13,7 +13,7 @@ use crate::destination::Peer;
 pub(crate) struct Tried<'a> {
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) affinity: Affinity<'a>,
-    gate: Option<(&'a dyn Gate, &'a Context)>,
+    cx: Option<&'a Context>,
 }
 
 /// What keeps the requests of one client together.
@@ -50,7 +50,7 @@ pub(crate) struct Chosen<'a> {
 impl<'a> Tried<'a> {
     /// Nothing yet, for a request with this context.
     pub(crate) fn new(cx: &'a Context, affinity: Affinity<'a>) -> Self {
-        Self { gate: cx.gate().map(|gate| (gate, cx)), affinity, ..Self::default() }
+        Self { cx: Some(cx), affinity, ..Self::default() }
     }
 
     /// What is wanted of the next pick.
@@ -60,8 +60,13 @@ impl<'a> Tried<'a> {
 
     /// Leave to try this target; `None` if it is not to be tried now.
     pub(crate) fn admit(&self, target: &'a str) -> Option<Leave<'a>> {
-        let Some((gate, cx)) = self.gate else { return Some(None) };
+        let Some((cx, gate)) = self.cx.and_then(|cx| Some((cx, cx.gate()?))) else { return Some(None) };
         gate.admit(cx, target).map(Some)
+    }
+
+    /// Where it is noted what the request waits for.
+    pub(crate) fn spans(&self) -> Option<&'a Spans> {
+        self.cx.map(|cx| &cx.spans)
     }
 }
 

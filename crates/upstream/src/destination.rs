@@ -14,7 +14,7 @@ use towergate_tls::{Client, PemError};
 use crate::{
     chosen::{Chosen, Tried},
     error::{Error, Kind},
-    resolve::Resolver,
+    resolve::{Noting, Resolver},
     transport::{Key, Secured},
 };
 
@@ -177,10 +177,10 @@ impl Destination {
             Way::Broken(why) => Err(Error::new(Kind::Certificates(why.clone()))),
             Way::Single(endpoint) => match tried.admit(&endpoint.target) {
                 None => Err(Error::new(Kind::Barred)),
-                Some(leave) => Ok(Chosen::new(endpoint.peer(resolver, &tried.addresses).await?, leave)),
+                Some(leave) => Ok(Chosen::new(endpoint.peer(resolver, tried).await?, leave)),
             },
             Way::Balanced { balancer, endpoints } => {
-                let was_asked_for = look_up(balancer, resolver, now).await;
+                let was_asked_for = look_up(balancer, resolver, tried, now).await;
                 let mut chosen = pick_target(balancer, endpoints, tried, now)?;
                 chosen.peer.was_asked_for = was_asked_for;
                 Ok(chosen)
@@ -193,7 +193,7 @@ impl Destination {
 
 /// Has names looked up that are due: beside requests, unless nothing is known yet. Answers whether
 /// that was waited for.
-async fn look_up(balancer: &Arc<Balancer>, resolver: &Arc<Resolver>, now: Instant) -> bool {
+async fn look_up(balancer: &Arc<Balancer>, resolver: &Arc<Resolver>, tried: &Tried<'_>, now: Instant) -> bool {
     match balancer.look_up(now) {
         LookUp::None => false,
         LookUp::Beside => {
@@ -202,8 +202,9 @@ async fn look_up(balancer: &Arc<Balancer>, resolver: &Arc<Resolver>, now: Instan
             false
         }
         LookUp::First => {
-            // Boxed: it is rare.
-            Box::pin(balancer.refresh(&**resolver, now)).await;
+            // Boxed: all but the first requests make no room for it.
+            let first = async { balancer.refresh(&Noting { resolver, spans: tried.spans() }, now).await };
+            Box::pin(first).await;
             true
         }
     }
@@ -257,7 +258,7 @@ impl Endpoint {
         }
     }
 
-    async fn peer<'a>(&'a self, resolver: &Resolver, tried: &[SocketAddr]) -> Result<Peer<'a>, Error> {
+    async fn peer<'a>(&'a self, resolver: &Resolver, tried: &Tried<'_>) -> Result<Peer<'a>, Error> {
         let (address, was_asked_for) = match &self.place {
             Place::Address(address) => (SocketAddr::new(*address, self.port), false),
             Place::Name(name) => (resolver.resolve(name, self.port, tried).await?, true),

@@ -431,7 +431,7 @@ mod tests {
             let route = Route {
                 id: Uuid::nil(),
                 name: None,
-                protocols: vec![Protocol::Http],
+                protocols: [Protocol::Http].into(),
                 strip_path: self.strip_path,
                 preserve_host: false,
                 request_buffering: true,

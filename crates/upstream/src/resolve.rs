@@ -2,16 +2,22 @@
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
+    future::poll_fn,
+    net::{IpAddr, SocketAddr},
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use towergate_balancer::{Address, Asking, Names};
-use towergate_dns::{Answer, Client, Found};
+use towergate_core::{LookUp, Spans};
+use towergate_dns::{Answer, Client, Failure, Found};
 use towergate_lb::{Pick, RoundRobin};
 
-use crate::error::{Error, Kind};
+use crate::{
+    chosen::Tried,
+    error::{Error, Kind},
+};
 
 /// Above this many names, those whose time is over are forgotten.
 const NAMES: usize = 1024;
@@ -39,43 +45,39 @@ impl Resolver {
         Self { client, known: Mutex::default() }
     }
 
-    /// An address of this name, in turn, preferably none of `tried`. A port that a record brings counts
+    /// An address of this name, in turn, preferably none of those tried. A port that a record brings counts
     /// instead of this one, and so does its weight.
-    pub(crate) async fn resolve(&self, name: &str, port: u16, tried: &[SocketAddr]) -> Result<SocketAddr, Error> {
-        let known = match self.fresh(name) {
-            Some(known) => known,
-            // Boxed: it is rare.
-            None => Box::pin(self.known(name)).await,
-        };
-        let found = known.answer.found.as_ref().map_err(|failure| {
-            let name = name.to_owned();
-            let kind =
-                if failure.is_certain() { Kind::Resolve(name) } else { Kind::Unresolved(name, failure.to_string()) };
-            Error::new(kind)
-        })?;
-        let address = |found: &Found| SocketAddr::new(found.ip, found.port.unwrap_or(port));
-        let is_tried = |(_, found): &(usize, &Found)| tried.contains(&address(found));
-        let places: Vec<usize> = match tried {
-            [] => Vec::new(),
-            _ => found.iter().enumerate().filter(is_tried).map(|(place, _)| place).collect(),
-        };
-        let chosen = known.turns.pick(0, &places).and_then(|place| found.get(place)).map(address);
-        chosen.ok_or_else(|| Error::new(Kind::Resolve(name.to_owned())))
-    }
-
-    /// What is known of it and not yet to be asked again.
-    fn fresh(&self, name: &str) -> Option<Arc<Known>> {
-        self.lock().get(name).filter(|known| Instant::now() < known.answer.expires).cloned()
-    }
-
-    async fn known(&self, name: &str) -> Arc<Known> {
+    pub(crate) async fn resolve(&self, name: &str, port: u16, tried: &Tried<'_>) -> Result<SocketAddr, Error> {
         let now = Instant::now();
+        let (known, has_waited) = self.known(name, now).await;
+        let chosen = known.pick(name, port, &tried.addresses);
+        if let Some(spans) = tried.spans().filter(|_| has_waited) {
+            let why =
+                |error: &Error| known.answer.found.as_ref().map_or_else(Failure::to_string, |_| error.to_string());
+            let found = chosen.as_ref().map(SocketAddr::ip).map_err(why);
+            spans.waited(|| LookUp {
+                name: name.to_owned(),
+                port: Some(port),
+                found,
+                began: now,
+                ended: Instant::now(),
+            });
+        }
+        chosen
+    }
+
+    /// What is known of this name, and whether that had to be waited for.
+    async fn known(&self, name: &str, now: Instant) -> (Arc<Known>, bool) {
         let before = self.lock().get(name).cloned();
-        let answer = self.client.look_up(name).await;
-        match before {
+        if let Some(known) = before.as_ref().filter(|known| now < known.answer.expires) {
+            return (known.clone(), false);
+        }
+        let (answer, has_waited) = waiting(pin!(self.client.look_up(name))).await;
+        let known = match before {
             Some(known) if Arc::ptr_eq(&known.answer, &answer) => known,
             before => self.remember(name, Arc::new(Known::of(answer, before.as_deref())), now),
-        }
+        };
+        (known, has_waited)
     }
 
     fn remember(&self, name: &str, known: Arc<Known>, now: Instant) -> Arc<Known> {
@@ -103,6 +105,57 @@ impl Known {
         };
         Self { turns, answer }
     }
+
+    /// One of its addresses, in turn, preferably none of those tried.
+    fn pick(&self, name: &str, port: u16, tried: &[SocketAddr]) -> Result<SocketAddr, Error> {
+        let found = self.answer.found.as_ref().map_err(|failure| {
+            let name = name.to_owned();
+            let kind =
+                if failure.is_certain() { Kind::Resolve(name) } else { Kind::Unresolved(name, failure.to_string()) };
+            Error::new(kind)
+        })?;
+        let address = |found: &Found| SocketAddr::new(found.ip, found.port.unwrap_or(port));
+        let is_tried = |(_, found): &(usize, &Found)| tried.contains(&address(found));
+        let places: Vec<usize> = match tried {
+            [] => Vec::new(),
+            _ => found.iter().enumerate().filter(is_tried).map(|(place, _)| place).collect(),
+        };
+        let chosen = self.turns.pick(0, &places).and_then(|place| found.get(place)).map(address);
+        chosen.ok_or_else(|| Error::new(Kind::Resolve(name.to_owned())))
+    }
+}
+
+/// A resolver of an upstream's targets while a request waits for it: what it waits for is noted.
+pub(crate) struct Noting<'a> {
+    pub(crate) resolver: &'a Resolver,
+    pub(crate) spans: Option<&'a Spans>,
+}
+
+impl Names for Noting<'_> {
+    fn look_up<'a>(&'a self, name: &'a str) -> Asking<'a> {
+        let Some(spans) = self.spans.filter(|spans| spans.is_asked()) else { return self.resolver.look_up(name) };
+        Box::pin(async move {
+            let began = Instant::now();
+            let (answer, has_waited) = waiting(self.resolver.look_up(name).as_mut()).await;
+            if has_waited {
+                let first = answer.addresses.first().map(|address| address.ip);
+                let found: Result<IpAddr, String> = first.ok_or_else(|| answer.kind.clone());
+                spans.waited(|| LookUp { name: name.to_owned(), port: None, found, began, ended: Instant::now() });
+            }
+            answer
+        })
+    }
+}
+
+/// What comes of this, and whether it was not there at once.
+async fn waiting<F: Future + ?Sized>(mut future: Pin<&mut F>) -> (F::Output, bool) {
+    let mut has_waited = false;
+    let output = poll_fn(|task| {
+        let polled = future.as_mut().poll(task);
+        has_waited |= polled.is_pending();
+        polled
+    });
+    (output.await, has_waited)
 }
 
 impl Names for Resolver {
@@ -127,7 +180,10 @@ impl Names for Resolver {
 
 #[cfg(test)]
 mod tests {
+    use towergate_core::Context;
+
     use super::*;
+    use crate::chosen::Affinity;
 
     /// A resolver that was told these addresses just now.
     fn told(name: &str, found: &[([u8; 4], Option<u16>, Option<u16>)]) -> Resolver {
@@ -145,13 +201,15 @@ mod tests {
         let resolver = told("shop.test", &[([10, 0, 0, 1], None, None), ([10, 0, 0, 2], None, None)]);
         let mut seen = Vec::new();
         for _ in 0..4 {
-            seen.push(resolver.resolve("shop.test", 80, &[]).await.unwrap().to_string());
+            seen.push(resolver.resolve("shop.test", 80, &Tried::default()).await.unwrap().to_string());
         }
         seen.sort();
         assert_eq!(seen, ["10.0.0.1:80", "10.0.0.1:80", "10.0.0.2:80", "10.0.0.2:80"]);
         let first = "10.0.0.1:80".parse().unwrap();
+        let mut tried = Tried::default();
+        tried.addresses.push(first);
         for _ in 0..3 {
-            assert_ne!(resolver.resolve("shop.test", 80, &[first]).await.unwrap(), first);
+            assert_ne!(resolver.resolve("shop.test", 80, &tried).await.unwrap(), first);
         }
     }
 
@@ -160,7 +218,7 @@ mod tests {
         let resolver = told("shop.test", &[([10, 0, 0, 1], Some(81), Some(3)), ([10, 0, 0, 2], Some(82), Some(0))]);
         let mut seen = Vec::new();
         for _ in 0..4 {
-            seen.push(resolver.resolve("shop.test", 80, &[]).await.unwrap().to_string());
+            seen.push(resolver.resolve("shop.test", 80, &Tried::default()).await.unwrap().to_string());
         }
         seen.sort();
         assert_eq!(seen, ["10.0.0.1:81", "10.0.0.1:81", "10.0.0.1:81", "10.0.0.2:82"]);
@@ -180,15 +238,37 @@ mod tests {
     #[tokio::test]
     async fn localhost_is_found_and_kept() {
         let resolver = Resolver::default();
-        assert!(resolver.resolve("localhost", 80, &[]).await.unwrap().ip().is_loopback());
-        let before = resolver.known("localhost").await;
-        resolver.resolve("localhost", 81, &[]).await.unwrap();
-        assert!(Arc::ptr_eq(&before, &resolver.known("localhost").await), "not asked again");
+        assert!(resolver.resolve("localhost", 80, &Tried::default()).await.unwrap().ip().is_loopback());
+        let (before, _) = resolver.known("localhost", Instant::now()).await;
+        resolver.resolve("localhost", 81, &Tried::default()).await.unwrap();
+        let (after, has_waited) = resolver.known("localhost", Instant::now()).await;
+        assert!(Arc::ptr_eq(&before, &after) && !has_waited, "not asked again");
+    }
+
+    /// Only what was waited for is noted, and only if somebody asks.
+    #[tokio::test]
+    async fn waiting_for_a_name_is_noted() {
+        let (mut head, ()) = http::Request::new(()).into_parts();
+        let (cx, resolver) = (Context::of(&mut head), Resolver::default());
+        let tried = Tried::new(&cx, Affinity::default());
+        resolver.resolve("localhost", 80, &tried).await.unwrap();
+        assert!(cx.spans.look_ups().is_empty());
+        cx.spans.ask();
+        resolver.resolve("localhost", 80, &tried).await.unwrap();
+        assert!(cx.spans.look_ups().is_empty(), "it was known");
+        assert!(resolver.resolve("no name.invalid", 80, &tried).await.is_err());
+        let noting = Noting { resolver: &Resolver::default(), spans: Some(&cx.spans) };
+        noting.look_up("localhost").await;
+        let [failed, found] = &cx.spans.look_ups()[..] else { panic!("{:?}", cx.spans) };
+        assert_eq!((&*failed.name, failed.port), ("no name.invalid", Some(80)));
+        assert!(failed.found.is_err() && failed.ended >= failed.began);
+        assert_eq!((&*found.name, found.port), ("localhost", None));
+        assert!(found.found.as_ref().is_ok_and(IpAddr::is_loopback));
     }
 
     #[tokio::test]
     async fn a_name_without_address_is_said_so_in_the_balancers_words() {
-        let error = Resolver::default().resolve("no name.invalid", 80, &[]).await.unwrap_err();
+        let error = Resolver::default().resolve("no name.invalid", 80, &Tried::default()).await.unwrap_err();
         assert_eq!(error.reply().message(), Some("name resolution failed"));
         assert_eq!(error.status().as_u16(), 503);
     }

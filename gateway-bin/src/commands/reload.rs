@@ -10,13 +10,15 @@ use crate::{
     cli::SettingsSource,
     control_socket::{self, Refusal},
     plugins::PluginSet,
+    sources::Beside,
     terminal,
 };
 
-/// Make a running gateway read its configuration, certificates and tokens again.
+/// Make a running gateway read its settings, configuration, certificates and tokens again.
 ///
-/// What is broken is told, and does not take the place of what is in force. Settings (kong.conf and
-/// variables) are read at the start alone.
+/// What is broken is told, and does not take the place of what is in force. Settings are those of the start (kong.conf
+/// and variables), with --conf and the KONG_* variables of this command over them. Those that only a start can change,
+/// such as listeners, are named.
 #[derive(Debug, Args)]
 pub(crate) struct Reload {
     #[command(flatten)]
@@ -30,16 +32,21 @@ impl Run for Reload {
     fn run(self, _: Gateway<impl PluginSet>) -> Result<ExitCode, String> {
         super::tell_of_nginx(self.nginx_conf.as_deref());
         let (prefix, gateway) = running(&self.settings)?;
-        match control_socket::ask(&prefix, "reload", "") {
-            // Kong's words.
-            Ok(_) => terminal::say("Kong reloaded"),
+        let beside = Beside::of_this_process(self.settings.conf.as_deref());
+        let beside = serde_json::to_string(&beside).map_err(|error| error.to_string())?;
+        match control_socket::ask(&prefix, "reload", &beside) {
+            Ok(warnings) => {
+                for warning in warnings.lines() {
+                    terminal::warn(warning);
+                }
+                // Kong's words.
+                terminal::say("Kong reloaded");
+            }
             Err(Refusal::Refused(why)) => return Err(why),
             Err(Refusal::Unheard(error)) => {
                 gateway.signal(Signal::HUP)?;
                 terminal::say("Kong told to reload");
-                terminal::warn(format_args!(
-                    "warning: its log tells what came of it: it does not answer here ({error})"
-                ));
+                terminal::warn(format_args!("its log tells what came of it: it does not answer here ({error})"));
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -6,10 +6,13 @@ use clap::Args;
 use rustix::process::Signal;
 
 use super::{Gateway, Run, running};
-use crate::{cli::SettingsSource, plugins::PluginSet, prefix::Running, terminal};
+use crate::{cli::SettingsSource, control_socket, plugins::PluginSet, prefix::Running, terminal};
 
 /// A gateway that was told to stop finishes what has begun within nine seconds.
 const AT_MOST: Duration = Duration::from_secs(12);
+
+/// How long it may take to end after everything was cut off: queues are delivered then.
+const FAREWELL: Duration = Duration::from_secs(8);
 
 /// Stop a running gateway: what has begun is finished, within nine seconds.
 #[derive(Debug, Args)]
@@ -20,13 +23,13 @@ pub(crate) struct Stop {
 
 /// Stop a running gateway, with time for load balancers to notice.
 ///
-/// The difference to `stop` is in `--wait`. What has begun is finished within nine seconds, too.
+/// What has begun is finished within `--timeout` seconds.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  towergate quit --wait 15 --timeout 30   for load balancers that ask /status/ready")]
 pub(crate) struct Quit {
     #[command(flatten)]
     settings: SettingsSource,
-    /// Seconds after which it is killed.
+    /// Seconds after which requests that have not finished are cut off.
     #[arg(short, long, default_value_t = 10)]
     timeout: u64,
     /// Seconds to be not ready, and serve on, before it stops.
@@ -61,12 +64,18 @@ impl Run for Quit {
             }
             thread::sleep(Duration::from_secs(self.wait));
         }
-        gateway.signal(Signal::QUIT)?;
-        if !gateway.wait(Duration::from_secs(self.timeout.max(1))) {
+        // As Kong, a second at least.
+        let limit = Duration::from_secs(self.timeout.max(1));
+        // By a signal nothing can be said: then it takes the time that `stop` gives it.
+        if control_socket::ask(&prefix, "quit", &limit.as_secs().to_string()).is_err() {
+            gateway.signal(Signal::QUIT)?;
+        }
+        if !gateway.wait(limit.saturating_add(FAREWELL)) {
             terminal::warn("it is not gone in time, and is killed");
             gateway.signal(Signal::KILL)?;
             gateway.wait(AT_MOST);
         }
+        // Kong's words.
         terminal::say("Kong stopped (gracefully)");
         Ok(ExitCode::SUCCESS)
     }

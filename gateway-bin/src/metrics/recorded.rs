@@ -7,6 +7,8 @@ use metrics_process::Collector;
 use tokio::{runtime::Handle, time::interval};
 use towergate_metrics::Exposition;
 
+use crate::log_queue;
+
 /// How often what was recorded through the facade is folded, so that it takes no more and more memory.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -33,6 +35,7 @@ impl Recorded {
         let handle = recorder.handle();
         let handle = metrics::set_global_recorder(recorder).is_ok().then_some(handle);
         process.describe();
+        log_queue::count_lost(0);
         Self { handle, process }
     }
 

@@ -1,7 +1,7 @@
 //! What is answered is in force.
 
 use serde_json::json;
-use towergate_tests::{Gateway, Request, Upstream};
+use towergate_tests::{Gateway, Request, SOON, Upstream, eventually};
 
 use crate::setup::{ask, gateway, put, write};
 
@@ -42,6 +42,23 @@ fn a_gateway_is_filled_as_controllers_do() {
     assert_eq!(upstream.last().header("X-Consumer-Username"), Some("alice"));
     assert_eq!(ask(&gateway, "DELETE", "/key-auths/secret").status, 204);
     assert_eq!(gateway.send(&with_key).status, 401);
+}
+
+#[test]
+fn a_key_opens_nothing_after_its_time() {
+    let (upstream, gateway) = (Upstream::echo(), gateway());
+    put(&gateway, "POST", "/services", &json!({"name": "echo", "url": upstream.url()}));
+    put(&gateway, "POST", "/services/echo/routes", &json!({"paths": ["/"]}));
+    put(&gateway, "POST", "/plugins", &json!({"name": "key-auth"}));
+    put(&gateway, "POST", "/consumers", &json!({"username": "alice"}));
+    put(&gateway, "POST", "/consumers/alice/key-auth", &json!({"key": "short", "ttl": 2}));
+    put(&gateway, "POST", "/consumers/alice/key-auth", &json!({"key": "long", "ttl": 3600}));
+    let status = |key: &str| gateway.send(&Request::get("/").header("apikey", key)).status;
+    assert_eq!((status("short"), status("long")), (200, 200));
+    eventually(SOON, || status("short") == 401);
+    assert_eq!((status("long"), ask(&gateway, "GET", "/key-auths/short").status), (200, 404));
+    put(&gateway, "POST", "/consumers/alice/key-auth", &json!({"key": "short"}));
+    assert_eq!(status("short"), 200, "another one with the same key");
 }
 
 #[test]

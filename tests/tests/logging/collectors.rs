@@ -27,7 +27,7 @@ fn port(socket: &UdpSocket) -> u16 {
     socket.local_addr().unwrap().port()
 }
 
-fn with(upstream: &Upstream, plugin: &str) -> String {
+pub(crate) fn with(upstream: &Upstream, plugin: &str) -> String {
     format!("{}plugins:\n- {plugin}\n", proxying(upstream))
 }
 
@@ -185,7 +185,7 @@ fn tcp_log_writes_lines_on_one_connection_and_comes_back() {
 }
 
 #[track_caller]
-fn accept(listener: &TcpListener) -> TcpStream {
+pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
     listener.set_nonblocking(true).unwrap();
     let (stream, _) = eventually_some(SOON, || listener.accept().ok());
     stream.set_nonblocking(false).unwrap();

@@ -1,8 +1,11 @@
 //! What the gateway tells about requests when they are over: plugins that log, and access logs.
 
 mod access;
+mod apis;
 mod collectors;
 mod entry;
+mod protocols;
+mod tls;
 
 use std::path::Path;
 

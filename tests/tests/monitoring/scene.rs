@@ -148,6 +148,7 @@ impl Ways {
              bandwidth_metrics: true, upstream_health_metrics: true}}\n\
              - name: opentelemetry\n  config: {{traces_endpoint: 'http://{}/v1/traces', sampling_rate: 1, queue: {{max_batch_size: 20, \
              max_retry_time: -1}}}}\n\
+             - {{name: file-log, config: {{path: {}}}}}\n\
              - name: key-auth\n- name: cors\n- name: correlation-id\n\
              - {{name: circuit-breaker, service: breaker, config: {{failure_threshold: 3, reset_timeout: 2}}}}\n\
              - {{name: rate-limiting, service: limited, config: {{second: 5, policy: local}}}}\n\
@@ -155,6 +156,8 @@ impl Ways {
              port: {}, timeout: 200}}}}\n",
             certificates.concat(),
             self.collector.address(),
+            // A place where nobody can write, when things go wrong.
+            if days < 21 { "/proc/none/file.log" } else { "/dev/null" },
             self.store.address().port()
         )
     }

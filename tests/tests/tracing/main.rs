@@ -3,5 +3,6 @@
 
 mod collector;
 mod opentelemetry;
+mod parts;
 mod unwilling;
 mod zipkin;

@@ -3,10 +3,13 @@
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
-use towergate_config::{Code, Index, Kind, Named, Refusal, entities::Entity};
+use towergate_config::{
+    Code, Config, Index, Kind, Named, Refusal,
+    entities::{Entity, Target},
+};
 use uuid::Uuid;
 
-use super::{Denied, named::named, shown};
+use super::{Denied, expiry::is_over, named::named, shown};
 use crate::{
     Admin,
     answer::answer,
@@ -38,6 +41,13 @@ pub(super) fn get(admin: &Admin, place: Place, names: &[String], query: Option<&
     Ok(answer(StatusCode::OK, reading.shown(found)))
 }
 
+/// The targets of an upstream, the newest first.
+pub(crate) fn of_upstream(config: &Config, upstream: Uuid) -> Vec<&Target> {
+    let mut targets: Vec<_> = config.targets.iter().filter(|target| target.upstream == upstream).collect();
+    targets.sort_by(|a, b| b.created_at.total_cmp(&a.created_at).then(b.id.cmp(&a.id)));
+    targets
+}
+
 struct Reading<'a> {
     admin: &'a Admin,
     index: &'a Index,
@@ -58,7 +68,7 @@ impl Reading<'_> {
         if matches!(named, Named::Key(_)) && kind.endpoint_key().is_none() {
             return Err(Refusal::invalid_primary_key().into());
         }
-        self.index.find(kind, &named).ok_or(Denied::NOT_FOUND)
+        self.index.find(kind, &named).filter(|entity| !is_over(*entity)).ok_or(Denied::NOT_FOUND)
     }
 
     fn shown(&self, entity: &dyn Entity) -> Value {
@@ -83,6 +93,7 @@ impl Reading<'_> {
             Some(under) => entity.link(under.field) == Some(under.id),
             None => tags.fit(*entity),
         });
+        let entities = entities.filter(|entity| !is_over(*entity));
         let page = Page::of(entities, size, |entity| self.shown(entity));
         let segment = collection(kind);
         let body = match &under {
@@ -97,9 +108,7 @@ impl Reading<'_> {
 
     /// The targets of an upstream, the newest first.
     fn targets(&self, under: &Under<'_>, size: usize, asked: &Asked) -> Response {
-        let config = self.index.config();
-        let mut targets: Vec<_> = config.targets.iter().filter(|target| target.upstream == under.id).collect();
-        targets.sort_by(|a, b| b.created_at.total_cmp(&a.created_at).then(b.id.cmp(&a.id)));
+        let targets = of_upstream(self.index.config(), under.id);
         let data = targets.into_iter().map(|target| self.shown(target)).collect();
         let page = Page::by_position(data, size, asked);
         answer(StatusCode::OK, page.body(&format!("{}/targets", under.path()), None))

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use towergate_config::{Catalog, Config, Edit, Kind, Named, PluginLookup, entities::Entity, entities::record};
 use uuid::Uuid;
 
-use super::{Denied, named::named, shown};
+use super::{Denied, expiry, named::named, shown};
 use crate::{
     Admin,
     answer::{answer, nothing},
@@ -61,6 +61,9 @@ type Made = Result<(StatusCode, Option<Value>), Denied>;
 impl Change {
     fn make(&self, edit: &mut Edit<'_>, catalog: &dyn Catalog) -> Made {
         let kind = self.place.kind();
+        if expiry::may_end(kind) {
+            expiry::forget(edit);
+        }
         let id = match self.method {
             Method::POST => self.post(edit)?,
             Method::PUT => self.put(edit)?,
@@ -85,9 +88,9 @@ impl Change {
             Place::Children { parent, field, kind } => {
                 let parent = present(edit, parent, None, self.name(0))?.id();
                 fields.insert(field.to_owned(), json!({ "id": parent }));
-                Ok(edit.insert(kind, fields)?)
+                insert(edit, kind, fields)
             }
-            place => Ok(edit.insert(place.kind(), fields)?),
+            place => insert(edit, place.kind(), fields),
         }
     }
 
@@ -110,12 +113,12 @@ impl Change {
                 let parent = present(edit, parent, None, self.name(0))?.id();
                 fields.insert(field.to_owned(), json!({ "id": parent }));
                 let named = to_put(edit.config(), kind, Some(parent), self.name(1), &mut fields)?;
-                Ok(edit.upsert(kind, &named, fields)?)
+                upsert(edit, kind, &named, fields)
             }
             place => {
                 let kind = place.kind();
                 let named = to_put(edit.config(), kind, None, self.name(0), &mut fields)?;
-                Ok(edit.upsert(kind, &named, fields)?)
+                upsert(edit, kind, &named, fields)
             }
         }
     }
@@ -130,12 +133,12 @@ impl Change {
             Place::Child { kind, field, .. } => {
                 let (parent, child) = self.child(edit)?;
                 fields.entry(field).or_insert_with(|| json!({ "id": parent }));
-                Ok(edit.update(kind, &Named::Id(child), fields)?)
+                update(edit, kind, &Named::Id(child), fields)
             }
             place => {
                 let kind = place.kind();
                 let named = named(edit.config(), kind, None, self.name(0))?;
-                Ok(edit.update(kind, &named, fields)?)
+                update(edit, kind, &named, fields)
             }
         }
     }
@@ -169,7 +172,28 @@ impl Change {
 
 fn present<'a>(edit: &'a Edit<'_>, kind: Kind, parent: Option<Uuid>, segment: &str) -> Result<&'a dyn Entity, Denied> {
     let named = named(edit.config(), kind, parent, segment)?;
-    edit.find(kind, &named)?.ok_or(Denied::NOT_FOUND)
+    edit.find(kind, &named)?.filter(|entity| !expiry::is_over(*entity)).ok_or(Denied::NOT_FOUND)
+}
+
+fn insert(edit: &mut Edit<'_>, kind: Kind, mut fields: Map<String, Value>) -> Result<Uuid, Denied> {
+    if expiry::may_end(kind) {
+        expiry::count_from_now(&mut fields, None)?;
+    }
+    Ok(edit.insert(kind, fields)?)
+}
+
+fn upsert(edit: &mut Edit<'_>, kind: Kind, named: &Named, mut fields: Map<String, Value>) -> Result<Uuid, Denied> {
+    if expiry::may_end(kind) {
+        expiry::count_from_now(&mut fields, edit.find(kind, named)?)?;
+    }
+    Ok(edit.upsert(kind, named, fields)?)
+}
+
+fn update(edit: &mut Edit<'_>, kind: Kind, named: &Named, mut fields: Map<String, Value>) -> Result<Uuid, Denied> {
+    if expiry::may_end(kind) {
+        expiry::count_from_now(&mut fields, edit.find(kind, named)?)?;
+    }
+    Ok(edit.update(kind, named, fields)?)
 }
 
 /// Which entity a `PUT` means. A certificate that is named by a server name gets that name; a group

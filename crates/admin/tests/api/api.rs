@@ -1,6 +1,6 @@
 //! An Admin API to ask.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::{Arc, Mutex, atomic::AtomicBool};
 
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request, header, request::Parts};
@@ -9,10 +9,11 @@ use serde_json::Value;
 use tower::ServiceExt;
 use towergate_admin::{Admin, Configured, Connections, MetricsPage, router};
 use towergate_config::{Config, Settings};
-use towergate_core::{Context, Env, Guard, Plugin, PluginError, Policy, Service, Verdict};
+use towergate_core::{Context, Env, Guard, Plugin, PluginError, Policy, Service, UpstreamHealth, Verdict};
 use towergate_runtime::{Base, Control, Destinations, Registry};
 use towergate_schema::Schema;
 use towergate_store::{Answer as Later, Commit, CommitError, News, Off, Snapshot, Store, StoreError, Version};
+use uuid::Uuid;
 
 /// An Admin API.
 #[derive(Clone)]
@@ -53,7 +54,7 @@ impl Api {
         let admin = Admin {
             control,
             configured,
-            settings: Arc::new(Settings::defaults()),
+            settings: Mutex::new(Arc::new(Settings::defaults())),
             node_id: uuid::Uuid::new_v4(),
             connections: Box::new(Connections::default),
             metrics: Box::new(|_| MetricsPage { content_type: "text/plain", text: String::new() }),
@@ -148,6 +149,10 @@ impl Destinations for Nowhere {
 
     fn destination(&mut self, _service: &Service) -> Arc<Policy> {
         Arc::new(())
+    }
+
+    fn health(&self, _upstream: Uuid) -> Option<UpstreamHealth> {
+        Some(UpstreamHealth { is_watched: false, is_healthy: true, targets: Vec::new() })
     }
 }
 

@@ -10,6 +10,8 @@
 mod api;
 mod bodies;
 mod changes;
+mod expiry;
+mod kong;
 mod lists;
 mod nested;
 mod read_only;

@@ -144,6 +144,30 @@ async fn targets_are_found_by_their_address() {
 }
 
 #[tokio::test]
+async fn health_has_pages_as_targets_have() {
+    let api = Api::new();
+    api.add("/upstreams", json!({"name": "u.test"})).await;
+    for number in 1..=3 {
+        api.add("/upstreams/u.test/targets", json!({"target": format!("127.0.0.1:{number}")})).await;
+    }
+    let names = |page: &serde_json::Value| -> Vec<_> {
+        page["data"].as_array().expect("a list").iter().map(|target| target["target"].clone()).collect()
+    };
+    let all = api.get("/upstreams/u.test/health").await.body;
+    assert_eq!((all["next"].clone(), all.get("offset")), (json!(null), None));
+    assert_eq!(names(&all), names(&api.get("/upstreams/u.test/targets").await.body), "in the same order");
+    let first = api.get("/upstreams/u.test/health?size=2").await.body;
+    let next = first["next"].as_str().expect("there is more");
+    assert!(next.starts_with("/upstreams/u.test/health?offset=") && first["offset"].is_string(), "{first}");
+    let second = api.get(next).await.body;
+    assert_eq!([names(&first), names(&second)].concat(), names(&all));
+    assert!(first["node_id"].is_string() && first["node_id"] == second["node_id"]);
+    assert_eq!(api.get("/upstreams/u.test/health?size=0").await.refusal().1, 9);
+    let whole = api.get("/upstreams/u.test/health?balancer_health=1&size=1").await.body;
+    assert!(whole["data"].is_object() && whole["next"].is_null(), "{whole}");
+}
+
+#[tokio::test]
 async fn consumers_are_in_groups() {
     let api = filled().await;
     let (a, gold) = (api.get("/consumers/a").await.body, api.add("/consumer_groups", json!({"name": "gold"})).await);

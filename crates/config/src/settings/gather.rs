@@ -42,6 +42,14 @@ impl Gathered {
         };
     }
 
+    /// Takes a setting as it is there, or not at all.
+    pub(super) fn take_over(&mut self, name: &str, there: &Self) {
+        match there.0.get(name) {
+            Some(given) => self.0.insert(name.to_owned(), given.clone()),
+            None => self.0.remove(name),
+        };
+    }
+
     fn dereference(&mut self, environment: &Environment, problems: &mut Vec<Problem>) {
         for (name, given) in &mut self.0 {
             if vault::is_reference(&given.text) {

@@ -8,8 +8,6 @@ const LATER: &[(&str, &str)] = &[
     ("admin_gui_listen", "the graphical interface comes"),
     ("wasm", "WebAssembly filters come"),
     ("pluginserver_", "plugin servers come"),
-    ("admin_access_log", "access logs of the Admin API come"),
-    ("status_access_log", "access logs of the Status API come"),
     ("cluster_", "hybrid mode comes"),
     ("resolver_", "the settings of Kong's new DNS client come"),
     ("new_dns_client", "the settings of Kong's new DNS client come"),
@@ -31,6 +29,7 @@ pub(super) fn warnings(settings: &Settings) -> Vec<String> {
             warnings.push(line(&settings.origin(name), name, &format!("{feature} with a later version")));
         }
     }
+    log_servers(settings, &mut warnings);
     if settings.value("role") != Some("traditional") {
         warnings.push(line(&settings.origin("role"), "role", "hybrid mode comes with a later version; running alone"));
     }
@@ -84,11 +83,6 @@ fn values(settings: &Settings, warnings: &mut Vec<String>) {
             "ssl_dhparam",
             "nothing is done with it: the ciphers it is for (DHE) are not built in",
         ),
-        (
-            settings.logs.admin_error != settings.logs.proxy_error,
-            "admin_error_log",
-            "a log of the Admin API's own comes with a later version; its lines stand in proxy_error_log",
-        ),
     ] {
         if later {
             warnings.push(line(&settings.origin(name), name, what));
@@ -96,12 +90,23 @@ fn values(settings: &Settings, warnings: &mut Vec<String>) {
     }
 }
 
-/// Parts of a request's way that are named and do not become spans yet.
+/// Logs that nginx would send to a log server (`syslog:server=…`).
+fn log_servers(settings: &Settings, warnings: &mut Vec<String>) {
+    for (name, value) in settings.gathered.all().filter(|(name, _)| name.ends_with("_log")) {
+        if value.starts_with("syslog:") {
+            let what = "logs to a log server (syslog:) come with a later version; it is off";
+            warnings.push(line(&settings.origin(name), name, what));
+        }
+    }
+}
+
+/// Parts of a request's way that are named and that there are not: no request waits for a database, and what plugins ask
+/// others for they ask in tasks of their own.
 fn instrumentations(settings: &Settings, warnings: &mut Vec<String>) {
     let name = "tracing_instrumentations";
     let names = settings.tracing.instrumentations.iter();
-    for part in names.filter(|part| matches!(part.as_str(), "dns_query" | "http_client" | "db_query")) {
-        let what = format!("{part}: spans of it come with a later version");
+    for part in names.filter(|part| matches!(part.as_str(), "http_client" | "db_query" | "plugin_rewrite")) {
+        let what = format!("{part}: no request has such a part here; nothing becomes a span of it");
         warnings.push(line(&settings.origin(name), name, &what));
     }
 }

@@ -233,6 +233,8 @@ impl Resolver<'_> {
         // A format may follow the path: `logs/access.log basic`.
         match self.text(name).split_whitespace().next() {
             None | Some("off") => Log::Off,
+            // nginx's word for datagrams to a log server, which is told to come later.
+            Some(server) if server.starts_with("syslog:") => Log::Off,
             Some(path) => Log::File(prefix.join(path)),
         }
     }

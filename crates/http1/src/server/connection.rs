@@ -4,7 +4,6 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::{Arc, Mutex},
     task::{Context, Poll, ready},
 };
 
@@ -19,8 +18,9 @@ use tokio::{
 
 use super::{
     Body, BoxError, Broken, Config, Fault, Malformed, Service,
-    io::{Io, lock},
+    io::Io,
     output::{Encoder, Output},
+    place::Place,
     request_head::{self, Length, RequestHead},
     response_head::{self, Asked},
     scan::{self, Scan},
@@ -40,7 +40,7 @@ pin_project! {
     /// error.
     #[must_use = "futures do nothing unless polled"]
     pub struct Connection<T, S: Service> {
-        io: Arc<Mutex<Io<T>>>,
+        io: Place<T>,
         service: S,
         config: Config,
         asked: Asked,
@@ -82,7 +82,7 @@ impl<T, S: Service> Connection<T, S> {
     /// A connection on this stream.
     pub fn new(stream: T, service: S, config: Config) -> Self {
         Self {
-            io: Arc::new(Mutex::new(Io::new(stream))),
+            io: Place::new(stream),
             service,
             config,
             asked: Asked::default(),
@@ -102,8 +102,8 @@ impl<T, S: Service> Connection<T, S> {
     }
 
     /// Does something with the stream itself, unless another protocol has it.
-    pub fn with_stream<R>(&self, action: impl FnOnce(&mut T) -> R) -> Option<R> {
-        lock(&self.io).stream().ok().map(action)
+    pub fn with_stream<R>(self: Pin<&mut Self>, action: impl FnOnce(&mut T) -> R) -> Option<R> {
+        self.project().io.io().stream().ok().map(action)
     }
 }
 
@@ -145,7 +145,7 @@ where
         let found = {
             let this = self.as_mut().project();
             let StateProjection::Reading { scan } = this.state.project() else { return Poll::Ready(()) };
-            let mut io = lock(this.io);
+            let mut io = this.io.io();
             loop {
                 match read_head(&mut io, scan, this.config) {
                     Ok(None) => {}
@@ -228,7 +228,8 @@ where
             }
         }
         let exact = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
-        let encoder = response_head::put(this.out.vector(), &head, exact, this.asked);
+        let own = this.service.own_lines(&head, &body);
+        let encoder = response_head::put(this.out.vector(), &head, exact, this.asked, own);
         this.state.set(State::Answering { body, encoder });
         Poll::Ready(())
     }
@@ -279,7 +280,7 @@ where
     /// A response is complete: what comes next?
     fn finish(self: Pin<&mut Self>) {
         let mut this = self.project();
-        let mut io = lock(this.io);
+        let mut io = this.io.io();
         io.take_body_back();
         if let Some(granter) = this.granter.take() {
             let stream = io.take_stream();
@@ -302,7 +303,7 @@ where
     fn poll_discarding(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.as_mut().project();
         let StateProjection::Discarding { left } = this.state.as_mut().project() else { return Poll::Ready(()) };
-        let mut io = lock(this.io);
+        let mut io = this.io.io();
         let next = loop {
             match io.poll_body(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
@@ -327,7 +328,7 @@ where
 
     fn poll_closing(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        if let Ok(stream) = lock(this.io).stream() {
+        if let Ok(stream) = this.io.io().stream() {
             // Whether it succeeds changes nothing.
             let _ = ready!(Pin::new(stream).poll_shutdown(cx));
         }
@@ -344,7 +345,7 @@ where
         let StateProjection::Lingering { timer } = this.state.project() else { return Poll::Ready(()) };
         // Before reading, which may use up what a task may do at a time.
         if timer.as_mut().poll(cx).is_pending() {
-            let mut io = lock(this.io);
+            let mut io = this.io.io();
             while ready!(io.poll_discard(cx)).is_ok_and(|count| count > 0) {}
         }
         self.close()
@@ -386,39 +387,40 @@ fn malformed<T>(io: &mut Io<T>, fault: Fault) -> Malformed {
 }
 
 /// The body of a request: what came with the head, or what is still to come.
-fn request_body<T>(io: &Arc<Mutex<Io<T>>>, length: Length, is_continue_expected: bool) -> Body
+fn request_body<T>(place: &mut Place<T>, length: Length, is_continue_expected: bool) -> Body
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut locked = lock(io);
     let left = match length {
         Length::Exact(0) => return Body::default(),
         Length::Exact(length) => Some(length),
         Length::Chunked => None,
     };
+    let mut io = place.io();
     match left.and_then(|left| usize::try_from(left).ok()) {
-        Some(left) if left <= locked.read.len() => {
-            let whole = locked.read.split_to(left).freeze();
-            locked.release();
+        Some(left) if left <= io.read.len() => {
+            let whole = io.read.split_to(left).freeze();
+            io.release();
             Body::whole(whole)
         }
         _ => {
-            let request = locked.begin_body(length, is_continue_expected);
-            Body::streamed(io.clone(), request, left)
+            let request = io.begin_body(length, is_continue_expected);
+            drop(io);
+            Body::streamed(place.share(), request, left)
         }
     }
 }
 
 /// Whether what will not be read of the request's body is too much to wait for it, or may never come.
-fn is_rest_in_the_way<T>(io: &Mutex<Io<T>>) -> bool {
-    let mut io = lock(io);
+fn is_rest_in_the_way<T>(place: &mut Place<T>) -> bool {
+    let mut io = place.io();
     let may_never_come = io.forget_continue();
     may_never_come || io.unwanted().is_some_and(|rest| rest > DISCARDED)
 }
 
 /// Whether the client has gone away. While a body is being read its reader sees that.
-fn is_gone<T: AsyncRead + Unpin>(io: &Mutex<Io<T>>, cx: &mut Context<'_>) -> bool {
-    let mut io = lock(io);
+fn is_gone<T: AsyncRead + Unpin>(place: &mut Place<T>, cx: &mut Context<'_>) -> bool {
+    let mut io = place.io();
     while io.is_body_ended() && io.read.len() < AHEAD {
         match io.poll_fill(cx) {
             Poll::Ready(Ok(1..)) => {}
@@ -429,11 +431,11 @@ fn is_gone<T: AsyncRead + Unpin>(io: &Mutex<Io<T>>, cx: &mut Context<'_>) -> boo
     false
 }
 
-fn poll_flush<T>(io: &Mutex<Io<T>>, out: &mut Output, cx: &mut Context<'_>) -> Poll<io::Result<()>>
+fn poll_flush<T>(place: &mut Place<T>, out: &mut Output, cx: &mut Context<'_>) -> Poll<io::Result<()>>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut io = lock(io);
+    let mut io = place.io();
     ready!(io.poll_interim(cx))?;
     out.poll_flush(io.stream()?, cx)
 }
@@ -479,10 +481,10 @@ mod tests {
     }
 
     /// How much is held for reading and for writing.
-    fn held(connection: &Connection<tokio::io::DuplexStream, Empty>) -> (usize, usize) {
-        let mut io = lock(&connection.io);
-        let held = std::mem::take(&mut io.read).capacity();
-        (held, connection.out.capacity())
+    fn held(connection: Pin<&mut Connection<tokio::io::DuplexStream, Empty>>) -> (usize, usize) {
+        let this = connection.project();
+        let held = std::mem::take(&mut this.io.io().read).capacity();
+        (held, this.out.capacity())
     }
 
     #[tokio::test]
@@ -504,6 +506,6 @@ mod tests {
         }
         let count = client.read(&mut [0; 4096]).await.unwrap();
         assert!(count > 200, "three answers");
-        assert_eq!(held(&connection), (0, 0));
+        assert_eq!(held(connection.as_mut()), (0, 0));
     }
 }

@@ -54,8 +54,17 @@ enum Coding {
 
 impl<T> Io<T> {
     pub(super) fn new(stream: T) -> Self {
+        Self::of(Some(stream))
+    }
+
+    /// All of it, to be kept elsewhere.
+    pub(super) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::of(None))
+    }
+
+    fn of(stream: Option<T>) -> Self {
         Self {
-            stream: Some(stream),
+            stream,
             read: BytesMut::new(),
             coding: Coding::Ended,
             request: 0,

@@ -2,7 +2,12 @@
 
 use http::{HeaderMap, StatusCode, header, response::Parts};
 
-use super::{date, output::Encoder, request_head::Facts};
+use super::{
+    date,
+    output::Encoder,
+    own_lines::{Lines, OwnLines},
+    request_head::Facts,
+};
 use crate::spelling::{Spelling, put_name};
 
 /// What the request says about its response.
@@ -26,11 +31,19 @@ impl Asked {
     }
 }
 
-/// Writes the head of a response whose body is so long; decides about framing, and in
+/// Writes the head of a response whose body is so long, with the service's own lines; decides about framing, and in
 /// `asked.is_kept` whether the connection may be used again.
-pub(super) fn put(out: &mut Vec<u8>, head: &Parts, exact: Option<u64>, asked: &mut Asked) -> Encoder {
+pub(super) fn put(
+    out: &mut Vec<u8>,
+    head: &Parts,
+    exact: Option<u64>,
+    asked: &mut Asked,
+    mut own: impl OwnLines,
+) -> Encoder {
+    let begin = out.len();
     put_status(out, head.status);
-    let seen = put_fields(out, head);
+    let seen = put_fields(out, head, &mut own);
+    own.add(&mut Lines::to(out));
     let declared = if seen.has_length { declared(&head.headers) } else { None };
     let encoder = encoder(head.status, declared, exact, asked);
     let is_close_asked = seen.has_connection && is_close_asked(&head.headers);
@@ -52,6 +65,7 @@ pub(super) fn put(out: &mut Vec<u8>, head: &Parts, exact: Option<u64>, asked: &m
     }
     put_connection(out, seen.has_connection.then_some(&head.headers), asked);
     out.extend_from_slice(b"\r\n");
+    own.written(out.len().saturating_sub(begin));
     encoder
 }
 
@@ -107,7 +121,7 @@ fn put_status(out: &mut Vec<u8>, status: StatusCode) {
 }
 
 /// Writes what is not about framing and the connection.
-fn put_fields(out: &mut Vec<u8>, head: &Parts) -> Seen {
+fn put_fields(out: &mut Vec<u8>, head: &Parts, own: &mut impl OwnLines) -> Seen {
     let (spelling, mut seen) = (head.extensions.get::<Spelling>(), Seen::default());
     for (name, value) in &head.headers {
         match *name {
@@ -116,7 +130,8 @@ fn put_fields(out: &mut Vec<u8>, head: &Parts) -> Seen {
             header::DATE => seen.has_date = true,
             _ => {}
         }
-        if matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::CONNECTION) {
+        let is_decided = matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::CONNECTION);
+        if is_decided || !own.pass(name, value) {
             continue;
         }
         put_name(out, name, spelling);
@@ -181,6 +196,7 @@ mod tests {
     use http::Response;
 
     use super::*;
+    use crate::server::NoLines;
 
     const ASKED: Asked = Asked { is_head: false, is_old: false, is_kept: true, are_trailers_taken: false };
 
@@ -192,7 +208,7 @@ mod tests {
         }
         let (head, ()) = response.body(()).unwrap().into_parts();
         let mut out = Vec::new();
-        let encoder = put(&mut out, &head, exact, &mut asked);
+        let encoder = put(&mut out, &head, exact, &mut asked, NoLines);
         let text = String::from_utf8(out).unwrap();
         let lines: Vec<_> = text.split_inclusive("\r\n").filter(|line| !line.starts_with("Date: ")).collect();
         (lines.concat(), encoder, asked.is_kept)
@@ -272,7 +288,7 @@ mod tests {
         spelling.remember(&http::HeaderName::from_static("x-b"), bytes::Bytes::from_static(b"x-B"));
         head.extensions.insert(spelling);
         let mut out = Vec::new();
-        put(&mut out, &head, Some(0), &mut ASKED.clone());
+        put(&mut out, &head, Some(0), &mut ASKED.clone(), NoLines);
         let text = String::from_utf8(out).unwrap();
         assert_eq!(text, "HTTP/1.1 200 OK\r\nX-A: 1\r\nx-B: 2\r\nDate: now\r\nContent-Length: 0\r\n\r\n");
     }

@@ -7,6 +7,7 @@ use crate::harness::Closure;
 
 #[test]
 fn a_connection_is_small() {
+    // With its socket and what was read from it (150 bytes), which it does not keep in an allocation of their own.
     let size = std::mem::size_of::<Connection<TcpStream, Closure>>();
-    assert!(size <= 384, "{size} bytes, apart from what the service's own future takes");
+    assert!(size <= 440, "{size} bytes, apart from what the service's own future takes");
 }

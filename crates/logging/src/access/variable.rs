@@ -22,6 +22,8 @@ pub(super) enum Variable {
     Header(HeaderName),
     /// `$sent_http_content_type`: a header of the response.
     SentHeader(HeaderName),
+    /// `$sent_trailer_grpc_status`: what followed the response's body.
+    SentTrailer(HeaderName),
 }
 
 macro_rules! plain {
@@ -95,11 +97,15 @@ impl Variable {
         let plain = PLAIN.iter().find(|(known, _)| *known == name).map(|(_, plain)| Self::Plain(*plain));
         let of_header = || {
             let sent = name.strip_prefix("sent_http_").and_then(header).map(Self::SentHeader);
-            sent.or_else(|| name.strip_prefix("http_").and_then(header).map(Self::Header))
+            let trailer = || name.strip_prefix("sent_trailer_").and_then(header).map(Self::SentTrailer);
+            sent.or_else(trailer).or_else(|| name.strip_prefix("http_").and_then(header).map(Self::Header))
         };
         plain.or_else(of_header).ok_or_else(|| {
             let known: Vec<_> = PLAIN.iter().map(|(name, _)| *name).collect();
-            format!("'${name}' is not known here; there are {}, http_<header>, sent_http_<header>", known.join(", "))
+            format!(
+                "'${name}' is not known here; there are {}, http_<header>, sent_http_<header>, sent_trailer_<name>",
+                known.join(", ")
+            )
         })
     }
 
@@ -124,6 +130,10 @@ impl Variable {
             }
             Self::SentHeader(name) => {
                 let sent = cx.records.response().and_then(|(_, headers)| headers.get(name));
+                put(sent.map(|value| value.as_bytes()).unwrap_or_default());
+            }
+            Self::SentTrailer(name) => {
+                let sent = ended.trailers.as_deref().and_then(|trailers| trailers.get(name));
                 put(sent.map(|value| value.as_bytes()).unwrap_or_default());
             }
         }

@@ -94,6 +94,12 @@ fn response(json: &mut Json<'_>, cx: &Context, ended: &Ended) {
             headers(json, sent, |_: &HeaderName, value: &HeaderValue, json| json.text(value.as_bytes()));
         }
     });
+    // Kong tells none.
+    if let Some(trailers) = ended.trailers.as_deref() {
+        json.key("trailers").object(|json| {
+            headers(json, trailers, |_: &HeaderName, value: &HeaderValue, json| json.text(value.as_bytes()));
+        });
+    }
 }
 
 /// In milliseconds: `kong` until the request went upstream, or until the gateway's own answer;

@@ -14,8 +14,8 @@ use crate::entry::{CustomFields, serialized};
 /// `file-log`.
 ///
 /// Entries are written by one thread for all files, within milliseconds. If more than 16 MiB wait (a disk
-/// or a pipe that takes nothing), entries are lost; that is told, and counted in
-/// `towergate_log_lines_lost_total`.
+/// or a pipe that takes nothing), or if the file cannot be written to, entries are lost; that is told, and
+/// counted in `towergate_log_lines_lost_total`.
 #[derive(Debug, Clone)]
 pub struct FileLog {
     lines: Lines,

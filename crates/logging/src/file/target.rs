@@ -19,13 +19,18 @@ pub(super) struct Target {
 
 /// All that one thread writes to, by their numbers.
 #[derive(Default)]
-pub(super) struct Targets(Vec<Open>);
+pub(super) struct Targets {
+    open: Vec<Open>,
+    /// Lines that could not be written and are not counted yet.
+    lost: u64,
+}
 
 struct Open {
     target: Target,
     out: Option<Box<dyn Write + Send>>,
-    /// Lines on their way.
+    /// Lines on their way, and how many.
     batch: Vec<u8>,
+    lines: u64,
     /// Whether it was told that it cannot be written to.
     is_told: bool,
 }
@@ -59,50 +64,65 @@ impl Target {
 
 impl Targets {
     pub(super) fn add(&mut self, target: Target) {
-        self.0.push(Open { target, out: None, batch: Vec::new(), is_told: false });
+        self.open.push(Open { target, out: None, batch: Vec::new(), lines: 0, is_told: false });
     }
 
     pub(super) fn write(&mut self, number: usize, line: &[u8]) {
-        let Some(open) = self.0.get_mut(number) else { return };
+        let Some(open) = self.open.get_mut(number) else { return };
         open.batch.extend_from_slice(line);
+        open.lines = open.lines.saturating_add(1);
         if open.batch.len() >= BATCH {
-            open.flush();
+            self.lost = self.lost.saturating_add(open.flush());
         }
     }
 
     pub(super) fn flush(&mut self) {
-        self.0.iter_mut().for_each(Open::flush);
+        for open in &mut self.open {
+            self.lost = self.lost.saturating_add(open.flush());
+        }
+    }
+
+    /// How many lines could not be written since this was asked last.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
     }
 
     pub(super) fn reopen(&mut self) {
         self.flush();
-        for open in &mut self.0 {
+        for open in &mut self.open {
             open.out = None;
         }
     }
 }
 
 impl Open {
-    /// What cannot be written is lost: there is no place to keep it that would not be full some day.
-    fn flush(&mut self) {
+    /// What cannot be written is lost: there is no place to keep it that would not be full some day. Answers how many
+    /// lines that were.
+    fn flush(&mut self) -> u64 {
         if self.batch.is_empty() {
-            return;
+            return 0;
         }
-        match self.write_batch() {
-            Ok(()) => self.is_told = false,
+        let lines = std::mem::take(&mut self.lines);
+        let lost = match self.write_batch() {
+            Ok(()) => {
+                self.is_told = false;
+                0
+            }
             Err(error) => {
                 self.out = None;
                 if !std::mem::replace(&mut self.is_told, true) {
                     let path = self.target.path.display();
                     tracing::error!("failed to open the file: {error} ({path}); what is logged there is lost");
                 }
+                lines
             }
-        }
+        };
         self.batch.clear();
         self.batch.shrink_to(BATCH.saturating_mul(2));
         if self.target.reopens {
             self.out = None;
         }
+        lost
     }
 
     fn write_batch(&mut self) -> io::Result<()> {

@@ -17,6 +17,7 @@ use std::{
 };
 
 use crossbeam_queue::SegQueue;
+use metrics::Counter;
 
 use super::target::{Target, Targets};
 
@@ -112,9 +113,9 @@ impl Writer {
         self.inner.thread.get_or_init(|| {
             let inner = Arc::downgrade(&self.inner);
             let begun = thread::Builder::new().name("log-files".into()).spawn(move || {
-                let mut targets = Targets::default();
+                let (mut targets, counted) = (Targets::default(), Lost::new());
                 while let Some(inner) = inner.upgrade() {
-                    inner.work(&mut targets);
+                    inner.work(&mut targets, &counted);
                     let is_asleep = inner.is_asleep.load(Relaxed);
                     drop(inner);
                     // Without a strong reference: the last writer may go while this sleeps.
@@ -144,7 +145,7 @@ impl Lines {
 
 impl Inner {
     /// Writes what has come; if that was nothing, whoever brings the next wakes the thread.
-    fn work(&self, targets: &mut Targets) {
+    fn work(&self, targets: &mut Targets, counted: &Lost) {
         let mut is_idle = true;
         while let Some(order) = self.next() {
             is_idle = false;
@@ -163,8 +164,9 @@ impl Inner {
         }
         targets.flush();
         let lost = self.lost.swap(0, Relaxed);
+        counted.unwritable.increment(targets.take_lost());
         if lost > 0 {
-            metrics::counter!("towergate_log_lines_lost_total").increment(lost);
+            counted.full.increment(lost);
             tracing::error!(lines = lost, "lines of logs were lost: they came faster than they could be written");
         }
         if is_idle {
@@ -178,6 +180,19 @@ impl Inner {
 
     fn next(&self) -> Option<Order> {
         self.orders.pop()
+    }
+}
+
+/// What operators read of lines that were lost: there from the beginning, so that the first ones are an increase.
+struct Lost {
+    full: Counter,
+    unwritable: Counter,
+}
+
+impl Lost {
+    fn new() -> Self {
+        let counter = |reason: &'static str| metrics::counter!("towergate_log_lines_lost_total", "log" => "requests", "reason" => reason);
+        Self { full: counter("full"), unwritable: counter("unwritable") }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -24,6 +24,7 @@ pub(crate) struct Tcp {
     pub(crate) keepalive: Duration,
     /// The name to ask for in TLS; `None` without TLS.
     tls: Option<String>,
+    connector: OnceLock<TlsConnector>,
     kept: Mutex<Option<Kept>>,
 }
 
@@ -38,7 +39,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl Tcp {
     pub(crate) fn new(host: String, port: u16, timeout: Duration, keepalive: Duration, tls: Option<String>) -> Self {
-        Self { host, port, timeout, keepalive, tls, kept: Mutex::new(None) }
+        Self { host, port, timeout, keepalive, tls, connector: OnceLock::new(), kept: Mutex::new(None) }
     }
 
     /// Sends these bytes. A kept connection that the other side has closed is replaced by a new one.
@@ -79,9 +80,17 @@ impl Tcp {
         let stream = stream.map_err(|error| self.cannot("connect to", &error))?;
         let Some(name) = &self.tls else { return Ok(Box::new(stream)) };
         let name = ServerName::try_from(name.clone()).map_err(|error| format!("tls_sni: {error}"))?;
-        let connector = TlsConnector::from(Arc::new(tls::config()?));
-        let stream = connector.connect(name, stream).await;
+        let stream = self.connector()?.connect(name, stream).await;
         Ok(Box::new(stream.map_err(|error| self.cannot("perform TLS handshake to", &error))?))
+    }
+
+    /// The same for all connections: they resume each other's sessions.
+    fn connector(&self) -> Result<&TlsConnector, String> {
+        if let Some(connector) = self.connector.get() {
+            return Ok(connector);
+        }
+        let connector = TlsConnector::from(Arc::new(tls::config()?));
+        Ok(self.connector.get_or_init(|| connector))
     }
 
     fn cannot(&self, what: &str, error: &io::Error) -> String {

@@ -34,7 +34,7 @@ pub struct StatsdConfig {
         {"name": "shdict_usage", "stat_type": "gauge", "sample_rate": 1}
     ])]
     pub metrics: Option<Vec<MetricConfig>>,
-    /// The statuses of the requests that count, as ranges (`200-299`); without any, all do.
+    /// The statuses of the requests that count, as ranges (`200-299`); null is all, an empty list none.
     #[schema(elements(pattern("^[0-9]+-[0-9]+$", shown = "^[0-9]+-[0-9]+$")))]
     pub allow_status_codes: Option<Vec<String>>,
     /// Up to how many bytes of metrics go into one datagram; 0 is one metric in each.

@@ -117,16 +117,17 @@ impl Metrics {
     /// The lines of a request. A metric that is sampled is left out of most of them.
     pub(super) fn lines(&self, facts: &Facts, lines: &mut Vec<String>) {
         for metric in &self.list {
-            if metric.sample_rate.is_none_or(|rate| rate >= 1.0 || fastrand::f64() < rate) {
-                self.line(metric, facts, lines);
+            // Of a set there is no part: a server would miss users and could not know how many. Kong sends it without a rate.
+            let rate = metric.sample_rate.filter(|rate| *rate < 1.0 && metric.name != "unique_users");
+            if rate.is_none_or(|rate| fastrand::f64() < rate) {
+                self.line(metric, rate, facts, lines);
             }
         }
     }
 
-    fn line(&self, metric: &MetricConfig, facts: &Facts, lines: &mut Vec<String>) {
+    fn line(&self, metric: &MetricConfig, rate: Option<f64>, facts: &Facts, lines: &mut Vec<String>) {
         let mut add = |name: &str, value: &dyn std::fmt::Display, kind: &str, tags: Option<&[_]>| {
             let tags = self.style.zip(tags);
-            let rate = metric.sample_rate;
             lines.push(Line { prefix: &self.prefix, name, value, kind, rate, tags }.to_string());
         };
         if let Some((name, value)) = facts.value(&metric.name) {

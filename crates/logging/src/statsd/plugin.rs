@@ -20,8 +20,8 @@ pub struct Statsd {
     queue: Queue<Facts>,
     queues: Arc<Queues>,
     server: Arc<Server>,
-    /// The statuses of the requests that count; without any, all do.
-    statuses: Vec<(u16, u16)>,
+    /// The statuses of the requests that count; `None` is all.
+    statuses: Option<Vec<(u16, u16)>>,
 }
 
 #[derive(Debug)]
@@ -51,7 +51,9 @@ impl Plugin for Statsd {
             queue: Queue::new(Self::NAME, env.id.to_string(), settings),
             queues: env.shared.of(),
             server: Arc::new(server),
-            statuses: config.allow_status_codes.iter().flatten().filter_map(|range| statuses(range)).collect(),
+            statuses: config
+                .allow_status_codes
+                .map(|ranges| ranges.iter().filter_map(|range| statuses(range)).collect()),
         })
     }
 
@@ -63,7 +65,7 @@ impl Plugin for Statsd {
 impl Observe for Statsd {
     fn observe(&self, cx: &Context, ended: &Ended) {
         let counts = |(low, high): &(u16, u16)| (*low..=*high).contains(&ended.status);
-        if self.statuses.is_empty() || self.statuses.iter().any(counts) {
+        if self.statuses.as_ref().is_none_or(|ranges| ranges.iter().any(counts)) {
             self.queue.push(Facts::of(cx, ended));
         }
     }

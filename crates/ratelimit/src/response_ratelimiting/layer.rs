@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
-use towergate_core::{Context, Env, GuardBody, Pages, Plugin, PluginError, Reply, Slot};
+use towergate_core::{Context, Env, GuardBody, Pages, Part, Plugin, PluginError, Reply, Slot};
 
 use super::{config::ResponseRatelimitingConfig, policy::ResponseRatelimiting};
 use crate::store::{Counted, Counting, StoreError};
@@ -97,18 +97,24 @@ where
     S: Service<Request<B>, Response = Response<R>>,
 {
     let (head, body) = request.into_parts();
+    cx.spans.begin(|| Part::Check(ResponseRatelimiting::NAME));
     let found = slot.policy(&cx).and_then(|policy| Some((policy, policy.look(&cx, &head)?)));
     let request = Request::from_parts(head, body);
     let Some((policy, (identifier, now, counting))) = found else {
+        cx.spans.end();
         return inner.call(request).await.map(|response| response.map(GuardBody::inner));
     };
-    let usage = match policy.decide(identifier, now, done(counting).await) {
+    let decided = policy.decide(identifier, now, done(counting).await);
+    cx.spans.end();
+    let usage = match decided {
         Ok(usage) => usage,
         Err(reply) => return Ok(rendered(*reply, &cx).map(GuardBody::bytes)),
     };
     let mut response = inner.call(request).await?;
+    cx.spans.begin(|| Part::Respond(ResponseRatelimiting::NAME));
     let Some(usage) = usage else {
         policy.hide_costs(response.headers_mut());
+        cx.spans.end();
         return Ok(response.map(GuardBody::inner));
     };
     let (costs, counting) = policy.charge(&usage, response.headers());
@@ -116,7 +122,9 @@ where
         Some(counting) => Some(done(counting).await),
         None => None,
     };
-    if policy.tell(&usage, &costs, charged, response.headers_mut()) {
+    let is_within = policy.tell(&usage, &costs, charged, response.headers_mut());
+    cx.spans.end();
+    if is_within {
         Ok(response.map(GuardBody::inner))
     } else {
         Ok(used_up(std::mem::take(response.headers_mut())).map(GuardBody::bytes))

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     branch::{Branch, Paths},
-    conditions::{Conditions, Family},
+    conditions::{Attributes, Conditions, Family},
     name::Names,
 };
 
@@ -83,11 +83,11 @@ impl<'a> Builder<'a> {
     /// Tells the branches apart by the first of the attributes that can; `ranks` in order.
     fn node(&mut self, ranks: Vec<usize>, attributes: &[Attribute]) -> Node {
         let Some((attribute, others)) = attributes.split_first().filter(|_| ranks.len() > LEAF) else {
-            return Node::Leaf(ranks.into());
+            return Node::leaf(&ranks);
         };
         match attribute {
             Attribute::Host => {
-                self.split_names(ranks, others, |conditions| &conditions.hosts, |_, named, _| By::Host(named))
+                self.split_names(ranks, others, |attributes| &attributes.hosts, |_, named, _| By::Host(named))
             }
             Attribute::Path => self.split_paths(ranks, others),
             Attribute::Segment => self.split_segments(ranks, others),
@@ -95,8 +95,8 @@ impl<'a> Builder<'a> {
             Attribute::Header => self.split_headers(ranks, others),
             Attribute::DestinationPort => self.split_ports(ranks, others),
             Attribute::Sni => {
-                let by = |_: &mut Self, named, all: &[usize]| By::Sni { named, all: Node::Leaf(all.into()) };
-                self.split_names(ranks, others, |conditions| &conditions.snis, by)
+                let by = |_: &mut Self, named, all: &[usize]| By::Sni { named, all: Node::leaf(all) };
+                self.split_names(ranks, others, |attributes| &attributes.snis, by)
             }
         }
     }
@@ -105,16 +105,16 @@ impl<'a> Builder<'a> {
         &mut self,
         ranks: Vec<usize>,
         others: &[Attribute],
-        names: fn(&Conditions) -> &Names,
+        names: fn(&Attributes) -> &Names,
         by: impl FnOnce(&mut Self, NameTable, &[usize]) -> By,
     ) -> Node {
         let keys = |builder: &Self, rank| {
-            builder.conditions(rank).map(|one| names(one).iter().map(NameTable::key).collect()).unwrap_or_default()
+            builder.attributes(rank).map(|one| names(one).iter().map(NameTable::key).collect()).unwrap_or_default()
         };
         let groups = self.group(&ranks, keys);
         self.split(ranks, groups, others, |builder, groups, ranks| {
             let nodes = builder.table(groups, others);
-            let patterns = ranks.iter().filter_map(|rank| builder.conditions(*rank)).flat_map(|one| names(one).iter());
+            let patterns = ranks.iter().filter_map(|rank| builder.attributes(*rank)).flat_map(|one| names(one).iter());
             let table = NameTable::new(nodes, patterns);
             by(builder, table, ranks)
         })
@@ -122,6 +122,7 @@ impl<'a> Builder<'a> {
 
     fn split_paths(&mut self, ranks: Vec<usize>, others: &[Attribute]) -> Node {
         let keys = |builder: &Self, rank: usize| match builder.branches.get(rank).map(|branch| &branch.paths) {
+            Some(Paths::Prefix(prefix)) => vec![prefix.as_bytes().to_vec()],
             Some(Paths::Prefixes(prefixes)) => prefixes.iter().map(|prefix| prefix.as_bytes().to_vec()).collect(),
             Some(Paths::Regex(regex)) if regex.hints().iter().all(|hint| !hint.prefix.is_empty()) => {
                 regex.hints().iter().map(|hint| hint.prefix.clone()).collect()
@@ -158,7 +159,7 @@ impl<'a> Builder<'a> {
     fn split_methods(&mut self, ranks: Vec<usize>, others: &[Attribute]) -> Node {
         let keys = |builder: &Self, rank| {
             builder
-                .conditions(rank)
+                .attributes(rank)
                 .map(|one| one.methods.iter().map(|method| Key::exact(method.as_bytes())).collect())
                 .unwrap_or_default()
         };
@@ -184,7 +185,7 @@ impl<'a> Builder<'a> {
 
     fn split_ports(&mut self, ranks: Vec<usize>, others: &[Attribute]) -> Node {
         let keys = |builder: &Self, rank| {
-            let ports = builder.conditions(rank).map(|one| {
+            let ports = builder.attributes(rank).map(|one| {
                 one.destinations.iter().map(|address| address.port.map(port_key)).collect::<Option<Vec<_>>>()
             });
             ports.flatten().unwrap_or_default()
@@ -234,8 +235,8 @@ impl<'a> Builder<'a> {
         groups.into_iter().map(|(key, ranks)| (key, self.node(ranks, others))).collect()
     }
 
-    fn conditions(&self, rank: usize) -> Option<&'a Conditions> {
-        self.conditions.get(self.branches.get(rank)?.rule)
+    fn attributes(&self, rank: usize) -> Option<&'a Attributes> {
+        self.conditions.get(self.branches.get(rank)?.rule)?.attributes()
     }
 
     fn hints(&self, rank: usize) -> &'a [crate::regex::Hint] {
@@ -247,7 +248,7 @@ impl<'a> Builder<'a> {
 
     /// Name and values of each header for which no regex is needed.
     fn header_keys(&self, rank: usize) -> Vec<(Key, Vec<Key>)> {
-        let headers = self.conditions(rank).map_or(&[][..], |one| &one.headers);
+        let headers = self.attributes(rank).map_or(&[][..], |one| &one.headers);
         let keys = |name: &str, values: &[Box<str>]| {
             let name = Key::header_name(name.as_bytes());
             (name, values.iter().map(|value| name.with_any_case(value.as_bytes())).collect())
@@ -258,11 +259,12 @@ impl<'a> Builder<'a> {
     /// How many values a branch was configured with.
     fn values(&self, rank: usize) -> usize {
         let paths = match self.branches.get(rank).map(|branch| &branch.paths) {
+            Some(Paths::Prefix(_)) => 1,
             Some(Paths::Prefixes(prefixes)) => prefixes.len(),
             Some(Paths::Regex(regex)) => regex.hints().len(),
             _ => 0,
         };
-        let others = self.conditions(rank).map_or(0, |one| {
+        let others = self.attributes(rank).map_or(0, |one| {
             let headers = one.headers.iter().map(|header| header.values.len()).sum::<usize>();
             one.hosts.iter().count() + one.methods.len() + headers + one.destinations.len() + one.snis.iter().count()
         });

@@ -20,23 +20,34 @@ pub(crate) struct Entry<T> {
     shorter: Option<usize>,
 }
 
+/// Half as large as with places in full: what a path is compared with shares fewer lines of a cache with others.
 #[derive(Debug, Clone, Default)]
 struct TrieNode {
     label: Span,
     children: Span,
-    entry: Option<usize>,
+    entry: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Span {
-    start: usize,
-    length: usize,
+    start: u32,
+    length: u32,
 }
 
 impl Span {
-    fn of<T>(self, all: &[T]) -> &[T] {
-        all.get(self.start..self.start.saturating_add(self.length)).unwrap_or_default()
+    fn new(start: usize, length: usize) -> Self {
+        Self { start: place(start), length: place(length) }
     }
+
+    fn of<T>(self, all: &[T]) -> &[T] {
+        let start = self.start as usize;
+        all.get(start..start.saturating_add(self.length as usize)).unwrap_or_default()
+    }
+}
+
+/// A place in one of a trie's lists, which do not grow to four thousand millions: their rules would not fit into memory.
+fn place(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 /// A node still without its children.
@@ -59,6 +70,9 @@ impl<T> Trie<T> {
         while let Some(pending) = queue.pop_front() {
             trie.grow(&keys, pending, &mut queue);
         }
+        trie.nodes.shrink_to_fit();
+        trie.firsts.shrink_to_fit();
+        trie.labels.shrink_to_fit();
         trie
     }
 
@@ -95,7 +109,7 @@ impl<T> Trie<T> {
             (node, rest) = (child, after);
             found = node.entry.or(found);
         }
-        found
+        found.map(|entry| entry as usize)
     }
 
     /// Gives a node its entry and its children, one for each byte that can follow.
@@ -104,7 +118,7 @@ impl<T> Trie<T> {
         if keys.get(entries.start).is_some_and(|key| key.len() == depth) && !entries.is_empty() {
             if let (Some(entry), Some(node)) = (self.entries.get_mut(entries.start), self.nodes.get_mut(node)) {
                 entry.shorter = shorter;
-                node.entry = Some(entries.start);
+                node.entry = Some(place(entries.start));
             }
             shorter = Some(entries.start);
             entries.start = entries.start.saturating_add(1);
@@ -120,7 +134,7 @@ impl<T> Trie<T> {
         }
         let length = self.nodes.len().saturating_sub(start);
         if let Some(node) = self.nodes.get_mut(node) {
-            node.children = Span { start, length };
+            node.children = Span::new(start, length);
         }
     }
 
@@ -130,7 +144,7 @@ impl<T> Trie<T> {
         let (low, high) = (tail(group.start), tail(group.end.saturating_sub(1)));
         // In order, so what the outermost two share, all share.
         let length = low.iter().zip(high).take_while(|(a, b)| a == b).count();
-        let label = Span { start: self.labels.len(), length };
+        let label = Span::new(self.labels.len(), length);
         self.labels.extend(low.iter().take(length));
         self.firsts.push(first);
         self.nodes.push(TrieNode { label, ..TrieNode::default() });

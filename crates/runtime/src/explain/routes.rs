@@ -94,7 +94,7 @@ pub(super) fn conditions(route: &entities::Route) -> Value {
 /// What is answered to a request that came to this route by the wrong protocol.
 pub(super) fn refusal(plan: &Plan, asked: &Asked) -> Option<ShownAnswer> {
     let route = plan.route.as_ref()?;
-    let accepts = |protocol| route.protocols.contains(&protocol);
+    let accepts = |protocol| route.protocols.contains(protocol);
     if accepts(Protocol::Grpc) || accepts(Protocol::Grpcs) {
         let content_type = asked.headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
         if !content_type.starts_with(b"application/grpc") {

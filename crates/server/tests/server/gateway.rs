@@ -48,7 +48,7 @@ impl TestRoute {
         let route = Route {
             id: Uuid::from_u128(1),
             name: Some(self.name.to_owned()),
-            protocols: self.protocols.clone(),
+            protocols: self.protocols.iter().copied().collect(),
             strip_path: self.strip_path,
             preserve_host: false,
             request_buffering: true,
@@ -140,7 +140,7 @@ impl Gateway {
     ) -> Self {
         let address = ([127, 0, 0, 1], listeners.addresses()[0].port()).into();
         let table = table(routes, certificates);
-        let (publisher, watched) = Publisher::new((0..workers).map(|_| table.copy()));
+        let (publisher, watched) = Publisher::new(table.for_workers(workers));
         let gate = Arc::new(Semaphore::new(0));
         let for_stack = gate.clone();
         let workers = Workers::start(config, listeners, watched, move |worker| {
@@ -162,7 +162,7 @@ impl Gateway {
     pub(crate) fn publish_showing(&self, routes: &[TestRoute], certificates: Arc<Certificates>) {
         let table = table(routes, certificates);
         let mut publisher = self.publisher.lock().unwrap();
-        let copies: Vec<_> = (0..publisher.watchers()).map(|_| table.copy()).collect();
+        let copies: Vec<_> = table.for_workers(publisher.watchers()).collect();
         publisher.publish(copies);
     }
 

@@ -363,6 +363,44 @@ fn a_drain_ends_with_its_limit() {
 }
 
 #[test]
+fn a_drain_may_be_told_to_end_earlier() {
+    let mut gateway = Gateway::simple();
+    let mut client = gateway.connect();
+    client.send("GET /a/held HTTP/1.1\r\nHost: a\r\n\r\n");
+    eventually("the request has begun", || gateway.stats().connections_writing == 1);
+    let workers = gateway.workers.take().unwrap();
+    let orders = workers.orders();
+    let draining = std::thread::spawn(move || workers.drain(Duration::from_secs(3600)));
+    eventually("nobody listens any more", || std::net::TcpStream::connect(gateway.address).is_err());
+    orders.stop_within(Duration::from_millis(50));
+    assert_eq!(draining.join().unwrap().cut_off, 1);
+}
+
+#[test]
+fn new_settings_count_for_new_connections() {
+    let gateway = Gateway::start(ServerConfig::default(), 1, &[route("main", "/a")]);
+    let orders = gateway.workers.as_ref().unwrap().orders();
+    let (mut idle, mut busy) = (gateway.connect(), gateway.connect());
+    assert_eq!(idle.get("/a").header("server"), Some("towergate/0.1.0"));
+    busy.send("GET /a/held HTTP/1.1\r\nHost: a\r\n\r\n");
+    eventually("the request has begun", || gateway.stats().connections_writing == 1);
+    let limits = Limits { body: Some(3), ..Limits::default() };
+    orders.renew(ServerConfig { tokens: Tokens::OFF, limits, ..ServerConfig::default() }).unwrap();
+    assert!(idle.is_closed(), "what is idle is closed, so that its client comes again");
+    let mut new = gateway.connect();
+    assert_eq!((new.get("/a").header("server"), new.get("/a").status), (None, 200));
+    new.send("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n01234");
+    assert_eq!(new.answer().status, 413);
+    gateway.gate.add_permits(1);
+    let answer = busy.answer();
+    assert_eq!((answer.status, answer.header("server")), (200, Some("towergate/0.1.0")), "as it began");
+    assert!(busy.is_closed());
+    gateway.publish(&[route("main", "/b")]);
+    assert_eq!((gateway.connect().get("/b").status, gateway.connect().get("/a").status), (200, 404));
+    assert_eq!(gateway.kept_tables(), 0);
+}
+
+#[test]
 fn a_drain_waits_two_seconds_for_those_that_have_not_said_what_they_want() {
     let mut gateway = Gateway::simple();
     let mut client = gateway.connect();

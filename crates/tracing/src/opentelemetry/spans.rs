@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::{
     trace::v1::{Span, span::SpanKind},
 };
 use serde_json::Value;
-use towergate_core::{Context, Instrumentations, Part, Try};
+use towergate_core::{Context, Instrumentations, LookUp, Part, Try};
 
 use crate::{
     begun::{Begun, Noted},
@@ -78,6 +78,9 @@ pub(super) fn each(
             _ => {}
         }
     }
+    if parts.dns_query {
+        cx.spans.look_ups().into_iter().for_each(|look_up| push(dns(begun, look_up)));
+    }
 }
 
 /// The span of the request itself.
@@ -109,6 +112,7 @@ fn own(cx: &Context, begun: &Begun, noted: &Noted, over: &Over<'_>) -> SpanOf {
         ended: over.ended,
         attributes,
         has_failed: false,
+        exception: None,
     }
 }
 
@@ -122,6 +126,21 @@ fn child(name: String, begun: &Begun, began: Instant, ended: Instant) -> SpanOf 
         ended,
         attributes: Vec::new(),
         has_failed: false,
+        exception: None,
+    }
+}
+
+/// A name that the request has waited for.
+fn dns(begun: &Begun, look_up: LookUp) -> SpanOf {
+    let mut attributes = vec![attribute("dns.record.domain", look_up.name)];
+    attributes.extend(look_up.port.map(|port| number("dns.record.port", port.into())));
+    attributes.extend(look_up.found.iter().map(|ip| attribute("dns.record.ip", ip.to_string())));
+    SpanOf {
+        kind: SpanKind::Client,
+        attributes,
+        has_failed: look_up.found.is_err(),
+        exception: look_up.found.err(),
+        ..child("kong.dns".into(), begun, look_up.began, look_up.ended)
     }
 }
 
@@ -155,6 +174,7 @@ fn balancer(
         ended,
         attributes,
         has_failed,
+        exception: None,
     }
 }
 

@@ -159,7 +159,7 @@ pub(crate) fn route() -> Route {
     Route {
         id: Uuid::new_v4(),
         name: None,
-        protocols: vec![Protocol::Http],
+        protocols: [Protocol::Http].into(),
         strip_path: true,
         preserve_host: false,
         request_buffering: true,

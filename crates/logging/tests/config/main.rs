@@ -1,6 +1,12 @@
-//! Kong's fields, defaults and words.
+//! Kong's fields, defaults and words, and what each field does.
 #![cfg(feature = "tls")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
+mod fields;
+mod http;
+mod lines;
+mod numbers;
+mod scene;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -23,7 +29,7 @@ fn refused<C: RecordSchema>(cases: &[(Value, &str)]) {
     }
 }
 
-/// The configuration that is nothing but defaults and what must be given.
+/// The policy of a configuration that is nothing but defaults and what must be given.
 fn built<P: Plugin<Config: RecordSchema + DeserializeOwned + PartialEq + Default + std::fmt::Debug>>(
     given: Value,
 ) -> P {
