@@ -12,18 +12,20 @@ const CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custo
 const CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-username");
 const CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-identifier");
 const ANONYMOUS: HeaderName = HeaderName::from_static("x-anonymous-consumer");
-const CONSUMER_GROUPS: HeaderName = HeaderName::from_static("x-consumer-groups");
-const AUTHENTICATED_GROUPS: HeaderName = HeaderName::from_static("x-authenticated-groups");
+const X_CONSUMER_GROUPS: &str = "x-consumer-groups";
+const X_AUTHENTICATED_GROUPS: &str = "x-authenticated-groups";
+const CONSUMER_GROUPS: HeaderName = HeaderName::from_static(X_CONSUMER_GROUPS);
+const AUTHENTICATED_GROUPS: HeaderName = HeaderName::from_static(X_AUTHENTICATED_GROUPS);
 
 /// All of them, also those that others write later: nobody but the gateway says who somebody is.
-const ALL: [HeaderName; 7] = [
-    CONSUMER_ID,
-    CONSUMER_CUSTOM_ID,
-    CONSUMER_USERNAME,
-    CREDENTIAL_IDENTIFIER,
-    ANONYMOUS,
-    CONSUMER_GROUPS,
-    AUTHENTICATED_GROUPS,
+const ALL: [&str; 7] = [
+    "x-consumer-id",
+    "x-consumer-custom-id",
+    "x-consumer-username",
+    "x-credential-identifier",
+    "x-anonymous-consumer",
+    X_CONSUMER_GROUPS,
+    X_AUTHENTICATED_GROUPS,
 ];
 
 /// The request is from this consumer, who proved it with the credential of this identifier.
@@ -59,7 +61,7 @@ pub(crate) enum Membership {
 
 /// Tells these groups, or none of any kind.
 pub(crate) fn write_groups(headers: &mut HeaderMap, membership: Membership, groups: Option<&str>) {
-    remove(headers, &[CONSUMER_GROUPS, AUTHENTICATED_GROUPS]);
+    remove(headers, &[X_CONSUMER_GROUPS, X_AUTHENTICATED_GROUPS]);
     let name = match membership {
         Membership::Consumer => CONSUMER_GROUPS,
         Membership::Authenticated => AUTHENTICATED_GROUPS,
@@ -74,7 +76,7 @@ pub(crate) fn clear(headers: &mut HeaderMap) {
 
 /// Removes these headers, also where `_` stands for `-`. They are looked through once rather than for
 /// each name: most requests claim nothing.
-fn remove(headers: &mut HeaderMap, names: &[HeaderName]) {
+fn remove(headers: &mut HeaderMap, names: &[&str]) {
     // All begin so, and few others.
     let may_be = |name: &HeaderName| name.as_str().starts_with('x');
     let claims: Vec<_> =
@@ -85,10 +87,10 @@ fn remove(headers: &mut HeaderMap, names: &[HeaderName]) {
 }
 
 /// Whether a name is one of these, also for those to whom `_` and `-` are the same.
-fn is_claim(name: &str, names: &[HeaderName]) -> bool {
+fn is_claim(name: &str, names: &[&str]) -> bool {
     let dashed = |byte: u8| if byte == b'_' { b'-' } else { byte };
     let is_same = |other: &str| other.len() == name.len() && other.bytes().eq(name.bytes().map(dashed));
-    names.iter().any(|other| is_same(other.as_str()))
+    names.iter().any(|other| is_same(other))
 }
 
 fn write_consumer(headers: &mut HeaderMap, consumer: Option<&Consumer>) {

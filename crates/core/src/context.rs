@@ -315,9 +315,20 @@ impl Context {
     }
 
     /// Sets several headers of the response to come at once.
-    pub fn set_response_headers(&self, headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) {
-        self.response_headers.lock().unwrap_or_else(PoisonError::into_inner).extend(headers);
+    pub fn set_response_headers(&self, headers: Vec<(HeaderName, HeaderValue)>) {
+        let mut set = self.response_headers.lock().unwrap_or_else(PoisonError::into_inner);
+        // Usually they are the first ones.
+        if set.is_empty() {
+            *set = headers
+        } else {
+            set.extend(headers)
+        }
         self.has_response_headers.store(true, Ordering::Relaxed);
+    }
+
+    /// How many headers of the response to come were set so far.
+    pub fn response_headers_set(&self) -> usize {
+        self.response_headers.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Writes the headers set so far, over those that are there already.

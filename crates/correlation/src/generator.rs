@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    fmt,
+    fmt::{self, Write},
     net::{IpAddr, Ipv4Addr},
     process,
     time::{Duration, SystemTime},
@@ -51,12 +51,12 @@ impl Generator {
     /// A new id for this request.
     pub(crate) fn id(self, cx: &Context) -> HeaderValue {
         let id = match self {
-            Self::Uuid => Uuid::new_v4().to_string(),
-            Self::UuidCounter => SERIAL.with_borrow_mut(Serial::next),
-            Self::Tracker => tracker(cx),
+            Self::Uuid => HeaderValue::from_str(Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer())),
+            Self::UuidCounter => SERIAL.with_borrow_mut(|serial| HeaderValue::from_str(serial.next())),
+            Self::Tracker => HeaderValue::from_str(&tracker(cx)),
         };
         // Hexadecimal digits and punctuation only; the fallback is never taken.
-        HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("0"))
+        id.unwrap_or_else(|_| HeaderValue::from_static("0"))
     }
 }
 
@@ -72,18 +72,24 @@ thread_local! {
 
 /// The ids of one worker thread.
 struct Serial {
-    prefix: String,
+    /// The latest one, which all begin alike.
+    id: String,
+    prefix: usize,
     count: u64,
 }
 
 impl Serial {
     fn new(worker: Uuid) -> Self {
-        Self { prefix: format!("{worker}#"), count: 0 }
+        let id = format!("{worker}#");
+        Self { prefix: id.len(), id, count: 0 }
     }
 
-    fn next(&mut self) -> String {
+    fn next(&mut self) -> &str {
         self.count = self.count.wrapping_add(1);
-        format!("{}{}", self.prefix, self.count)
+        self.id.truncate(self.prefix);
+        // Writing to a text does not fail.
+        let _ = write!(self.id, "{}", self.count);
+        &self.id
     }
 }
 

@@ -1,8 +1,8 @@
 //! What it does to a request and its response.
 
-use http::{HeaderName, request, response};
+use http::{HeaderName, header::Entry, request, response};
 use tower_layer::Layer;
-use towergate_core::{Context, Env, Guard, GuardLayer, GuardService, One, Plugin, PluginError, Verdict};
+use towergate_core::{Context, Env, Guard, GuardLayer, GuardService, One, PerWorker, Plugin, PluginError, Verdict};
 
 use crate::{config::CorrelationIdConfig, generator::Generator};
 
@@ -11,7 +11,7 @@ const DEFAULT_HEADER: HeaderName = HeaderName::from_static("kong-request-id");
 /// Gives every request a correlation id: the policy.
 #[derive(Debug, Clone)]
 pub struct CorrelationId {
-    header: HeaderName,
+    header: PerWorker<HeaderName>,
     generator: Generator,
     echo: bool,
 }
@@ -27,7 +27,7 @@ impl Plugin for CorrelationId {
             None => DEFAULT_HEADER,
             Some(name) => HeaderName::try_from(&name).map_err(|_| bad_header_name(&name))?,
         };
-        Ok(Self { header, generator: config.generator, echo: config.echo_downstream })
+        Ok(Self { header: PerWorker::name(header), generator: config.generator, echo: config.echo_downstream })
     }
 }
 
@@ -43,13 +43,14 @@ fn bad_header_name(name: &str) -> PluginError {
 
 impl Guard for CorrelationId {
     fn check(&self, cx: &Context, head: &mut request::Parts) -> Verdict {
-        match head.headers.get(&self.header) {
-            Some(id) if !id.is_empty() => cx.correlate(id.clone()),
-            _ => {
+        match head.headers.entry(HeaderName::clone(self.header.own())) {
+            Entry::Occupied(entry) if !entry.get().is_empty() => cx.correlate(entry.get().clone()),
+            Entry::Occupied(mut entry) => {
                 let id = self.generator.id(cx);
-                head.headers.insert(self.header.clone(), id.clone());
+                entry.insert(id.clone());
                 cx.correlate(id);
             }
+            Entry::Vacant(entry) => cx.correlate(entry.insert(self.generator.id(cx)).clone()),
         }
         Verdict::Pass
     }
@@ -60,11 +61,12 @@ impl Guard for CorrelationId {
         }
         if cx.correlation_id().is_none() {
             // Refused before this guard's turn: what the client sent still counts.
-            let sent = cx.refused_headers().and_then(|headers| headers.get(&self.header)).filter(|id| !id.is_empty());
+            let header = self.header.own();
+            let sent = cx.refused_headers().and_then(|headers| headers.get(&**header)).filter(|id| !id.is_empty());
             cx.correlate(sent.cloned().unwrap_or_else(|| self.generator.id(cx)));
         }
         if let Some(id) = cx.correlation_id() {
-            head.headers.insert(self.header.clone(), id.clone());
+            head.headers.insert(HeaderName::clone(self.header.own()), id.clone());
         }
     }
 }
@@ -78,13 +80,19 @@ pub struct CorrelationIdLayer {
 impl CorrelationIdLayer {
     /// With Kong's defaults: header `Kong-Request-ID`, generator `uuid#counter`, no echo.
     pub fn new() -> Self {
-        Self { policy: CorrelationId { header: DEFAULT_HEADER, generator: Generator::default(), echo: false } }
+        Self {
+            policy: CorrelationId {
+                header: PerWorker::name(DEFAULT_HEADER),
+                generator: Generator::default(),
+                echo: false,
+            },
+        }
     }
 
     /// The header that carries the id.
     #[must_use]
     pub fn header(mut self, name: HeaderName) -> Self {
-        self.policy.header = name;
+        self.policy.header = PerWorker::name(name);
         self
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
 use tower_layer::Layer;
-use towergate_core::{GuardLayer, GuardService, One, PluginError};
+use towergate_core::{GuardLayer, GuardService, One, PerWorker, PluginError};
 
 use crate::{origins::Origins, policy::Cors};
 
@@ -41,7 +41,7 @@ impl CorsLayer {
     /// The response headers a page may read, beyond those that browsers always show.
     #[must_use]
     pub fn exposed_headers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
-        self.policy.exposed_headers = joined(names);
+        self.policy.exposed_headers = joined(names).map(PerWorker::value);
         self
     }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use http::HeaderValue;
 use regex::bytes::{Regex, RegexBuilder};
+use towergate_core::PerWorker;
 
 /// The origins that may read responses.
 #[derive(Debug, Clone)]
@@ -11,7 +12,7 @@ pub(crate) enum Origins {
     /// All of them.
     Any,
     /// This one, told to whoever asks.
-    One(HeaderValue),
+    One(PerWorker<HeaderValue>),
     /// Those that match one of these; all of them if `any`, but none without `Origin`.
     Listed { rules: Vec<Rule>, any: bool },
 }
@@ -42,7 +43,8 @@ impl Origins {
             [] => return Ok(Self::Any),
             [one] if one.as_ref() == "*" => return Ok(Self::Any),
             [one] if is_plain(one.as_ref()) => {
-                return HeaderValue::from_str(one.as_ref()).map(Self::One).map_err(|_| (0, invalid(one.as_ref())));
+                let value = HeaderValue::from_str(one.as_ref()).map_err(|_| (0, invalid(one.as_ref())))?;
+                return Ok(Self::One(PerWorker::value(value)));
             }
             _ => {}
         }
@@ -67,7 +69,7 @@ impl Origins {
     pub(crate) fn allow(&self, origin: Option<&HeaderValue>) -> Allowed {
         match (self, origin) {
             (Self::Any, _) | (Self::Listed { any: true, .. }, Some(_)) => Allowed::Any,
-            (Self::One(value), _) => Allowed::Origin(value.clone()),
+            (Self::One(value), _) => Allowed::Origin(HeaderValue::clone(value.own())),
             (Self::Listed { rules, .. }, Some(origin)) => matching(rules, origin),
             (Self::Listed { .. }, None) => Allowed::None,
         }

@@ -1,7 +1,7 @@
 //! What it does to a request and its response.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request, response};
-use towergate_core::{Context, Env, Guard, Plugin, PluginError, Reply, Verdict};
+use towergate_core::{Context, Env, Guard, PerWorker, Plugin, PluginError, Reply, Verdict};
 
 use crate::{
     config::{CorsConfig, METHODS},
@@ -18,7 +18,7 @@ const ORIGIN: HeaderValue = HeaderValue::from_static("Origin");
 pub struct Cors {
     pub(crate) origins: Origins,
     pub(crate) headers: Option<HeaderValue>,
-    pub(crate) exposed_headers: Option<HeaderValue>,
+    pub(crate) exposed_headers: Option<PerWorker<HeaderValue>>,
     pub(crate) methods: HeaderValue,
     pub(crate) max_age: Option<HeaderValue>,
     pub(crate) credentials: bool,
@@ -59,7 +59,7 @@ impl Plugin for Cors {
         Ok(Self {
             origins,
             headers: list("headers", config.headers)?,
-            exposed_headers: list("exposed_headers", config.exposed_headers)?,
+            exposed_headers: list("exposed_headers", config.exposed_headers)?.map(PerWorker::value),
             methods: value("methods", &methods.join(","))?,
             max_age,
             credentials: config.credentials,
@@ -109,7 +109,7 @@ impl Guard for Cors {
             headers.append(header::VARY, ORIGIN);
         }
         if let Some(names) = &self.exposed_headers {
-            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, names.clone());
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::clone(names.own()));
         }
     }
 }

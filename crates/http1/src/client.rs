@@ -85,10 +85,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::head::HeadReader;
 use alarm::Alarm;
+use link::Waits;
+use sending::Sending;
 
 pub use body::Body;
 pub use error::{Error, ErrorKind};
 pub use exchange::Exchange;
+pub(crate) use request::Asked;
 pub use request::{Length, Request};
 
 /// How much is read at a time while nothing is known about the size of what comes.
@@ -105,6 +108,11 @@ struct Inner<T> {
     buffers: Buffers,
     alarm: Alarm,
     served: u64,
+    /// The request of the moment.
+    sending: Sending,
+    waits: Waits,
+    /// For how many lines more than it has the map of the response's headers is to have room.
+    room: usize,
 }
 
 /// The memory a connection works with. Idle connections need none of it: who keeps many of them
@@ -139,7 +147,8 @@ pub struct Upgraded<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// A connection over this stream. It should send small writes at once (`TCP_NODELAY`).
     pub fn new(io: T) -> Self {
-        Self { inner: Box::new(Inner { io, buffers: Buffers::default(), alarm: Alarm::default(), served: 0 }) }
+        let (buffers, alarm, sending, waits) = Default::default();
+        Self { inner: Box::new(Inner { io, buffers, alarm, served: 0, sending, waits, room: 0 }) }
     }
 
     /// Begins a request. The parts of `target` are written as they are, one after the other, and must
@@ -181,7 +190,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
 impl Buffers {
     /// How much memory this is, in bytes.
     pub fn size(&self) -> usize {
-        self.read_size.saturating_add(self.write.capacity())
+        self.read_size.saturating_add(self.write.capacity()).saturating_add(self.head.size())
     }
 
     /// Sees to room for so many bytes to be read at once; for fewer where others still hold what was

@@ -3,7 +3,10 @@
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::spelling::{self, Spelling};
+use crate::{
+    names,
+    spelling::{self, Spelling},
+};
 
 /// How many header lines a message may have at most, whatever is asked for.
 pub(crate) const MAX_LINES: usize = 1000;
@@ -64,13 +67,32 @@ pub(crate) fn put(
     map: &mut HeaderMap,
     spelling: &mut Spelling,
 ) -> Result<(), FieldError> {
-    let name = HeaderName::from_bytes(written).map_err(|_| FieldError::Line)?;
+    let (name, value) = read(head, written, value, spelling)?;
+    map.try_append(name, value).map_err(|_| FieldError::TooLarge)?;
+    Ok(())
+}
+
+/// The same as name and value.
+pub(crate) fn read(
+    head: &Bytes,
+    written: &[u8],
+    value: &[u8],
+    spelling: &mut Spelling,
+) -> Result<(HeaderName, HeaderValue), FieldError> {
     let value = HeaderValue::from_maybe_shared(shared(head, value)).map_err(|_| FieldError::Line)?;
+    let name = match names::known(written) {
+        Some(name) => name,
+        None => read_name(head, written, spelling)?,
+    };
+    Ok((name, value))
+}
+
+fn read_name(head: &Bytes, written: &[u8], spelling: &mut Spelling) -> Result<HeaderName, FieldError> {
+    let name = HeaderName::from_bytes(written).map_err(|_| FieldError::Line)?;
     if !spelling::is_usual(&name, written) {
         spelling.remember(&name, shared(head, written));
     }
-    map.try_append(name, value).map_err(|_| FieldError::TooLarge)?;
-    Ok(())
+    Ok(name)
 }
 
 fn shared(head: &Bytes, part: &[u8]) -> Bytes {

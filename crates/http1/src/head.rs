@@ -3,9 +3,10 @@
 use std::fmt;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 
 use crate::{
+    client::Asked,
     fields::{self, FieldError, Lines},
     spare,
     spelling::Spelling,
@@ -24,6 +25,63 @@ pub(crate) struct ResponseHead {
     pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
     pub(crate) spelling: Spelling,
+    pub(crate) told: Told,
+}
+
+/// What the lines of a head say of the body and the connection, noted as they are read, so that nothing needs to be looked
+/// up where there is nothing.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Told {
+    length: Announced,
+    coding: bool,
+    connection: bool,
+    /// Other lines that are about the connection.
+    hop: bool,
+}
+
+/// What `Content-Length` says.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Announced {
+    #[default]
+    Nothing,
+    /// One number in one line.
+    Once(u64),
+    /// Anything else.
+    Otherwise,
+}
+
+impl Told {
+    fn note(&mut self, name: &HeaderName, value: &[u8]) {
+        match *name {
+            header::CONTENT_LENGTH => {
+                self.length = match (self.length, decimal(value)) {
+                    (Announced::Nothing, Some(length)) => Announced::Once(length),
+                    _ => Announced::Otherwise,
+                };
+            }
+            header::TRANSFER_ENCODING => self.coding = true,
+            header::CONNECTION => self.connection = true,
+            header::UPGRADE | header::TE | header::TRAILER => self.hop = true,
+            _ => self.hop |= matches!(name.as_str(), "keep-alive" | "proxy-connection"),
+        }
+    }
+
+    /// Whether nothing was said of the connection, and of the body nothing but how long it is.
+    pub(crate) fn is_plain(&self, framing: Framing) -> bool {
+        let is_true = match self.length {
+            Announced::Nothing => true,
+            Announced::Once(length) => framing == Framing::Length(length),
+            Announced::Otherwise => false,
+        };
+        is_true && !(self.coding || self.connection || self.hop)
+    }
+}
+
+impl ResponseHead {
+    /// Whether the other end takes another request on the connection after this one.
+    pub(crate) fn keeps_alive(&self) -> bool {
+        if self.told.connection { keeps_alive(self.version, &self.headers) } else { self.version == Version::HTTP_11 }
+    }
 }
 
 /// What is wrong with the head of a response.
@@ -44,27 +102,38 @@ pub(crate) enum HeadError {
 /// Reads the head of one response after the other from the beginning of a buffer.
 #[derive(Debug, Default)]
 pub(crate) struct HeadReader {
-    /// How much of the buffer was looked at in vain, and how many lines ended there.
+    /// How much of the buffer was looked at in vain.
     seen: usize,
-    lines: usize,
+    /// Where the lines end that were seen. Kept from head to head.
+    ends: Vec<usize>,
 }
 
 impl HeadReader {
-    /// Takes the next head out of the buffer; `None` while it is not complete.
-    pub(crate) fn take_response(&mut self, buffer: &mut BytesMut) -> Result<Option<ResponseHead>, HeadError> {
+    /// Takes the next head out of the buffer; `None` while it is not complete. Its map has room for so many lines more.
+    pub(crate) fn take_response(
+        &mut self,
+        buffer: &mut BytesMut,
+        room: usize,
+    ) -> Result<Option<ResponseHead>, HeadError> {
         if self.seen == 0 {
             skip_empty_lines(buffer);
             if matches!(**buffer, [] | [b'\r']) {
                 return Ok(None);
             }
         }
-        let Some(end) = self.end(buffer) else {
+        let Some(end) = self.end(buffer)? else {
             check_beginning(buffer)?;
             return self.wait(buffer);
         };
-        // The status line is none of the header lines.
-        let lines = std::mem::take(self).lines.saturating_sub(1);
-        read(&buffer.split_to(end).freeze(), lines).map(Some)
+        let head = read(&buffer.split_to(end).freeze(), &self.ends, room);
+        self.seen = 0;
+        self.ends.clear();
+        head.map(Some)
+    }
+
+    /// How much memory it keeps, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.ends.capacity().saturating_mul(size_of::<usize>())
     }
 
     /// After the end of the connection: what is wrong with a head that is not complete, if anything is.
@@ -76,17 +145,20 @@ impl HeadReader {
         check_lines(&Bytes::copy_from_slice(buffer))
     }
 
-    /// Where the head ends: after its first empty line.
-    fn end(&mut self, bytes: &[u8]) -> Option<usize> {
-        for found in memchr::memchr_iter(b'\n', bytes.get(self.seen..)?) {
+    /// Where the head ends, if it has come: after its first empty line.
+    fn end(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadError> {
+        for found in memchr::memchr_iter(b'\n', bytes.get(self.seen..).unwrap_or_default()) {
             let at = self.seen.saturating_add(found);
-            let before = bytes.get(..at)?;
-            if before.ends_with(b"\n") || before.ends_with(b"\n\r") {
-                return at.checked_add(1);
+            if matches!(bytes.get(..at), Some([.., b'\n'] | [.., b'\n', b'\r'])) {
+                return Ok(at.checked_add(1));
             }
-            self.lines = self.lines.saturating_add(1);
+            // The status line is none of the header lines.
+            if self.ends.len() > LINES {
+                return Err(HeadError::TooLarge);
+            }
+            self.ends.push(at);
         }
-        None
+        Ok(None)
     }
 
     fn wait(&mut self, buffer: &BytesMut) -> Result<Option<ResponseHead>, HeadError> {
@@ -95,25 +167,39 @@ impl HeadReader {
     }
 }
 
-/// Reads a whole head with so many header lines.
-fn read(head: &Bytes, header_lines: usize) -> Result<ResponseHead, HeadError> {
-    let mut lines = Lines::of(head);
+/// Reads a whole head whose lines end there.
+fn read(head: &Bytes, ends: &[usize], room: usize) -> Result<ResponseHead, HeadError> {
+    let mut lines = lines(head, ends);
     let (version, status) = lines.next().and_then(read_status_line).ok_or(HeadError::Syntax)?;
-    if header_lines > LINES || head.len() > BYTES {
+    if head.len() > BYTES {
         return Err(HeadError::TooLarge);
     }
-    // Room for a few lines more: a gateway adds its own.
-    let mut headers = spare::headers(header_lines.saturating_add(6)).map_err(|_| HeadError::TooLarge)?;
-    let mut spelling = Spelling::new();
+    let mut headers = spare::headers(ends.len().saturating_add(room)).map_err(|_| HeadError::TooLarge)?;
+    let (mut spelling, mut told) = (Spelling::new(), Told::default());
     for line in lines {
-        let (name, value) = fields::split(line).ok_or(HeadError::Syntax)?;
-        fields::put(head, name, value, &mut headers, &mut spelling)?;
+        let (written, value) = fields::split(line).ok_or(HeadError::Syntax)?;
+        let (name, value) = fields::read(head, written, value, &mut spelling)?;
+        told.note(&name, value.as_bytes());
+        headers.try_append(name, value).map_err(|_| HeadError::TooLarge)?;
     }
-    Ok(ResponseHead { status, version, headers, spelling })
+    Ok(ResponseHead { status, version, headers, spelling, told })
+}
+
+/// The lines that end there, without their ends.
+fn lines<'a>(head: &'a [u8], ends: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
+    let mut from = 0;
+    ends.iter().map(move |end| {
+        let line = head.get(from..*end).unwrap_or_default();
+        from = end.saturating_add(1);
+        if let [line @ .., b'\r'] = line { line } else { line }
+    })
 }
 
 /// `HTTP/1.1 200 OK`, with one space each; the reason may be missing.
 fn read_status_line(line: &[u8]) -> Option<(Version, StatusCode)> {
+    if line == b"HTTP/1.1 200 OK" {
+        return Some((Version::HTTP_11, StatusCode::OK));
+    }
     let (version, rest) = line.strip_prefix(BEGINNING)?.split_first()?;
     let version = match version {
         b'1' => Version::HTTP_11,
@@ -182,17 +268,21 @@ pub(crate) enum Framing {
 
 /// Where the body of a response ends (RFC 9112, section 6.3), in the cases of doubt an error: a
 /// mistake would make the rest of one response the beginning of the next.
-pub(crate) fn framing(method: &Method, head: &ResponseHead) -> Result<Framing, HeadError> {
+pub(crate) fn framing(asked: Asked, head: &ResponseHead) -> Result<Framing, HeadError> {
     let status = head.status;
-    let bodiless = *method == Method::HEAD
+    let bodiless = asked == Asked::Head
         || status.is_informational()
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-        || (*method == Method::CONNECT && status.is_success());
+        || (asked == Asked::Connect && status.is_success());
     if bodiless {
         return Ok(Framing::Empty);
     }
-    let coded = is_chunked(head)?;
-    let length = content_length(&head.headers)?;
+    let coded = head.told.coding && is_chunked(head)?;
+    let length = match head.told.length {
+        Announced::Nothing => None,
+        Announced::Once(length) => Some(length),
+        Announced::Otherwise => content_length(&head.headers)?,
+    };
     match (coded, length) {
         (true, Some(_)) => Err(HeadError::LengthAndCoding),
         (true, None) => Ok(Framing::Chunked),
@@ -276,7 +366,7 @@ mod tests {
     use super::*;
 
     fn take(text: &str) -> Result<Option<ResponseHead>, HeadError> {
-        HeadReader::default().take_response(&mut BytesMut::from(text))
+        HeadReader::default().take_response(&mut BytesMut::from(text), 0)
     }
 
     fn head(lines: &str) -> ResponseHead {
@@ -289,11 +379,11 @@ mod tests {
             "\r\n\nHTTP/1.1 404 Gone Fishing\r\nServer: a b \r\nX-EMPTY:\r\nset-cookie: a\r\nSet-Cookie: b\r\n\r\n";
         let (mut reader, mut buffer) = (HeadReader::default(), BytesMut::new());
         for byte in text.bytes() {
-            assert!(reader.take_response(&mut buffer).unwrap().is_none());
+            assert!(reader.take_response(&mut buffer, 0).unwrap().is_none());
             buffer.extend_from_slice(&[byte]);
         }
         buffer.extend_from_slice(b"body");
-        let head = reader.take_response(&mut buffer).unwrap().unwrap();
+        let head = reader.take_response(&mut buffer, 0).unwrap().unwrap();
         assert_eq!((head.status.as_u16(), head.version, &buffer[..]), (404, Version::HTTP_11, &b"body"[..]));
         assert_eq!(head.headers["server"], "a b");
         assert_eq!(head.headers["x-empty"], "");
@@ -379,7 +469,11 @@ mod tests {
             ("CONNECT", "1.1 403", "Content-Length: 5\r\n", Ok(Framing::Length(5))),
         ] {
             let head = take(&format!("HTTP/{start} X\r\n{lines}\r\n")).unwrap().unwrap();
-            assert_eq!(framing(&method.parse().unwrap(), &head), end, "{method} {start} {lines}");
+            assert_eq!(
+                framing((&method.parse::<http::Method>().unwrap()).into(), &head),
+                end,
+                "{method} {start} {lines}"
+            );
         }
     }
 
@@ -395,7 +489,7 @@ mod tests {
             (Version::HTTP_10, "Connection: Keep-Alive\r\n", true),
             (Version::HTTP_10, "Connection: keep-alive, close\r\n", false),
         ] {
-            assert_eq!(keeps_alive(version, &head(lines).headers), alive, "{version:?} {lines}");
+            assert_eq!(ResponseHead { version, ..head(lines) }.keeps_alive(), alive, "{version:?} {lines}");
         }
     }
 }

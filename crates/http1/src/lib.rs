@@ -5,6 +5,7 @@ mod chunked;
 pub mod client;
 mod fields;
 mod head;
+mod names;
 pub mod server;
 mod spare;
 mod spelling;

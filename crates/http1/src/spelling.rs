@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::HeaderName;
 
+use crate::names;
+
 /// How the header names of one message were written, in the extensions of a request or response.
 ///
 /// Names are compared without case, and [`HeaderName`] keeps them in lower case only; yet there are
@@ -39,117 +41,21 @@ impl Spelling {
     }
 }
 
-/// The usual spelling of names that are seen all the time or are not usually written in `Title-Case`. By their length
-/// first, so that any name is compared with a few others at most.
-fn usual(name: &str) -> Option<&'static str> {
-    match name.len() {
-        2..=6 => usual_short(name),
-        9..=13 => usual_medium(name),
-        14..=18 => usual_long(name),
-        19..=32 => usual_longest(name),
-        _ => None,
-    }
-}
-
-fn usual_short(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "te" => "TE",
-        "via" => "Via",
-        "dnt" => "DNT",
-        "nel" => "NEL",
-        "p3p" => "P3P",
-        "age" => "Age",
-        "host" => "Host",
-        "date" => "Date",
-        "vary" => "Vary",
-        "etag" => "ETag",
-        "accept" => "Accept",
-        "server" => "Server",
-        // Kong's name for keys, by default, as everybody writes it.
-        "apikey" => "apikey",
-        "cookie" => "Cookie",
-        "origin" => "Origin",
-        _ => return None,
-    })
-}
-
-fn usual_medium(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "x-real-ip" => "X-Real-IP",
-        "x-api-key" => "X-API-Key",
-        "connection" => "Connection",
-        "user-agent" => "User-Agent",
-        "set-cookie" => "Set-Cookie",
-        "content-id" => "Content-ID",
-        "soapaction" => "SOAPAction",
-        "content-md5" => "Content-MD5",
-        "content-type" => "Content-Type",
-        "x-request-id" => "X-Request-ID",
-        "x-webkit-csp" => "X-WebKit-CSP",
-        "cache-control" => "Cache-Control",
-        "authorization" => "Authorization",
-        "last-modified" => "Last-Modified",
-        "x-consumer-id" => "X-Consumer-ID",
-        _ => return None,
-    })
-}
-
-fn usual_long(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "content-length" => "Content-Length",
-        "x-forwarded-for" => "X-Forwarded-For",
-        "accept-encoding" => "Accept-Encoding",
-        "accept-language" => "Accept-Language",
-        "x-ua-compatible" => "X-UA-Compatible",
-        "kong-request-id" => "Kong-Request-ID",
-        "x-forwarded-host" => "X-Forwarded-Host",
-        "x-forwarded-port" => "X-Forwarded-Port",
-        "x-forwarded-path" => "X-Forwarded-Path",
-        "www-authenticate" => "WWW-Authenticate",
-        "x-xss-protection" => "X-XSS-Protection",
-        "x-correlation-id" => "X-Correlation-ID",
-        "content-encoding" => "Content-Encoding",
-        "x-forwarded-proto" => "X-Forwarded-Proto",
-        "x-kong-request-id" => "X-Kong-Request-Id",
-        "transfer-encoding" => "Transfer-Encoding",
-        "x-forwarded-prefix" => "X-Forwarded-Prefix",
-        _ => return None,
-    })
-}
-
-fn usual_longest(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "x-consumer-username" => "X-Consumer-Username",
-        "x-kong-proxy-latency" => "X-Kong-Proxy-Latency",
-        "x-consumer-custom-id" => "X-Consumer-Custom-ID",
-        "x-dns-prefetch-control" => "X-DNS-Prefetch-Control",
-        "x-kong-upstream-latency" => "X-Kong-Upstream-Latency",
-        "x-kong-admin-request-id" => "X-Kong-Admin-Request-ID",
-        "x-credential-identifier" => "X-Credential-Identifier",
-        "access-control-allow-origin" => "Access-Control-Allow-Origin",
-        "access-control-allow-credentials" => "Access-Control-Allow-Credentials",
-        _ => return None,
-    })
-}
-
 /// How the beginning of a name is usually spelled, where it is not in `Title-Case` as the rest is.
 fn beginning(name: &str) -> &'static str {
-    let unusual = ["X-RateLimit-", "RateLimit-", "Sec-WebSocket-"];
-    let is_of = |usual: &&str| name.get(..usual.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(usual));
     match name.as_bytes() {
-        [b'x', _, b'r', b'a', ..] | [b'r', b'a', ..] | [b's', b'e', b'c', ..] => {
-            unusual.into_iter().find(is_of).unwrap_or_default()
-        }
+        [b'x', b'-', b'r', ..] if name.starts_with("x-ratelimit-") => "X-RateLimit-",
+        [b'r', ..] if name.starts_with("ratelimit-") => "RateLimit-",
+        [b's', ..] if name.starts_with("sec-websocket-") => "Sec-WebSocket-",
         _ => "",
     }
 }
 
 /// Whether a name is written as it usually is.
 pub(crate) fn is_usual(name: &HeaderName, written: &[u8]) -> bool {
-    let name = name.as_str();
-    match usual(name) {
+    match names::usual(name) {
         Some(usual) => usual.as_bytes() == written,
-        None => written.strip_prefix(beginning(name).as_bytes()).is_some_and(is_title_case),
+        None => written.strip_prefix(beginning(name.as_str()).as_bytes()).is_some_and(is_title_case),
     }
 }
 
@@ -167,7 +73,7 @@ pub(crate) fn put_name(out: &mut Vec<u8>, name: &HeaderName, spelling: Option<&S
     if let Some(written) = spelling.and_then(|spelling| spelling.of(name)) {
         return out.extend_from_slice(written);
     }
-    match usual(name.as_str()) {
+    match names::usual(name) {
         Some(usual) => out.extend_from_slice(usual.as_bytes()),
         None => put_title_case(out, name.as_str()),
     }
@@ -178,13 +84,13 @@ fn put_title_case(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(usual.as_bytes());
     // The rest as it is, in lower case, and then each beginning of a word in upper case.
     let start = out.len();
-    out.extend_from_slice(name.as_bytes().get(usual.len()..).unwrap_or_default());
-    let mut begins = true;
-    for byte in out.get_mut(start..).unwrap_or_default() {
-        if begins {
-            byte.make_ascii_uppercase();
-        }
-        begins = *byte == b'-';
+    let rest = name.as_bytes().get(usual.len()..).unwrap_or_default();
+    out.extend_from_slice(rest);
+    let Some((first, others)) = out.get_mut(start..).and_then(<[u8]>::split_first_mut) else { return };
+    first.make_ascii_uppercase();
+    // What stands before a letter is asked of the name, so that it is done for many letters at once.
+    for (byte, before) in others.iter_mut().zip(rest) {
+        *byte ^= if *before == b'-' && byte.is_ascii_lowercase() { 0x20 } else { 0 };
     }
 }
 

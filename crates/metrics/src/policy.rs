@@ -73,11 +73,14 @@ impl Prometheus {
         let make = || cx.plan().and_then(|plan| RouteMetrics::of(plan, &self.registry));
         let Some(Some(route)) = slot.memo(cx, make) else { return };
         let consumer = cx.consumer().filter(|_| self.per_consumer);
-        if self.statuses {
-            route.answered(over.status, cx, consumer);
-        }
-        if self.bandwidth {
-            route.carried(over.received, cx.traffic.sent(), consumer);
+        if self.statuses || self.bandwidth {
+            let counts = route.counts(consumer);
+            if self.statuses {
+                route.answered(counts, over.status, cx, consumer);
+            }
+            if self.bandwidth {
+                route.carried(counts, over.received, cx.traffic.sent(), consumer);
+            }
         }
         if self.latencies {
             route.took(over.latencies, traced(cx, &over.latencies));

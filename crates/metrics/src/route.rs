@@ -6,7 +6,6 @@ use std::{
 };
 
 use towergate_core::{Consumer, Context, Plan};
-use uuid::Uuid;
 
 use crate::{exemplar::Traced, family::Counter, histogram::Histogram, registry::Registry, tree::Tree};
 
@@ -18,8 +17,15 @@ pub(crate) struct RouteMetrics {
     service: String,
     route: String,
     latencies: OnceLock<[Arc<Histogram>; 3]>,
-    requests: Tree<(u16, bool, Option<Uuid>), Arc<Counter>>,
-    bandwidth: Tree<Option<Uuid>, [Arc<Counter>; 2]>,
+    consumers: Tree<Option<u128>, Counts>,
+}
+
+/// What is counted of the requests of one consumer, or of all.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// By status, and whether it was the upstream's.
+    requests: Tree<(u16, bool), Arc<Counter>>,
+    bandwidth: OnceLock<[Arc<Counter>; 2]>,
 }
 
 /// How long a request took.
@@ -40,17 +46,20 @@ impl RouteMetrics {
             service: service.name.clone().unwrap_or_else(|| service.host.clone()),
             route: route.name.clone().unwrap_or_else(|| route.id.to_string()),
             latencies: OnceLock::new(),
-            requests: Tree::default(),
-            bandwidth: Tree::default(),
+            consumers: Tree::default(),
         })
     }
 
+    /// Where the requests of this consumer are counted; without one, those of all.
+    pub(crate) fn counts(&self, consumer: Option<&Consumer>) -> &Counts {
+        self.consumers.get(spread(consumer), consumer.map(|consumer| consumer.id.as_u128()), Counts::default)
+    }
+
     /// Counts a request that was answered with this status.
-    pub(crate) fn answered(&self, status: u16, cx: &Context, consumer: Option<&Consumer>) {
+    pub(crate) fn answered(&self, counts: &Counts, status: u16, cx: &Context, consumer: Option<&Consumer>) {
         let is_proxied = cx.is_proxied();
-        let key = (status, is_proxied, consumer.map(|consumer| consumer.id));
-        let hash = spread(consumer) ^ u64::from(status).wrapping_mul(SPREAD).rotate_left(u32::from(is_proxied));
-        let cell = self.requests.get(hash, key, || {
+        let hash = u64::from(status).wrapping_mul(SPREAD).rotate_left(u32::from(is_proxied));
+        let cell = counts.requests.get(hash, (status, is_proxied), || {
             let source = if is_proxied { "service" } else { "kong" };
             self.registry.requests([&self.service, &self.route, &status.to_string(), source, name(consumer)])
         });
@@ -58,8 +67,8 @@ impl RouteMetrics {
     }
 
     /// Counts the bytes of a request and of its response.
-    pub(crate) fn carried(&self, received: u64, sent: u64, consumer: Option<&Consumer>) {
-        let [ingress, egress] = self.bandwidth.get(spread(consumer), consumer.map(|consumer| consumer.id), || {
+    pub(crate) fn carried(&self, counts: &Counts, received: u64, sent: u64, consumer: Option<&Consumer>) {
+        let [ingress, egress] = counts.bandwidth.get_or_init(|| {
             ["ingress", "egress"]
                 .map(|direction| self.registry.bandwidth([&self.service, &self.route, direction, name(consumer)]))
         });

@@ -1,15 +1,13 @@
 //! What a client reads about its limits.
 
-use http::{HeaderName, HeaderValue, header};
-use smallvec::SmallVec;
-
 use crate::{
     period::Period,
     window::{Cell, Span, Window, WindowType},
 };
+use http::{HeaderName, HeaderValue, header};
 
 /// Headers to be set on a response.
-pub(crate) type Headers = SmallVec<[(HeaderName, HeaderValue); 8]>;
+pub(crate) type Headers = Vec<(HeaderName, HeaderValue)>;
 
 /// Which headers tell a client about its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -91,26 +89,33 @@ impl State {
 pub(crate) fn number(number: f64) -> HeaderValue {
     // The numbers that a float tells apart from their neighbours.
     if number.fract() == 0.0 && (0.0..9e15).contains(&number) {
-        return HeaderValue::from(number as u64);
+        return whole(number as u64);
     }
     HeaderValue::from_str(&number.to_string()).unwrap_or(HeaderValue::from_static("0"))
 }
 
+/// A whole number.
+fn whole(number: u64) -> HeaderValue {
+    HeaderValue::from_str(itoa::Buffer::new().format(number)).unwrap_or(HeaderValue::from_static("0"))
+}
+
 /// Kong's headers of all windows.
 pub(crate) fn write_kong(headers: &mut Headers, windows: &[Window], names: &[Names], states: &[State]) {
-    for (names, state) in names.iter().zip(states) {
+    let (least, mut shown_least) = (least_place(windows, states), None);
+    for (place, (names, state)) in names.iter().zip(states).enumerate() {
+        let remaining = number(state.remaining);
+        if least == Some(place) {
+            shown_least = Some(kong_least(names.shown_limit.clone(), remaining.clone(), state.reset));
+        }
         headers.push((names.limit.clone(), names.shown_limit.clone()));
-        headers.push((names.remaining.clone(), number(state.remaining)));
+        headers.push((names.remaining.clone(), remaining));
     }
-    let least = least_place(windows, states);
-    if let Some((names, state)) = least.and_then(|place| names.get(place).zip(states.get(place))) {
-        headers.extend(kong_least(names.shown_limit.clone(), state.remaining, state.reset));
-    }
+    headers.extend(shown_least.into_iter().flatten());
 }
 
 /// Kong's headers of the one limit of which least is left.
-pub(crate) fn kong_least(limit: HeaderValue, remaining: f64, reset: u64) -> [(HeaderName, HeaderValue); 3] {
-    [(LIMIT, limit), (REMAINING, number(remaining)), (RESET, HeaderValue::from(reset))]
+pub(crate) fn kong_least(limit: HeaderValue, remaining: HeaderValue, reset: u64) -> [(HeaderName, HeaderValue); 3] {
+    [(LIMIT, limit), (REMAINING, remaining), (RESET, whole(reset))]
 }
 
 /// The headers of the IETF's draft: all policies, and of the one with the least left, by its name,

@@ -8,7 +8,6 @@ mod identifier;
 mod layer;
 mod limiter;
 mod local;
-mod per_worker;
 mod period;
 mod rate_limiting;
 mod rate_limiting_advanced;

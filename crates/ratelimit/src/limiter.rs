@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, StatusCode, request::Parts};
 use smallvec::SmallVec;
-use towergate_core::{Context, Outcome, Reply, Verdict};
+use towergate_core::{Context, Outcome, PerWorker, Reply, Verdict};
 
 use crate::{
     headers::{self, HeaderStyle, Headers, Names, State},
     identifier::Source,
-    per_worker::PerWorker,
     store::{Count, Counted, Counting, Store, StoreError, milliseconds},
     window::Window,
 };
@@ -97,7 +96,6 @@ impl Limiter {
 }
 
 /// What is done with a request.
-#[expect(clippy::large_enum_variant, reason = "made once per request and taken apart at once; a box would cost more")]
 enum Decision {
     /// It goes on, and the response tells this.
     Pass(Headers),
@@ -128,7 +126,8 @@ impl Rule {
     fn judge(&self, counted: &Counted, now: u64) -> Decision {
         let after = |(window, cell)| State::after(window, cell, counted.admitted, self.penalty, now);
         let states: SmallVec<[State; 2]> = self.windows.iter().zip(&counted.cells).map(after).collect();
-        let mut headers = Headers::new();
+        // Two for each window, and three of the one with the least left.
+        let mut headers = Headers::with_capacity(states.len().saturating_mul(2).saturating_add(3));
         if matches!(self.style, HeaderStyle::Kong | HeaderStyle::Both) {
             headers::write_kong(&mut headers, &self.windows, &self.names, &states);
         }

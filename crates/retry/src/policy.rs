@@ -4,21 +4,25 @@ use std::{sync::Arc, time::Instant};
 
 use http::request;
 use serde_json::{Value, json};
-use towergate_core::{Context, Env, Guard, Plugin, PluginError, RetryRules, Verdict};
+use towergate_core::{Context, Env, Guard, PerWorker, Plugin, PluginError, RetryRules, Verdict};
 
 use crate::{budget::Budget, config::RetryConfig};
 
 /// Says when and how attempts are repeated: the policy.
 #[derive(Debug, Clone)]
 pub struct Retry {
-    pub(crate) rules: Arc<RetryRules>,
+    rules: PerWorker<RetryRules>,
     budget: Option<Arc<Budget>>,
 }
 
 impl Retry {
     /// These rules.
     pub fn new(rules: RetryRules) -> Self {
-        Self { rules: Arc::new(rules), budget: None }
+        Self::with(rules, None)
+    }
+
+    fn with(rules: RetryRules, budget: Option<Arc<Budget>>) -> Self {
+        Self { rules: PerWorker::new(move || rules.clone()), budget }
     }
 }
 
@@ -30,7 +34,7 @@ impl Plugin for Retry {
 
     fn new(config: RetryConfig, _: &Env) -> Result<Self, PluginError> {
         let (rules, budget) = config.rules()?;
-        Ok(Self { rules: Arc::new(rules), budget })
+        Ok(Self::with(rules, budget))
     }
 
     fn state(&self) -> Option<Value> {
@@ -41,7 +45,7 @@ impl Plugin for Retry {
 
 impl Guard for Retry {
     fn check(&self, cx: &Context, _: &mut request::Parts) -> Verdict {
-        cx.set_retries(self.rules.clone());
+        cx.set_retries(self.rules.own().clone());
         Verdict::Pass
     }
 }

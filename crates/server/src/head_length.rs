@@ -11,13 +11,18 @@ pub(crate) fn of_response(headers: &HeaderMap, status: StatusCode, client: Versi
     let reason = status.canonical_reason().unwrap_or_default();
     // "HTTP/1.1 200 " and the reason, the lines, an empty line.
     let mut length = 13_u64.saturating_add(size(reason.len())).saturating_add(4);
+    let (mut has_date, mut is_framed) = (false, status.is_informational());
     for (name, value) in headers {
+        match *name {
+            header::DATE => has_date = true,
+            header::CONTENT_LENGTH => is_framed = true,
+            _ => {}
+        }
         length = length.saturating_add(size(name.as_str().len())).saturating_add(size(value.len())).saturating_add(4);
     }
-    if !headers.contains_key(header::DATE) {
+    if !has_date {
         length = length.saturating_add(DATE);
     }
-    let is_framed = headers.contains_key(header::CONTENT_LENGTH) || status.is_informational();
     if is_framed || client == Version::HTTP_2 || status == StatusCode::NO_CONTENT {
         return length;
     }

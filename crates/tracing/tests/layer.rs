@@ -201,7 +201,8 @@ fn completed<C: RecordSchema + DeserializeOwned>(mut config: Value) -> C {
 
 /// The headers with a trace's id that reach the service: each with whether it is the one that came.
 async fn passed_on(plugin: &str, config: &Value, headers: &[(&str, &str)]) -> Vec<String> {
-    let (seen, plan, env) = (Seen::default(), Arc::new(Plan::default()), env());
+    let (seen, env) = (Seen::default(), env());
+    let plan = <(Arc<Plan>, Arc<Generation>)>::default();
     if plugin == "zipkin" {
         let policy = Zipkin::new(completed::<ZipkinConfig>(config.clone()), &env).unwrap();
         send(Zipkin::layer(Slot::own(policy)).layer(seen.service()), &plan, headers).await;

@@ -38,39 +38,16 @@ impl From<Received> for Arrived {
     }
 }
 
-impl Arrived {
-    /// What the connection has become, if it is no HTTP connection any more.
-    ///
-    /// # Errors
-    /// With the body, if it is.
-    pub(crate) fn into_upgraded(self) -> Result<Option<Upgraded<Transport>>, Self> {
-        match self {
-            Self::Rest(received) if received.is_upgrade() => Ok(received.upgrade()),
-            arrived => Err(arrived),
-        }
-    }
-
-    /// How long the body is, if that is known.
-    pub(crate) fn length(&self) -> Option<u64> {
-        match self {
-            Self::Whole(bytes, _) => Some(bytes.len() as u64),
-            Self::Rest(received) => received.size_hint().exact(),
-        }
-    }
+/// What the connection has become, if it is no HTTP connection any more.
+///
+/// # Errors
+/// With the body, if it is.
+pub(crate) fn upgraded(received: Box<Received>) -> Result<Option<Upgraded<Transport>>, Box<Received>> {
+    if received.is_upgrade() { Ok(received.upgrade()) } else { Err(received) }
 }
 
-/// Makes a response's body; one that is at hand already is passed on as it is, and its connection
-/// is free again as of `now`.
-pub(crate) async fn body(arrived: Arrived, berth: Berth, now: Instant) -> Body {
-    let received = match arrived {
-        Arrived::Whole(bytes, connection) => {
-            if let Some(connection) = connection {
-                berth.keep(connection, now);
-            }
-            return Body::from(bytes);
-        }
-        Arrived::Rest(received) => received,
-    };
+/// Makes a response's body of what is not at hand yet.
+pub(crate) async fn body(received: Box<Received>, berth: Berth) -> Body {
     let mut answer = Answer { source: Source::new(received).await, read: None, berth: Some(berth) };
     // One look without waiting: the beginning usually arrives together with the head.
     let first = poll_fn(|cx| Poll::Ready(answer.poll_data(cx))).await;

@@ -20,7 +20,7 @@ pub(crate) type Ended = Result<(Answered, Kept), Error>;
 impl Exchange<'_> {
     /// Tries until an upstream answers or nothing more may be tried.
     pub(crate) async fn attempts(&self, destination: &Destination, tries: &mut Tries, affinity: Affinity<'_>) -> Ended {
-        let target = forward::target(self.cx, self.head).ok_or(Error::new(Kind::BadRequest))?;
+        let target = forward::target(self.cx, self.head).ok_or_else(|| Error::new(Kind::BadRequest))?;
         let mut tried = Tried::new(self.cx, affinity);
         let mut left = self.service.retries;
         let mut failure = None;

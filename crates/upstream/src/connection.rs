@@ -1,6 +1,8 @@
 //! One HTTP/1.1 connection to an upstream: the only module that knows which HTTP client drives it.
 
-use http::{HeaderName, HeaderValue, Method, Response, header};
+use std::time::Instant;
+
+use http::{HeaderName, HeaderValue, Method, header};
 use towergate_http1::{
     Spelling,
     client::{self, Buffers, ErrorKind, Length, Timeouts},
@@ -81,14 +83,21 @@ impl Connection {
 }
 
 impl Outgoing<'_> {
-    /// Sends the request and waits for the head of its response.
-    pub(crate) async fn send(
+    /// Sends the request, now if that is known: the future of its response, whose map has `room` for so many lines more.
+    pub(crate) fn send(
         self,
         length: Length,
         body: Feed,
         timeouts: Timeouts,
-    ) -> Result<Response<Received>, Error> {
-        Ok(self.request.send(length, body, timeouts).await?)
+        now: Option<Instant>,
+        room: usize,
+    ) -> client::Exchange<Transport, Feed> {
+        let request = self.request.room(room);
+        let request = match now {
+            Some(now) => request.begun(now.into()),
+            None => request,
+        };
+        request.send(length, body, timeouts)
     }
 }
 

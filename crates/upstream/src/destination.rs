@@ -1,7 +1,6 @@
 //! Where the requests of a service go: worked out once per configuration, picked from per attempt.
 
 use std::{
-    borrow::Cow,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Instant,
@@ -68,19 +67,41 @@ enum Place {
 #[derive(Debug)]
 pub(crate) struct Peer<'a> {
     pub(crate) address: SocketAddr,
-    /// The `Host` to send.
-    pub(crate) host: Cow<'a, HeaderValue>,
     /// Whether it took time to find out, or may have.
     pub(crate) was_asked_for: bool,
-    name: Cow<'a, Arc<str>>,
+    named: Named<'a>,
     client: Option<&'a Client>,
 }
 
+/// The `Host` to send, and who is to be there.
+#[derive(Debug)]
+enum Named<'a> {
+    /// Those of its endpoint.
+    Endpoint(&'a Endpoint),
+    /// Others.
+    Otherwise(Box<(HeaderValue, Arc<str>)>),
+}
+
 impl Peer<'_> {
+    /// The `Host` to send.
+    pub(crate) fn host(&self) -> &HeaderValue {
+        match &self.named {
+            Named::Endpoint(endpoint) => &endpoint.host,
+            Named::Otherwise(named) => &named.0,
+        }
+    }
+
+    fn name(&self) -> &Arc<str> {
+        match &self.named {
+            Named::Endpoint(endpoint) => &endpoint.name,
+            Named::Otherwise(named) => &named.1,
+        }
+    }
+
     /// What a connection to it must be made to, if this is the `Host` that is sent in place of its own.
     pub(crate) fn key(&self, host: Option<&HeaderValue>) -> Key {
         let tls = self.client.map(|client| {
-            let name = host.and_then(name_in).unwrap_or_else(|| Arc::clone(&self.name));
+            let name = host.and_then(name_in).unwrap_or_else(|| Arc::clone(self.name()));
             Secured { client: client.clone(), name }
         });
         Key { address: self.address, tls }
@@ -249,16 +270,16 @@ impl Endpoint {
     /// that is asked for and the upstream has set none.
     fn at<'a>(&'a self, address: SocketAddr, service: Option<&str>) -> Peer<'a> {
         let service = service.filter(|_| !self.is_named);
-        let (host, name) = match service {
-            None if address.port() == self.port => (Cow::Borrowed(&self.host), Cow::Borrowed(&self.name)),
+        let named = match service {
+            None if address.port() == self.port => Named::Endpoint(self),
             _ => {
                 let shown = service.unwrap_or(&self.shown).to_owned();
                 let host = host_header(shown, address.port(), self.protocol);
                 let name = name_in(&host).unwrap_or_else(|| self.name.clone());
-                (Cow::Owned(host), Cow::Owned(name))
+                Named::Otherwise(Box::new((host, name)))
             }
         };
-        Peer { address, host, was_asked_for: false, name, client: None }
+        Peer { address, was_asked_for: false, named, client: None }
     }
 }
 
@@ -318,7 +339,7 @@ mod tests {
         let destination = Destinations::new().make(service);
         let resolver = Arc::default();
         let Chosen { peer, .. } = &destination.pick(&resolver, &Tried::default(), Instant::now()).await?;
-        Ok((peer.address.to_string(), peer.host.to_str().unwrap().to_owned()))
+        Ok((peer.address.to_string(), peer.host().to_str().unwrap().to_owned()))
     }
 
     #[tokio::test]

@@ -33,6 +33,12 @@ impl Side {
 /// decided in one place: 400 for a broken request body, 502, 503 or 504 otherwise.
 #[derive(Debug)]
 pub struct Error {
+    // Boxed, so that what usually goes well is small where it is handed on.
+    failure: Box<Failure>,
+}
+
+#[derive(Debug)]
+struct Failure {
     kind: Kind,
     unsent: bool,
     unheard: bool,
@@ -89,12 +95,12 @@ pub(crate) enum Kind {
 
 impl Error {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self { kind, unsent: false, unheard: false, source: None }
+        Self { failure: Box::new(Failure { kind, unsent: false, unheard: false, source: None }) }
     }
 
     #[must_use]
     pub(crate) fn because(mut self, source: impl Into<BoxError>) -> Self {
-        self.source = Some(source.into());
+        self.failure.source = Some(source.into());
         self
     }
 
@@ -108,17 +114,17 @@ impl Error {
     /// of a response has come.
     #[must_use]
     pub(crate) fn told(mut self, unsent: bool, unheard: bool) -> Self {
-        (self.unsent, self.unheard) = (unsent, unheard);
+        (self.failure.unsent, self.failure.unheard) = (unsent, unheard);
         self
     }
 
     pub(crate) fn kind(&self) -> &Kind {
-        &self.kind
+        &self.failure.kind
     }
 
     /// Whose side it was on.
     pub fn side(&self) -> Side {
-        match self.kind {
+        match self.failure.kind {
             Kind::ClientBody(_) | Kind::BadRequest => Side::Client,
             Kind::NoService
             | Kind::NoDestination
@@ -146,7 +152,7 @@ impl Error {
     /// Whether the upstream was too slow.
     pub fn is_timeout(&self) -> bool {
         matches!(
-            self.kind,
+            self.failure.kind,
             Kind::ConnectTimeout(..)
                 | Kind::HandshakeTimeout(..)
                 | Kind::WriteTimeout(_)
@@ -158,36 +164,36 @@ impl Error {
 
     /// The same, told once more.
     pub(crate) fn again(&self) -> Self {
-        let source = self.source.as_ref().map(|source| source.to_string().into());
-        Self { kind: self.kind.clone(), source, ..*self }
+        let source = self.failure.source.as_ref().map(|source| source.to_string().into());
+        Self { failure: Box::new(Failure { kind: self.failure.kind.clone(), source, ..*self.failure }) }
     }
 
     /// Whether the connection ended.
     pub(crate) fn is_closed(&self) -> bool {
-        matches!(self.kind, Kind::Closed)
+        matches!(self.failure.kind, Kind::Closed)
     }
 
     /// Whether not a byte of the request can have counted for the upstream.
     pub(crate) fn is_unsent(&self) -> bool {
-        self.unsent
+        self.failure.unsent
     }
 
     /// Whether there was no connection to send the request on.
     pub fn is_connect(&self) -> bool {
         matches!(
-            self.kind,
+            self.failure.kind,
             Kind::Connect(_) | Kind::ConnectTimeout(..) | Kind::Handshake(_) | Kind::HandshakeTimeout(..)
         )
     }
 
     /// Whether it was the request's gate that let no target be tried.
     pub(crate) fn is_barred(&self) -> bool {
-        matches!(self.kind, Kind::Barred)
+        matches!(self.failure.kind, Kind::Barred)
     }
 
     /// Whether the upstream has as many requests as it is given.
     pub(crate) fn is_full(&self) -> bool {
-        matches!(self.kind, Kind::Full(_))
+        matches!(self.failure.kind, Kind::Full(_))
     }
 
     /// The same in the words of the [`Context`](towergate_core::Context), for those who count.
@@ -203,7 +209,7 @@ impl Error {
 
     /// Whether the connection ended before a byte of a response had come.
     pub(crate) fn is_unheard_close(&self) -> bool {
-        self.unheard && matches!(self.kind, Kind::Closed)
+        self.failure.unheard && matches!(self.failure.kind, Kind::Closed)
     }
 
     /// Whether another attempt makes sense for a request of this method: always if nothing of it
@@ -216,10 +222,10 @@ impl Error {
 
     /// The same for a request that may, or may not, be sent again after the upstream may have seen it.
     pub(crate) fn is_retryable_if(&self, is_repeatable: bool) -> bool {
-        match self.kind {
+        match self.failure.kind {
             Kind::Connect(_) | Kind::ConnectTimeout(..) | Kind::Handshake(_) | Kind::HandshakeTimeout(..) => true,
             Kind::Closed | Kind::WriteTimeout(_) | Kind::ReadTimeout(_) | Kind::TryTimeout(_) => {
-                self.unsent || is_repeatable
+                self.failure.unsent || is_repeatable
             }
             _ => false,
         }
@@ -227,7 +233,7 @@ impl Error {
 
     /// The status the client reads.
     pub fn status(&self) -> StatusCode {
-        match self.kind {
+        match self.failure.kind {
             Kind::ClientBody(_) | Kind::BadRequest => StatusCode::BAD_REQUEST,
             Kind::NoDestination | Kind::Unresolved(..) => StatusCode::INTERNAL_SERVER_ERROR,
             Kind::NoService | Kind::NoPeer | Kind::Barred | Kind::Full(_) | Kind::Resolve(_) => {
@@ -252,7 +258,7 @@ impl Error {
     /// The answer the client reads, in Kong's words.
     pub fn reply(&self) -> Reply {
         let status = self.status();
-        match self.kind {
+        match self.failure.kind {
             Kind::NoService => Reply::error(status, "no Service found with those values"),
             Kind::NoPeer => Reply::error(status, "failure to get a peer from the ring-balancer"),
             Kind::Full(wait) => {
@@ -276,7 +282,7 @@ fn is_repeatable(method: &Method) -> bool {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
+        match &self.failure.kind {
             Kind::NoService => f.write_str("the route has no service"),
             Kind::NoDestination => f.write_str("the plan has a service but no destination made for it"),
             Kind::NoPeer => f.write_str("no target of the upstream can be used"),
@@ -302,7 +308,7 @@ impl fmt::Display for Error {
             Kind::BadResponse => f.write_str("the upstream's answer is not HTTP"),
             Kind::Reset(reason) => write!(f, "the upstream reset the request's stream: {reason}"),
         }?;
-        match &self.source {
+        match &self.failure.source {
             Some(source) => write!(f, ": {source}"),
             None => Ok(()),
         }
@@ -311,7 +317,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        self.failure.source.as_deref().map(|source| source as _)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     counted::{self, Held},
     destination::{Destination, Peer},
     error::{Error, Kind},
-    forward,
+    forward::{self, Wishes},
     hash_key::{self, HashKey},
     hop, http2,
     pool::Berth,
@@ -37,17 +37,17 @@ pub(crate) struct Exchange<'a> {
     pub(crate) body: &'a RequestBody,
     /// The client's `Host`, where that and not each target's is to be sent.
     host: Option<HeaderValue>,
-    /// Whether the client takes trailers.
-    trailers: bool,
+    wishes: Wishes,
     /// The client's wish to go on with a WebSocket.
     pub(crate) wish: Option<Upgrade>,
 }
 
 /// A response whose body is still to be read.
+#[expect(clippy::large_enum_variant, reason = "nearly every answer is the large one, which a box would cost more")]
 pub(crate) enum Answered {
     /// And where its connection goes then.
     Http1(Response<Arrived>, Berth),
-    Http2(Response<http2::Answer>),
+    Http2(Box<Response<http2::Answer>>),
 }
 
 impl Answered {
@@ -61,7 +61,11 @@ impl Answered {
     /// Gives an answer up; if all of it has come, its connection is free again.
     pub(crate) async fn discard(self) {
         if let Self::Http1(response, berth) = self {
-            drop(answer::body(response.into_body(), berth, Instant::now().into()).await);
+            match response.into_body() {
+                Arrived::Whole(_, Some(connection)) => berth.keep(connection, Instant::now().into()),
+                Arrived::Whole(_, None) => {}
+                Arrived::Rest(received) => drop(answer::body(received, berth).await),
+            }
         }
     }
 }
@@ -72,17 +76,17 @@ impl<'a> Exchange<'a> {
         cx: &'a Context,
         service: &'a Service,
         head: &'a Parts,
+        wishes: Wishes,
         wish: Option<Upgrade>,
         body: &'a RequestBody,
     ) -> Self {
         let preserves = cx.route().is_some_and(|route| route.preserve_host);
         let host = if preserves { forward::client_host(head) } else { None };
-        let trailers = hop::wants_trailers(&head.headers);
-        Self { worker, cx, service, head, body, host, trailers, wish }
+        Self { worker, cx, service, head, body, host, wishes, wish }
     }
 
     /// Tries until an upstream answers or nothing more may be tried.
-    pub(crate) async fn run(self, destination: &Destination) -> Result<Response<Body>, Error> {
+    pub(crate) async fn run(&mut self, destination: &Destination) -> Result<Response<Body>, Error> {
         let permit = destination.admit().await?;
         let mut tries = Tries::default();
         let key = destination.hashing().map(|balancing| HashKey::of(balancing, self.cx, self.head));
@@ -95,7 +99,7 @@ impl<'a> Exchange<'a> {
         let result = match self.cx.retries() {
             None => self.attempts(destination, &mut tries, affinity).await,
             // Boxed: a request without such rules does not make room for them.
-            Some(rules) => Box::pin(retry::attempts(&self, destination, rules, &mut tries, affinity)).await,
+            Some(rules) => Box::pin(retry::attempts(self, destination, rules, &mut tries, affinity)).await,
         };
         self.cx.records.keep_tries(tries);
         let (answered, kept) = result?;
@@ -105,7 +109,7 @@ impl<'a> Exchange<'a> {
         self.cx.mark_proxied();
         let mut response = match answered {
             Answered::Http1(response, berth) => self.pass_on(response, berth, now, held).await,
-            Answered::Http2(response) => counted::response(self.pass_on_http2(response), held),
+            Answered::Http2(response) => counted::response(self.pass_on_http2(*response), held),
         };
         let session = session.zip(kept.token).and_then(|(cookie, token)| hash_key::session_cookie(cookie, &token));
         if let Some(cookie) = key.and_then(|key| key.cookie).or(session) {
@@ -164,7 +168,7 @@ impl<'a> Exchange<'a> {
         let pool = &self.worker.pool;
         let berth = Berth { key: peer.key(self.host.as_ref()), pool: pool.clone() };
         if let Some(connection) = pool.take(&berth.key, now.into()) {
-            match self.send(peer, target, connection).await {
+            match self.send(peer, target, connection, Some(now)).await {
                 Err(error) if error.is_unheard_close() && self.may_repeat(&error) => {
                     tracing::debug!(upstream = %peer.address, cause = %error, "Kept connection was closed");
                     pool.was_stale();
@@ -174,7 +178,7 @@ impl<'a> Exchange<'a> {
         }
         // Boxed, because it is rare and large.
         let connection = Box::pin(pool.open(&berth.key, self.service.connect_timeout)).await?;
-        self.send(peer, target, connection).await.map(|response| Answered::Http1(response, berth))
+        self.send(peer, target, connection, None).await.map(|response| Answered::Http1(response, berth))
     }
 
     /// One attempt over HTTP/2. A stream that the upstream did nothing about, because it was going
@@ -194,17 +198,17 @@ impl<'a> Exchange<'a> {
             }
             result => result,
         };
-        result.map(Answered::Http2)
+        result.map(|response| Answered::Http2(Box::new(response)))
     }
 
     fn http2_head(&self, peer: &Peer<'_>, target: &[&str]) -> Result<Request<()>, Error> {
-        let host = self.host.as_ref().unwrap_or(&peer.host);
+        let host = self.host.as_ref().unwrap_or_else(|| peer.host());
         let scheme = if self.service.protocol.is_tls() { Scheme::HTTPS } else { Scheme::HTTP };
         let mut request = http2::head(&self.head.method, target, host, scheme)?;
         let headers = request.headers_mut();
         headers.reserve(self.head.headers.len().saturating_add(12));
         let forwarding = &self.worker.forwarding;
-        let said = forwarding.pass(self.head, self.trailers, headers);
+        let said = forwarding.pass(self.head, self.wishes, headers);
         forwarding.add(self.cx, self.head, &said, headers);
         if let Length::Known(bytes) = forward::announced(&self.head.method, self.body.length(), said.framed) {
             headers.insert(header::CONTENT_LENGTH, bytes.into());
@@ -212,35 +216,64 @@ impl<'a> Exchange<'a> {
         Ok(request)
     }
 
-    async fn send(&self, peer: &Peer<'_>, target: &[&str], connection: Connection) -> Result<Response<Arrived>, Error> {
+    /// Sends the request, now if that is known, and waits for the head of its response.
+    async fn send(
+        &self,
+        peer: &Peer<'_>,
+        target: &[&str],
+        connection: Connection,
+        now: Option<Instant>,
+    ) -> Result<Response<Arrived>, Error> {
         let spelling = self.head.extensions.get::<Spelling>();
-        let host = self.host.as_ref().unwrap_or(&peer.host);
+        let host = self.host.as_ref().unwrap_or_else(|| peer.host());
         let mut request = connection.request(&self.head.method, target, host, self.wish.is_some(), spelling);
         let forwarding = &self.worker.forwarding;
-        let said = forwarding.pass(self.head, self.trailers, &mut request);
+        let said = forwarding.pass(self.head, self.wishes, &mut request);
         forwarding.add(self.cx, self.head, &said, &mut request);
         let length = forward::announced(&self.head.method, self.body.length(), said.framed);
         let timeouts = Timeouts { read: self.service.read_timeout, write: self.service.write_timeout };
-        let response = request.send(length, self.body.feed(), timeouts).await?;
-        if self.is_answer(&response) { Ok(response.map(Arrived::from)) } else { Err(Error::new(Kind::BadResponse)) }
+        let mut response = request.send(length, self.body.feed(), timeouts, now, room(self.cx)).await?;
+        // Most responses bring nothing that is to be looked at.
+        if !response.body().is_plain() {
+            self.check(&mut response)?;
+        }
+        Ok(response.map(Arrived::from))
     }
 
-    /// Whether this answers what was asked: no other protocol, and no coding of the transfer.
-    fn is_answer(&self, response: &Response<Received>) -> bool {
-        let (headers, received) = (response.headers(), response.body());
-        match received.is_upgrade() {
-            true => self.wish.is_some() && websocket::is_granted(response.status(), headers),
-            false => !(received.is_end_stream() && hop::is_coded(headers)),
+    /// Checks that this answers what was asked, no other protocol and no coding of the transfer, and takes out of it what
+    /// concerns only the upstream's connection.
+    fn check(&self, response: &mut Response<Received>) -> Result<(), Error> {
+        let (status, received) = (response.status(), response.body());
+        let (is_upgrade, is_over, length) =
+            (received.is_upgrade(), received.is_end_stream(), received.size_hint().exact());
+        let headers = response.headers_mut();
+        let is_answer = match is_upgrade {
+            true => self.wish.is_some() && websocket::is_granted(status, headers),
+            false => !(is_over && hop::is_coded(headers)),
+        };
+        if is_answer && !is_upgrade {
+            hop::strip_response(headers, &self.head.method, status, length, self.wishes.trailers);
         }
+        if is_answer { Ok(()) } else { Err(Error::new(Kind::BadResponse)) }
     }
 
     /// The upstream's response as the client gets it.
-    async fn pass_on(self, response: Response<Arrived>, berth: Berth, now: Instant, held: Held) -> Response<Body> {
+    async fn pass_on(&mut self, response: Response<Arrived>, berth: Berth, now: Instant, held: Held) -> Response<Body> {
         let (mut head, arrived) = response.into_parts();
         head.version = Version::HTTP_11;
-        let arrived = match (arrived.into_upgraded(), self.wish) {
+        let received = match arrived {
+            // What is at hand already is passed on as it is, and its connection is free again.
+            Arrived::Whole(bytes, connection) => {
+                if let Some(connection) = connection {
+                    berth.keep(connection, now.into());
+                }
+                return Response::from_parts(head, Body::from(bytes));
+            }
+            Arrived::Rest(received) => received,
+        };
+        let received = match (answer::upgraded(received), self.wish.take()) {
             (Ok(upgraded), Some(wish)) => {
-                websocket::pass_on(&mut head.headers, self.trailers);
+                websocket::pass_on(&mut head.headers, self.wishes.trailers);
                 let patience = Patience { idle: self.service.read_timeout, write: self.service.write_timeout };
                 let (id, tunnelled) = (self.cx.request_id, self.cx.traffic.tunnel());
                 tunnel::open(wish, upgraded, patience, id, tunnelled, held);
@@ -248,11 +281,9 @@ impl<'a> Exchange<'a> {
             }
             // Without a wish it is no answer, see above.
             (Ok(_), None) => return Response::from_parts(head, Body::Empty),
-            (Err(arrived), _) => arrived,
+            (Err(received), _) => received,
         };
-        let framed = arrived.length();
-        hop::strip_response(&mut head.headers, &self.head.method, head.status, framed, self.trailers);
-        let body = answer::body(arrived, berth, now.into()).await;
+        let body = answer::body(received, berth).await;
         counted::response(Response::from_parts(head, body), held)
     }
 
@@ -260,8 +291,14 @@ impl<'a> Exchange<'a> {
     fn pass_on_http2(&self, response: Response<http2::Answer>) -> Response<Body> {
         let (mut head, answer) = response.into_parts();
         let announced = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        hop::strip_response(&mut head.headers, &self.head.method, head.status, announced, self.trailers);
+        hop::strip_response(&mut head.headers, &self.head.method, head.status, announced, self.wishes.trailers);
         let body = if answer.is_end_stream() { Body::Empty } else { Body::Boxed(Box::pin(answer)) };
         Response::from_parts(head, body)
     }
+}
+
+/// How many lines the gateway may add to a response: its own, and of each guard a few.
+fn room(cx: &Context) -> usize {
+    let guards = cx.plan().map_or(0, |plan| plan.guards.len());
+    guards.saturating_mul(2).saturating_add(cx.response_headers_set()).saturating_add(5)
 }

@@ -70,6 +70,33 @@ pub(crate) struct Said<'a> {
     pub(crate) framed: bool,
 }
 
+/// What a client wants of the connection, beside an answer: found out in one look over its headers.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Wishes {
+    /// Whether it lists headers that go no further.
+    lists: bool,
+    /// Whether it takes trailers.
+    pub(crate) trailers: bool,
+    /// Whether it names another protocol.
+    pub(crate) upgrade: bool,
+}
+
+impl Wishes {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let (mut wishes, mut te) = (Self::default(), false);
+        for name in headers.keys() {
+            match *name {
+                header::CONNECTION => wishes.lists = true,
+                header::TE => te = true,
+                header::UPGRADE => wishes.upgrade = true,
+                _ => {}
+            }
+        }
+        wishes.trailers = te && hop::wants_trailers(headers);
+        wishes
+    }
+}
+
 /// The lines of one header.
 #[derive(Debug, Default)]
 struct Lines<'a> {
@@ -89,14 +116,10 @@ impl Forwarding {
 
     /// Passes on what is the client's to say, in its order. Without what is about the connection:
     /// that, `Host` and the length of the body are the sender's to write.
-    pub(crate) fn pass<'a>(&self, head: &'a Parts, trailers: bool, sink: &mut impl Sink) -> Said<'a> {
+    pub(crate) fn pass<'a>(&self, head: &'a Parts, wishes: Wishes, sink: &mut impl Sink) -> Said<'a> {
         // In the gateway the server has done this before the guards, and taken the list away; a proxy
         // used on its own does it here.
-        let listed = if head.headers.contains_key(header::CONNECTION) {
-            hop::listed(&head.headers, header::CONNECTION)
-        } else {
-            Vec::new()
-        };
+        let listed = if wishes.lists { hop::listed(&head.headers, header::CONNECTION) } else { Vec::new() };
         let crumbs = head.version >= Version::HTTP_2;
         let mut said = Said::default();
         for (name, value) in &head.headers {
@@ -113,7 +136,7 @@ impl Forwarding {
         if crumbs && let Some(cookie) = joined(&head.headers, &header::COOKIE, b"; ") {
             sink.put(&COOKIE, &[&cookie]);
         }
-        if trailers {
+        if wishes.trailers {
             sink.copy(&header::TE, &HeaderValue::from_static("trailers"));
         }
         said
@@ -132,9 +155,20 @@ impl Forwarding {
     /// where `_` counts as `-`, as in CGI and all that is modelled on it: `X_Real_IP` there replaces
     /// or joins the `X-Real-IP` that the gateway has written.
     fn is_ours(&self, name: &HeaderName) -> bool {
+        match *name {
+            header::ACCEPT | header::ACCEPT_ENCODING | header::ACCEPT_LANGUAGE | header::USER_AGENT => false,
+            header::CONTENT_TYPE | header::COOKIE | header::AUTHORIZATION | header::ORIGIN | header::REFERER => false,
+            header::HOST | header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::VIA => true,
+            _ => self.is_named_as_ours(name.as_str()),
+        }
+    }
+
+    fn is_named_as_ours(&self, name: &str) -> bool {
         let is_ours = |name: &str| is_ours(name) || (self.request_id && name == X_KONG_REQUEST_ID.name.as_str());
-        let has_underscore = name.as_str().as_bytes().contains(&b'_');
-        is_ours(name.as_str()) || (has_underscore && is_ours(&name.as_str().replace('_', "-")))
+        // They begin so, and few others do.
+        let may_be =
+            matches!(name.as_bytes().first(), Some(b'x' | b'c' | b'e' | b'h' | b'k' | b'p' | b't' | b'u' | b'v'));
+        may_be && (is_ours(name) || (name.contains('_') && is_ours(&name.replace('_', "-"))))
     }
 
     fn add_via(&self, head: &Parts, said: &Said<'_>, sink: &mut impl Sink) {
@@ -182,7 +216,8 @@ pub(crate) fn target<'a>(cx: &'a Context, head: &'a Parts) -> Option<[&'a str; 3
         "" => head.uri.path(),
         path => path,
     };
-    let is_target = |text: &str| text.bytes().all(|byte| !matches!(byte, 0..=b' ' | b'#' | 0x7f));
+    // Without a way out of it in the middle, so that it is done for many bytes at once.
+    let is_target = |text: &str| !text.bytes().fold(false, |any, byte| any | matches!(byte, 0..=b' ' | b'#' | 0x7f));
     let begins = path.starts_with('/') || path == "*";
     let query = head.uri.query();
     let whole = begins && is_target(path) && query.is_none_or(is_target);
@@ -283,9 +318,10 @@ impl<'a, S: Sink> Telling<'a, S> {
 
     /// Repeats what a trusted peer says, as it is. Whether there was anything.
     fn repeat(&mut self, name: &Own) -> bool {
-        if !self.cx.client.trusted {
-            return false;
-        }
+        self.cx.client.trusted && self.repeat_all(name)
+    }
+
+    fn repeat_all(&mut self, name: &Own) -> bool {
         let mut any = false;
         for value in self.head.headers.get_all(&name.name) {
             self.sink.copy(&name.name, value);
@@ -411,7 +447,7 @@ mod tests {
             let mut sent = HeaderMap::new();
             sent.insert(header::HOST, HeaderValue::from_static(""));
             sent.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
-            let said = forwarding.pass(&head, hop::wants_trailers(&head.headers), &mut sent);
+            let said = forwarding.pass(&head, Wishes::of(&head.headers), &mut sent);
             match announced(&head.method, self.length, said.framed) {
                 Announced::None => {}
                 Announced::Known(bytes) => drop(sent.insert(header::CONTENT_LENGTH, bytes.into())),

@@ -22,7 +22,7 @@ use crate::{
     destinations::Destinations,
     error::{Error, Kind, Side},
     exchange::Exchange,
-    forward::Forwarding,
+    forward::{Forwarding, Wishes},
     http2,
     pool::Pool,
     request_body::RequestBody,
@@ -106,8 +106,10 @@ where
         let worker = self.worker.clone();
         let (mut head, body) = request.into_parts();
         let cx = Context::of(&mut head);
+        let buffering = cx.route().is_none_or(|route| route.request_buffering);
+        let mut body = RequestBody::new(body, buffering);
         let answer = async move {
-            let response = worker.answer(&cx, &mut head, body).await;
+            let response = worker.answer(&cx, &mut head, &mut body).await;
             reuse(head.headers, head.extensions);
             response
         };
@@ -141,46 +143,37 @@ impl fmt::Debug for ProxyFuture {
 }
 
 impl Worker {
-    async fn answer<B>(&self, cx: &Context, head: &mut Parts, body: B) -> Response<Body>
-    where
-        B: HttpBody<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
+    async fn answer(&self, cx: &Context, head: &mut Parts, body: &mut RequestBody) -> Response<Body> {
         match self.forward(cx, head, body).await {
             Ok(response) => response,
             Err(error) => explain(cx, &error),
         }
     }
 
-    async fn forward<B>(&self, cx: &Context, head: &mut Parts, body: B) -> Result<Response<Body>, Error>
-    where
-        B: HttpBody<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
+    async fn forward(&self, cx: &Context, head: &mut Parts, body: &mut RequestBody) -> Result<Response<Body>, Error> {
         let (service, destination) = self.way(cx)?;
-        let buffering = cx.route().is_none_or(|route| route.request_buffering);
-        let body = match destination.is_http2() {
-            false => RequestBody::read(body, buffering).await?,
-            // A call that streams waits for answers to what it has sent.
-            true => RequestBody::streaming(body, buffering),
-        };
-        let wish = websocket::wish(head, body.length());
-        Exchange::new(self, cx, service, head, wish, &body).run(destination).await
+        // A call that streams waits for answers to what it has sent.
+        if !destination.is_http2() {
+            body.gather().await?;
+        }
+        let wishes = Wishes::of(&head.headers);
+        let wish = if wishes.upgrade { websocket::wish(head, body.length()) } else { None };
+        Exchange::new(self, cx, service, head, wishes, wish, body).run(destination).await
     }
 
     /// The service of this request and the way there.
     fn way<'a>(&'a self, cx: &'a Context) -> Result<(&'a Target, &'a Destination), Error> {
         let Some(plan) = cx.plan() else {
-            let (service, destination) = self.fixed.as_ref().ok_or(Error::new(Kind::NoService))?;
+            let (service, destination) = self.fixed.as_ref().ok_or_else(|| Error::new(Kind::NoService))?;
             return Ok((service, destination));
         };
         if let Some(other) = cx.overridden() {
-            let destination = other.destination.downcast_ref().ok_or(Error::new(Kind::NoDestination))?;
+            let destination = other.destination.downcast_ref().ok_or_else(|| Error::new(Kind::NoDestination))?;
             return Ok((&other.service, destination));
         }
-        let service = plan.service.as_deref().ok_or(Error::new(Kind::NoService))?;
+        let service = plan.service.as_deref().ok_or_else(|| Error::new(Kind::NoService))?;
         let destination = plan.destination.as_deref().and_then(|made| made.downcast_ref());
-        Ok((service, destination.ok_or(Error::new(Kind::NoDestination))?))
+        Ok((service, destination.ok_or_else(|| Error::new(Kind::NoDestination))?))
     }
 }
 

@@ -51,22 +51,9 @@ enum Kind {
 }
 
 impl RequestBody {
-    /// Takes the client's body. `buffering` keeps its first [`KEPT`] bytes for another attempt: then
-    /// one of unknown length is read as far as it is kept, so that a shorter one has a length.
-    pub(crate) async fn read<B>(body: B, buffering: bool) -> Result<Self, Error>
-    where
-        B: HttpBody<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
-        let length = Length::of(&body);
-        if length == Length::Known(0) {
-            return Ok(Self { kind: Kind::Empty, length });
-        }
-        Self { kind: Kind::Empty, length }.gather(Source::new(body, length, buffering)).await
-    }
-
-    /// Takes the client's body without waiting for any of it. `buffering` is the same.
-    pub(crate) fn streaming<B>(body: B, buffering: bool) -> Self
+    /// Takes the client's body without waiting for any of it. `buffering` keeps its first [`KEPT`] bytes for another
+    /// attempt.
+    pub(crate) fn new<B>(body: B, buffering: bool) -> Self
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -79,21 +66,29 @@ impl RequestBody {
         Self { kind, length }
     }
 
-    /// Reads as much as is needed to know what to announce, and what else is at hand.
-    async fn gather(mut self, mut source: Source) -> Result<Self, Error> {
+    /// Before the first attempt: takes what is at hand of the body. One of unknown length is read as far as it is kept, so
+    /// that a shorter one has a length.
+    pub(crate) async fn gather(&mut self) -> Result<(), Error> {
+        let Kind::Stream(source) = &mut self.kind else { return Ok(()) };
+        if self.length == Length::Known(0) {
+            self.kind = Kind::Empty;
+            return Ok(());
+        }
+        // Nobody else has it yet.
+        let Some(source) = Arc::get_mut(source) else { return Ok(()) };
+        let source = source.get_mut().unwrap_or_else(PoisonError::into_inner);
         let whole = match self.length {
             _ if source.room == 0 => Ok(None),
             Length::Unknown => poll_fn(|cx| source.poll_gather(cx)).await,
             Length::Known(bytes) => poll_fn(|cx| Poll::Ready(source.look(cx, bytes))).await,
         };
-        match whole.map_err(|cause| Error::new(error::Kind::ClientBody(cause.to_string())))? {
-            Some(bytes) => {
-                self.length = Length::Known(bytes);
-                self.kind = source.into_whole();
+        if let Some(bytes) = whole.map_err(|cause| Error::new(error::Kind::ClientBody(cause.to_string())))? {
+            self.length = Length::Known(bytes);
+            if let Some(whole) = source.take_whole() {
+                self.kind = whole;
             }
-            None => self.kind = Kind::Stream(Arc::new(Mutex::new(source))),
         }
-        Ok(self)
+        Ok(())
     }
 
     pub(crate) fn length(&self) -> Length {
@@ -256,16 +251,13 @@ impl Source {
         Ok((taken == length && !self.lost).then_some(length))
     }
 
-    /// A body that was read to its end: in one piece, if that is what it came in.
-    fn into_whole(mut self) -> Kind {
-        match (self.kept.pop(), self.kept.is_empty()) {
-            (None, _) => Kind::Empty,
-            (Some(bytes), true) => Kind::Whole(bytes),
-            (Some(last), false) => {
-                self.kept.push(last);
-                self.ended = true;
-                Kind::Stream(Arc::new(Mutex::new(self)))
-            }
+    /// A body that was read to its end, if it came in one piece or none.
+    fn take_whole(&mut self) -> Option<Kind> {
+        self.ended = true;
+        match self.kept.len() {
+            0 => Some(Kind::Empty),
+            1 => self.kept.pop().map(Kind::Whole),
+            _ => None,
         }
     }
 
@@ -374,7 +366,17 @@ mod tests {
             1 => Full::new(bytes).boxed(),
             _ => Pieces(Some(bytes.slice(..size / 2)), Some(bytes.slice(size / 2..))).boxed(),
         };
-        RequestBody::read(body, buffering).await.unwrap()
+        read_as(body, buffering).await
+    }
+
+    async fn read_as<B>(body: B, buffering: bool) -> RequestBody
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let mut body = RequestBody::new(body, buffering);
+        body.gather().await.unwrap();
+        body
     }
 
     /// Two pieces, of which the second must be waited for.
@@ -451,7 +453,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_of_countless_chunks_is_not_kept() {
         for (chunks, whole) in [(1000, true), (5000, false)] {
-            let body = RequestBody::read(Drops(chunks), true).await.unwrap();
+            let body = read_as(Drops(chunks), true).await;
             assert_eq!(body.length(), if whole { Length::Known(chunks) } else { Length::Unknown });
             assert_eq!(read(body.feed()).await as u64, chunks, "it streams all the same");
             assert_eq!(body.can_replay(), whole);

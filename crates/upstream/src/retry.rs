@@ -23,7 +23,7 @@ pub(crate) async fn attempts(
     tries: &mut Tries,
     affinity: Affinity<'_>,
 ) -> Ended {
-    let target = forward::target(exchange.cx, exchange.head).ok_or(Error::new(Kind::BadRequest))?;
+    let target = forward::target(exchange.cx, exchange.head).ok_or_else(|| Error::new(Kind::BadRequest))?;
     let deadline = rules.deadline.and_then(|limit| Instant::now().checked_add(limit));
     let errand = Errand { exchange, destination, rules, target, deadline };
     let (tried, left) = (Tried::new(exchange.cx, affinity), rules.retries.unwrap_or(exchange.service.retries));

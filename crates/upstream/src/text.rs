@@ -26,7 +26,7 @@ impl Text {
                     if place > 0 {
                         text.push(b'.');
                     }
-                    text.put_decimal(octet.into());
+                    text.put_octet(octet);
                 }
             }
             // There is room for every address.
@@ -52,16 +52,21 @@ impl Text {
         }
     }
 
+    fn put_octet(&mut self, octet: u8) {
+        if octet >= 100 {
+            self.push(b'0' | (octet / 100));
+        }
+        if octet >= 10 {
+            self.push(b'0' | (octet / 10 % 10));
+        }
+        self.push(b'0' | (octet % 10));
+    }
+
     fn put_decimal(&mut self, number: u64) {
-        let mut unit = 1_u64;
-        while number / unit >= 10 {
-            unit = unit.saturating_mul(10);
+        if number >= 10 {
+            self.put_decimal(number / 10);
         }
-        while unit > 0 {
-            let digit = u8::try_from(number / unit % 10).unwrap_or_default();
-            self.push(b'0' | digit);
-            unit /= 10;
-        }
+        self.push(b'0' | u8::try_from(number % 10).unwrap_or_default());
     }
 }
 

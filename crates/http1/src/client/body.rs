@@ -34,6 +34,8 @@ pub struct Body<T, B> {
     coding: Coding,
     /// Whether the server takes another request after this one.
     reusable: bool,
+    /// Whether the head said nothing that only the connection is concerned with.
+    plain: bool,
     /// Whether a read took all there was room for, so that more room pays.
     large: bool,
     free: Option<Connection<T>>,
@@ -68,7 +70,7 @@ where
     B: HttpBody<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
-    pub(super) fn new(link: Link<T, B>, framing: Framing, reusable: bool) -> Self {
+    pub(super) fn new(link: Link<T, B>, framing: Framing, reusable: bool, plain: bool) -> Self {
         let coding = match framing {
             Framing::Empty => Coding::Ended,
             Framing::Length(bytes) => Coding::Length(bytes),
@@ -76,7 +78,7 @@ where
             Framing::Close => Coding::Close,
         };
         let reusable = reusable && framing != Framing::Close;
-        let mut body = Self { link: Some(link), coding, reusable, large: false, free: None, apart: None };
+        let mut body = Self { coding, reusable, plain, ..Self::switched(link) };
         if matches!(body.coding, Coding::Ended) {
             body.finish();
         }
@@ -85,7 +87,8 @@ where
 
     /// The empty body of a response after which the connection is no HTTP connection any more.
     pub(super) fn switched(link: Link<T, B>) -> Self {
-        Self { link: Some(link), coding: Coding::Switched, reusable: false, large: false, free: None, apart: None }
+        let (coding, reusable, plain, large) = (Coding::Switched, false, false, false);
+        Self { link: Some(link), coding, reusable, plain, large, free: None, apart: None }
     }
 
     /// The whole body, if it came together with the head and its length was told; and the connection,
@@ -112,9 +115,16 @@ where
         self.free.take()
     }
 
+    /// Whether a proxy can pass the head of this response on as it is: no header in it is about the connection, and its
+    /// `Content-Length`, if it has one, is said once and is what will come. Where it is not so, there may be nothing to
+    /// be taken out all the same.
+    pub fn is_plain(&self) -> bool {
+        self.plain
+    }
+
     /// Whether the request is still going out.
     pub fn is_sending(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| !link.sending.is_over())
+        self.link.as_ref().is_some_and(|link| !link.is_sent())
     }
 
     /// Sends what is left of the request; ready when there is nothing left, or it cannot be sent.
@@ -124,13 +134,13 @@ where
     /// somebody else than the reader may poll this, from then on and to its end.
     pub fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let apart = self.apart.get_or_insert_default();
-        let Some(link) = self.link.as_mut().filter(|link| !link.sending.is_over()) else { return Poll::Ready(()) };
+        let Some(link) = self.link.as_mut().filter(|link| !link.is_sent()) else { return Poll::Ready(()) };
         let failure = match link.send(cx) {
-            Ok(()) if link.sending.is_over() => return Poll::Ready(()),
+            Ok(()) if link.is_sent() => return Poll::Ready(()),
             Ok(()) => ready!(link.poll_blocked(cx, &mut apart.alarm)),
             Err(error) => error,
         };
-        link.sending.break_off();
+        link.break_off();
         apart.failure = Some(failure);
         apart.reader.take().into_iter().for_each(Waker::wake);
         Poll::Ready(())

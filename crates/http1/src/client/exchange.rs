@@ -8,14 +8,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body::Body as HttpBody;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
-    Body, READ,
+    Body, Inner, READ,
     error::{BoxError, Error, ErrorKind},
     link::Link,
+    request::Asked,
 };
 use crate::head::{self, ResponseHead};
 
@@ -29,12 +30,12 @@ const BEFORE_ANSWER: u64 = 4 << 20;
 pub struct Exchange<T, B> {
     /// `None` when it is over.
     link: Option<Link<T, B>>,
-    method: Method,
+    asked: Asked,
 }
 
 impl<T, B> Exchange<T, B> {
-    pub(super) fn new(link: Link<T, B>, method: Method) -> Self {
-        Self { link: Some(link), method }
+    pub(super) fn new(link: Link<T, B>, asked: Asked) -> Self {
+        Self { link: Some(link), asked }
     }
 }
 
@@ -51,7 +52,7 @@ where
         let Some(link) = &mut this.link else { return Poll::Pending };
         let head = ready!(poll_head(link, cx));
         let Some(link) = this.link.take() else { return Poll::Pending };
-        Poll::Ready(head.and_then(|head| respond(link, head, &this.method)))
+        Poll::Ready(head.and_then(|head| respond(link, head, this.asked)))
     }
 }
 
@@ -65,7 +66,7 @@ where
     loop {
         link.connection.inner.buffers.make_room(READ);
         match link.poll_read(cx) {
-            Poll::Ready(Ok(_)) if link.heard > BEFORE_ANSWER => {
+            Poll::Ready(Ok(_)) if link.heard() > BEFORE_ANSWER => {
                 return Poll::Ready(Err(link.told(Error::new(ErrorKind::NoAnswer))));
             }
             Poll::Ready(Ok(_)) => {}
@@ -75,7 +76,7 @@ where
                 return Poll::Ready(Err(checked.err().map_or(error, |wrong| link.told(wrong))));
             }
             Poll::Pending => {
-                let owes = link.sending.is_over();
+                let owes = link.is_sent();
                 return link.poll_stalled(cx, owes, true).map(Err);
             }
         }
@@ -92,9 +93,9 @@ where
     B: HttpBody<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
-    let buffers = &mut link.connection.inner.buffers;
+    let Inner { buffers, room, .. } = &mut *link.connection.inner;
     loop {
-        match buffers.head.take_response(&mut buffers.read) {
+        match buffers.head.take_response(&mut buffers.read, *room) {
             Ok(Some(head)) if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS => {}
             Ok(head) => return Ok(head),
             Err(error) => return Err(link.told(error)),
@@ -102,17 +103,19 @@ where
     }
 }
 
-fn respond<T, B>(link: Link<T, B>, head: ResponseHead, method: &Method) -> Result<Response<Body<T, B>>, Error>
+fn respond<T, B>(link: Link<T, B>, head: ResponseHead, asked: Asked) -> Result<Response<Body<T, B>>, Error>
 where
     T: AsyncRead + AsyncWrite + Unpin,
     B: HttpBody<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
-    let framing = head::framing(method, &head).map_err(|error| link.told(error))?;
-    let reusable = head::keeps_alive(head.version, &head.headers);
+    let framing = head::framing(asked, &head).map_err(|error| link.told(error))?;
     let switched =
-        head.status == StatusCode::SWITCHING_PROTOCOLS || (*method == Method::CONNECT && head.status.is_success());
-    let body = if switched { Body::switched(link) } else { Body::new(link, framing, reusable) };
+        head.status == StatusCode::SWITCHING_PROTOCOLS || (asked == Asked::Connect && head.status.is_success());
+    let body = match switched {
+        true => Body::switched(link),
+        false => Body::new(link, framing, head.keeps_alive(), head.told.is_plain(framing)),
+    };
     let mut response = Response::new(body);
     *response.status_mut() = head.status;
     *response.version_mut() = head.version;
@@ -125,6 +128,6 @@ where
 
 impl<T, B> fmt::Debug for Exchange<T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange").field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("Exchange").field("asked", &self.asked).finish_non_exhaustive()
     }
 }

@@ -5,9 +5,12 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
 use http_body::Body as HttpBody;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::Instant,
+};
 
-use super::{Connection, Exchange, Timeouts, error::BoxError, link::Link, outbox::Outbox, sending::Sending};
+use super::{Connection, Exchange, Timeouts, error::BoxError, link::Link};
 use crate::spelling::{self, Spelling};
 
 /// How the body of a request is announced.
@@ -29,22 +32,52 @@ pub enum Length {
 /// usual spelling; dropping the request closes the connection.
 pub struct Request<T> {
     connection: Connection<T>,
-    out: Vec<u8>,
-    method: Method,
+    asked: Asked,
+    begun: Option<Instant>,
+}
+
+/// What was asked for, as far as it says where the response ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// `HEAD`.
+    Head,
+    /// `CONNECT`.
+    Connect,
+    /// Anything else.
+    Other,
+}
+
+impl From<&Method> for Asked {
+    fn from(method: &Method) -> Self {
+        match *method {
+            Method::HEAD => Self::Head,
+            Method::CONNECT => Self::Connect,
+            _ => Self::Other,
+        }
+    }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Request<T> {
     pub(super) fn begin(mut connection: Connection<T>, method: &Method, target: &[&str]) -> Self {
-        connection.inner.served = connection.inner.served.saturating_add(1);
-        let mut out = std::mem::take(&mut connection.inner.buffers.write);
-        out.clear();
+        let inner = &mut *connection.inner;
+        inner.served = inner.served.saturating_add(1);
+        inner.room = 0;
+        let out = inner.sending.begin(std::mem::take(&mut inner.buffers.write));
         out.extend_from_slice(method.as_str().as_bytes());
         out.push(b' ');
         for part in target {
-            put_clean(&mut out, part.as_bytes(), |byte| matches!(byte, 0..=b' ' | 0x7f));
+            put_clean(out, part.as_bytes(), b'!', |byte| matches!(byte, 0..=b' ' | 0x7f));
         }
         out.extend_from_slice(b" HTTP/1.1\r\n");
-        Self { connection, out, method: method.clone() }
+        Self { connection, asked: method.into(), begun: None }
+    }
+
+    /// Says that it is this moment, from which the wait for the response then counts: whoever knows spares the clock a
+    /// reading.
+    #[must_use]
+    pub fn begun(mut self, now: Instant) -> Self {
+        self.begun = Some(now);
+        self
     }
 
     /// Writes a header.
@@ -55,10 +88,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Request<T> {
     /// Writes a header whose name is spelled as it once came, if that is remembered.
     pub fn header_spelled(&mut self, name: &HeaderName, value: &HeaderValue, spelling: Option<&Spelling>) {
         if !is_framing(name) {
-            spelling::put_name(&mut self.out, name, spelling);
-            self.out.extend_from_slice(b": ");
-            self.out.extend_from_slice(value.as_bytes());
-            self.out.extend_from_slice(b"\r\n");
+            let out = self.head();
+            spelling::put_name(out, name, spelling);
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(value.as_bytes());
+            out.extend_from_slice(b"\r\n");
         }
     }
 
@@ -68,16 +102,25 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Request<T> {
         if ["content-length", "transfer-encoding"].iter().any(|framing| name.eq_ignore_ascii_case(framing)) {
             return;
         }
-        self.out.extend_from_slice(name.as_bytes());
-        self.put_value(parts);
+        let out = self.head();
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        for part in parts {
+            put_clean(out, part, b' ', |byte| matches!(byte, 0..=8 | 10..=31 | 0x7f));
+        }
+        out.extend_from_slice(b"\r\n");
     }
 
-    fn put_value(&mut self, parts: &[&[u8]]) {
-        self.out.extend_from_slice(b": ");
-        for part in parts {
-            put_clean(&mut self.out, part, |byte| matches!(byte, 0..=8 | 10..=31 | 0x7f));
-        }
-        self.out.extend_from_slice(b"\r\n");
+    /// Says how many lines will be added to the head of the response, so that its map has room for them from the
+    /// beginning.
+    #[must_use]
+    pub fn room(mut self, lines: usize) -> Self {
+        self.connection.inner.room = lines;
+        self
+    }
+
+    fn head(&mut self) -> &mut Vec<u8> {
+        self.connection.inner.sending.head()
     }
 
     /// Sends the request with this body and waits for the response.
@@ -88,14 +131,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Request<T> {
         B: HttpBody<Data = Bytes> + Unpin,
         B::Error: Into<BoxError>,
     {
+        let out = self.head();
         match length {
             Length::None => {}
-            Length::Known(bytes) => put_length(&mut self.out, bytes),
-            Length::Unknown { .. } => self.out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            Length::Known(bytes) => put_length(out, bytes),
+            Length::Unknown { .. } => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         }
-        self.out.extend_from_slice(b"\r\n");
-        let sending = Sending::new(Outbox::with(self.out), length, body);
-        Exchange::new(Link::new(self.connection, sending, timeouts), self.method)
+        out.extend_from_slice(b"\r\n");
+        Exchange::new(Link::new(self.connection, length, body, timeouts, self.begun), self.asked)
     }
 }
 
@@ -104,14 +147,27 @@ fn is_framing(name: &HeaderName) -> bool {
     matches!(*name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING)
 }
 
-/// Writes text without the bytes that must not be in it.
-fn put_clean(out: &mut Vec<u8>, text: &[u8], bad: impl Fn(u8) -> bool) {
-    // Without a way out of it in the middle, so that it is done for many bytes at once.
-    if text.iter().fold(false, |any, byte| any | bad(*byte)) {
+/// Writes text without the bytes that must not be in it: each `bad` one is below `least`, or a DEL.
+fn put_clean(out: &mut Vec<u8>, text: &[u8], least: u8, bad: impl Fn(u8) -> bool) {
+    if may_hold(text, least) {
         out.extend(text.iter().copied().filter(|byte| !bad(*byte)));
     } else {
         out.extend_from_slice(text);
     }
+}
+
+/// Whether a byte of this text is below `least` (at most 128) or is a DEL: eight at a time, as most texts are short.
+fn may_hold(text: &[u8], least: u8) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let below = |bytes: u64, limit: u8| bytes.wrapping_sub(ONES.wrapping_mul(limit.into())) & !bytes & TOPS;
+    let found = |bytes: [u8; 8]| {
+        let bytes = u64::from_ne_bytes(bytes);
+        below(bytes, least) | below(bytes ^ ONES.wrapping_mul(0x7f), 1)
+    };
+    let (eights, rest) = text.as_chunks::<8>();
+    let any = eights.iter().fold(0, |any, bytes| any | found(*bytes));
+    any != 0 || rest.iter().any(|byte| *byte < least || *byte == 0x7f)
 }
 
 fn put_length(out: &mut Vec<u8>, bytes: u64) {
@@ -122,6 +178,6 @@ fn put_length(out: &mut Vec<u8>, bytes: u64) {
 
 impl<T> fmt::Debug for Request<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("Request").field("asked", &self.asked).finish_non_exhaustive()
     }
 }

@@ -21,11 +21,11 @@ use crate::{
     spelling,
 };
 
-/// The request: what of it stands ready to be written, and the body that is still to give more.
-pub(super) struct Sending<B> {
+/// The request: what of it stands ready to be written, and how its body is. It stays with the connection; only the body
+/// itself is handed on with the request, and is `None` when it has given everything.
+#[derive(Debug)]
+pub(super) struct Sending {
     outbox: Outbox,
-    /// `None` when it has given everything.
-    body: Option<B>,
     coding: Coding,
     /// Whether something was written that the stream may still hold back.
     unflushed: bool,
@@ -55,19 +55,29 @@ pub(super) enum State {
     Broken,
 }
 
-impl<B> Sending<B>
-where
-    B: HttpBody<Data = Bytes> + Unpin,
-    B::Error: Into<BoxError>,
-{
-    /// A request whose head is in the outbox.
-    pub(super) fn new(outbox: Outbox, length: Length, body: B) -> Self {
+impl Sending {
+    /// Begins a request in this buffer: where its head is to be written.
+    pub(super) fn begin(&mut self, mut buffer: Vec<u8>) -> &mut Vec<u8> {
+        buffer.clear();
+        *self = Self { outbox: Outbox::with(buffer), ..Self::default() };
+        self.head()
+    }
+
+    /// The head, while it is written.
+    pub(super) fn head(&mut self) -> &mut Vec<u8> {
+        self.outbox.small()
+    }
+
+    /// The head is written; what comes after it. Answers the body if it is to be asked for anything.
+    pub(super) fn start<B>(&mut self, length: Length, body: B) -> Option<B> {
+        (self.unflushed, self.state) = (true, State::Waiting);
         let (coding, body) = match length {
             Length::None | Length::Known(0) => (Coding::Length(0), None),
             Length::Known(bytes) => (Coding::Length(bytes), Some(body)),
             Length::Unknown { trailers } => (Coding::Chunked { trailers }, Some(body)),
         };
-        Self { outbox, body, coding, unflushed: true, started: false, state: State::Waiting }
+        self.coding = coding;
+        body
     }
 
     pub(super) fn state(&self) -> State {
@@ -87,23 +97,29 @@ where
     /// Ends the request where it is.
     pub(super) fn break_off(&mut self) {
         self.state = State::Broken;
-        self.body = None;
     }
 
     /// The buffer of a request that is over.
-    pub(super) fn into_buffer(self) -> Vec<u8> {
-        self.outbox.into_buffer()
+    pub(super) fn take_buffer(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.outbox).into_buffer()
     }
 
     /// Sends as much as goes now; whether anything was written. `Waiting`, `Blocked` or `Sent` then
     /// says why no more. An I/O error is the connection's, any other the body's.
-    pub(super) fn send<T>(&mut self, cx: &mut Context<'_>, io: &mut T) -> Result<bool, SendError>
+    pub(super) fn send<T, B>(
+        &mut self,
+        body: &mut Option<B>,
+        cx: &mut Context<'_>,
+        io: &mut T,
+    ) -> Result<bool, SendError>
     where
         T: AsyncWrite + Unpin,
+        B: HttpBody<Data = Bytes> + Unpin,
+        B::Error: Into<BoxError>,
     {
         let mut progress = false;
         loop {
-            self.fill(cx).map_err(SendError::Body)?;
+            self.fill(body, cx).map_err(SendError::Body)?;
             let blocked = match self.poll_out(cx, io) {
                 Poll::Ready(Ok(written)) if written > 0 => {
                     progress = true;
@@ -113,7 +129,7 @@ where
                 Poll::Ready(Err(cause)) => return Err(SendError::Io(cause)),
                 Poll::Pending => true,
             };
-            self.state = match (blocked, &self.body) {
+            self.state = match (blocked, &body) {
                 (true, _) => State::Blocked,
                 (false, Some(_)) => State::Waiting,
                 (false, None) => State::Sent,
@@ -137,63 +153,74 @@ where
     }
 
     /// Takes from the body what there is room for.
-    fn fill(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+    fn fill<B>(&mut self, body: &mut Option<B>, cx: &mut Context<'_>) -> Result<(), Error>
+    where
+        B: HttpBody<Data = Bytes> + Unpin,
+        B::Error: Into<BoxError>,
+    {
         while self.outbox.has_room() {
-            let Some(body) = &mut self.body else { break };
-            match Pin::new(body).poll_frame(cx) {
+            let Some(source) = body else { break };
+            let has_more = match Pin::new(&mut *source).poll_frame(cx) {
                 Poll::Pending => break,
-                Poll::Ready(None) => self.end()?,
-                Poll::Ready(Some(Ok(frame))) => self.put(frame)?,
+                Poll::Ready(None) => self.end().map(|()| false)?,
+                Poll::Ready(Some(Ok(frame))) => self.put(frame, source)?,
                 Poll::Ready(Some(Err(cause))) => return Err(Error::new(ErrorKind::RequestBody).because(cause)),
+            };
+            if !has_more {
+                *body = None;
             }
         }
         Ok(())
     }
 
-    fn put(&mut self, frame: Frame<Bytes>) -> Result<(), Error> {
+    /// Puts what the body gave in; whether it is to be asked for more.
+    fn put(&mut self, frame: Frame<Bytes>, body: &impl HttpBody) -> Result<bool, Error> {
         match frame.into_data() {
-            Ok(data) if data.is_empty() => Ok(()),
-            Ok(data) => self.put_data(data),
-            Err(frame) => {
-                if let (Coding::Chunked { trailers: true }, Ok(trailers)) = (self.coding, frame.into_trailers()) {
+            Ok(data) if data.is_empty() => Ok(true),
+            Ok(data) => self.put_data(data, body),
+            Err(frame) => match (self.coding, frame.into_trailers()) {
+                (Coding::Chunked { trailers: true }, Ok(trailers)) => {
                     put_trailers(self.outbox.small(), &trailers);
-                    self.body = None;
+                    Ok(false)
                 }
-                Ok(())
-            }
+                _ => Ok(true),
+            },
         }
     }
 
-    fn put_data(&mut self, data: Bytes) -> Result<(), Error> {
+    fn put_data(&mut self, data: Bytes, body: &impl HttpBody) -> Result<bool, Error> {
         match &mut self.coding {
             Coding::Length(left) => {
                 let size = data.len() as u64;
                 *left = left.checked_sub(size).ok_or_else(|| mismatch("longer than announced"))?;
-                if *left == 0 {
-                    self.body = None;
-                }
+                let has_more = *left > 0;
                 self.outbox.put(data, b"");
+                Ok(has_more)
             }
             Coding::Chunked { .. } => {
                 chunked::put_chunk_head(self.outbox.small(), data.len());
-                let ended = self.body.as_ref().is_some_and(HttpBody::is_end_stream);
-                if ended {
-                    self.body = None;
-                }
+                let ended = body.is_end_stream();
                 self.outbox.put(data, if ended { ALL_ENDS } else { CHUNK_END });
+                Ok(!ended)
             }
         }
-        Ok(())
     }
 
     fn end(&mut self) -> Result<(), Error> {
-        self.body = None;
         match self.coding {
             Coding::Length(0) => {}
             Coding::Length(_) => return Err(mismatch("shorter than announced")),
             Coding::Chunked { .. } => self.outbox.small().extend_from_slice(LAST_CHUNK),
         }
         Ok(())
+    }
+}
+
+impl Default for Sending {
+    /// Nothing is to be sent.
+    fn default() -> Self {
+        let (outbox, coding) = (Outbox::default(), Coding::Length(0));
+        Self { outbox, coding, unflushed: false, started: false, state: State::Sent }
     }
 }
 

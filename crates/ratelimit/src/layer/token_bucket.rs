@@ -107,7 +107,7 @@ impl<C: Clock + Clone> TokenBucket<C> {
         if matches!(rule.style, HeaderStyle::Kong | HeaderStyle::Both) {
             headers.extend(headers::kong_least(
                 HeaderValue::from(self.burst.get()),
-                f64::from(drawn.remaining),
+                headers::number(drawn.remaining.into()),
                 seconds,
             ));
         }

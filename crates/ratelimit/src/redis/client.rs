@@ -7,6 +7,7 @@ use std::{
 
 use redis::{Cmd, ErrorKind, RedisError, RetryMethod, ServerErrorKind, Value};
 use tokio::{sync::Mutex, time::timeout};
+use towergate_core::PerWorker;
 
 use super::{
     connect::{Connection, Connector},
@@ -14,7 +15,7 @@ use super::{
     script::Call,
     settings::Settings,
 };
-use crate::{per_worker::PerWorker, store::StoreError};
+use crate::store::StoreError;
 
 /// The first and the longest pause between two attempts to connect; each is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);

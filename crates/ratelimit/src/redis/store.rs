@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use towergate_core::PluginError;
 
+use towergate_core::PerWorker;
+
 use super::{
     AdvancedRedisConfig,
     client::{RedisClient, Worker},
@@ -12,7 +14,6 @@ use super::{
 use crate::{
     backend::Naming,
     local::Local,
-    per_worker::PerWorker,
     store::{Count, Counted, Counting, Store},
 };
 

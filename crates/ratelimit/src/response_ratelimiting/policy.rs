@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, StatusCode, request::Parts};
-use towergate_core::{Context, Env, Plugin, PluginError, Reply, Slot, Task, Wrap};
+use towergate_core::{Context, Env, PerWorker, Plugin, PluginError, Reply, Slot, Task, Wrap};
 
 use super::{config::ResponseRatelimitingConfig, costs, layer::ResponseRateLimitLayer};
 use crate::{
@@ -12,7 +12,6 @@ use crate::{
     headers::number,
     identifier::{Identifier, Source},
     limiter::{refusal, unavailable},
-    per_worker::PerWorker,
     store::{Cells, Count, Counted, Counting, StoreError, milliseconds},
     window::{Cell, Span, Window, WindowType},
 };

@@ -71,7 +71,7 @@ impl Pool {
     /// Room for a stream on a connection of this kind.
     pub(crate) async fn claim(self: &Arc<Self>, key: &Key, patience: Patience) -> Result<Claim, Error> {
         if !self.kept {
-            return self.connect(key, patience).await?.claim().ok_or(Error::new(Kind::Closed).unsent());
+            return self.connect(key, patience).await?.claim().ok_or_else(|| Error::new(Kind::Closed).unsent());
         }
         for turn in 0..OPENED {
             let opening = match self.claim_kept(key, turn == 0) {
