@@ -495,10 +495,15 @@ fn a_client_that_goes_away_ends_all_its_requests() {
 fn a_drain_finishes_what_has_begun_and_takes_nothing_new() {
     let gate = Gate::closed();
     let held = gate.clone();
-    let (upstream, mut gateway) = answering(move |_| Script::echo().behind(&held));
+    let (upstream, mut gateway) = answering(move |request| match request.path.as_str() {
+        "/greeting" => Script::echo(),
+        _ => Script::echo().behind(&held),
+    });
     let (busy, idle) = (Http2::open(gateway.proxy()), Http2::open(gateway.proxy()));
+    // Before the drain the gateway has heard of this connection, too.
+    assert_eq!(idle.get("/greeting").status, 200);
     let streams: Vec<_> = (0..3).map(|n| busy.start(get(&format!("/{n}"))).unwrap()).collect();
-    eventually(SOON, || upstream.count() == 3);
+    eventually(SOON, || upstream.count() == 4);
     gateway.signal("TERM");
     idle.ended().expect("an idle connection ends in peace");
     // The client has been told not to ask for more, and its own library keeps to that.

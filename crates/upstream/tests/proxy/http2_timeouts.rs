@@ -15,7 +15,8 @@ use crate::{
     support::{Gateway, Upstream, chunk, text, tries, upload, within},
 };
 
-const SHORT: Duration = Duration::from_millis(100);
+// Half of it must be more than a busy machine is ever late.
+const SHORT: Duration = Duration::from_millis(300);
 
 fn impatient(service: Service) -> Service {
     Service { connect_timeout: SHORT, write_timeout: SHORT, read_timeout: SHORT, retries: 0, ..service }
