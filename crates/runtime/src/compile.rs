@@ -125,8 +125,10 @@ pub fn compile(
     let mut problems = Vec::new();
     let (policies, touched) = compiling.policies(&mut problems);
     let is_elsewhere = touched.iter().any(|touched| touched.sends_elsewhere);
-    // The ways that plugins may take are known by what they are made of: it is not known which of them are gone.
-    let plans = previous.filter(|_| !is_elsewhere && destinations.carry_over());
+    // The ways that plugins may take are known by what they are made of: it is not known which of them are gone. And each
+    // plan knows the pages of the gateway's own answers.
+    let has_its_pages = |previous: &&Runtime| previous.table.unrouted.pages == base.pages;
+    let plans = previous.filter(has_its_pages).filter(|_| !is_elsewhere && destinations.carry_over());
     let known = plans.map(|plans| (&plans.services, &*plans.config));
     let (services, renewed) = Services::after(known, &config);
     let mut making = Making::new(&config, plans, destinations, &services, &renewed);

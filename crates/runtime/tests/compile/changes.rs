@@ -7,8 +7,12 @@ use proptest::{prelude::*, sample::select};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use towergate_config::{Config, Edit, Kind, Named, Options};
-use towergate_core::{Context, Env, Guard, Plan, Plugin, PluginError, Policy, Service, ServiceOverride, Verdict};
-use towergate_runtime::{Base, CompileProblem, Destinations, ExplainRequest, Registry, Runtime, Table, compile};
+use towergate_core::{
+    Context, Env, Guard, Pages, Plan, Plugin, PluginError, Policy, Service, ServiceOverride, Verdict,
+};
+use towergate_runtime::{
+    Base, CompileProblem, Control, Destinations, ExplainRequest, Registry, Runtime, Table, compile,
+};
 use towergate_schema::Schema;
 use uuid::Uuid;
 
@@ -338,5 +342,20 @@ fn plans_that_a_write_does_not_concern_stay_the_same() {
     for (write, routes, is_routed_anew) in writes {
         let expected = routes.map(|n| id(Kind::Routes, n)).collect();
         assert_eq!(renewed(&before, &registry, &write), (expected, is_routed_anew), "{write:?}");
+    }
+}
+
+#[tokio::test]
+async fn new_pages_reach_every_plan() {
+    let registry = registry();
+    let before = hundred(&registry);
+    let (handle, reach) = (tokio::runtime::Handle::current(), Box::new(Written));
+    let (control, watched) = Control::start(registry, Base::default(), reach, handle, before, 2).unwrap();
+    let pages = Arc::new(Pages { json: "{}".into(), ..Pages::default() });
+    control.renew(|base| base.pages = pages.clone()).unwrap();
+    for worker in &watched {
+        worker.with(|table| {
+            assert!(table.plans.iter().chain([&table.unrouted]).all(|plan| *plan.pages == *pages));
+        });
     }
 }
