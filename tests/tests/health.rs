@@ -24,7 +24,11 @@ const ACTIVE: &str = "active: {http_path: /health, timeout: 0.5,
 
 /// A document with one route to an upstream with these health checks and further fields.
 fn watched(checks: &str, fields: &str, targets: &[SocketAddr], service_fields: &[&str]) -> String {
-    let targets: String = targets.iter().map(|address| format!("  - {{target: '{address}'}}\n")).collect();
+    // The Admin API tells of the newest first, and of those as old as each other of the greatest id.
+    let target = |(n, address): (usize, &SocketAddr)| {
+        format!("  - {{id: 00000000-0000-4000-8000-{:012}, target: '{address}'}}\n", 99 - n)
+    };
+    let targets: String = targets.iter().enumerate().map(target).collect();
     let document = proxying_to("http://group", service_fields);
     format!("{document}upstreams:\n- name: group\n  {fields}\n  healthchecks:\n    {checks}\n  targets:\n{targets}")
 }
