@@ -122,7 +122,7 @@ impl Write for Queue {
 /// Counts lines of the gateway's own log that were lost. None are counted, too, so that operators see the first ones as an
 /// increase.
 pub(crate) fn count_lost(lines: u64) {
-    metrics::counter!("towergate_log_lines_lost_total", "log" => "gateway", "reason" => "full").increment(lines);
+    towergate_logging::lines_lost("gateway", "full").increment(lines);
 }
 
 /// Opens the error logs anew.

@@ -20,7 +20,7 @@ mod udp_log;
 pub use access::{AccessLog, Format};
 pub use datadog::{Datadog, DatadogConfig, DatadogMetricConfig};
 pub use entry::write as write_entry;
-pub use file::{FileLog, FileLogConfig, Lines, Writer};
+pub use file::{FileLog, FileLogConfig, Lines, Writer, lines_lost};
 #[cfg(feature = "tls")]
 pub use http_log::{HttpLog, HttpLogConfig};
 pub use loggly::{Loggly, LogglyConfig};

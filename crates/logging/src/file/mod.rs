@@ -8,5 +8,5 @@ mod writer;
 pub use self::{
     config::FileLogConfig,
     plugin::FileLog,
-    writer::{Lines, Writer},
+    writer::{Lines, Writer, lines_lost},
 };

@@ -17,7 +17,7 @@ use std::{
 };
 
 use crossbeam_queue::SegQueue;
-use metrics::Counter;
+use metrics::{Counter, counter, describe_counter};
 
 use super::target::{Target, Targets};
 
@@ -191,9 +191,15 @@ struct Lost {
 
 impl Lost {
     fn new() -> Self {
-        let counter = |reason: &'static str| metrics::counter!("towergate_log_lines_lost_total", "log" => "requests", "reason" => reason);
-        Self { full: counter("full"), unwritable: counter("unwritable") }
+        Self { full: lines_lost("requests", "full"), unwritable: lines_lost("requests", "unwritable") }
     }
+}
+
+/// The counter `towergate_log_lines_lost_total` of lines that `log` lost for this reason.
+pub fn lines_lost(log: &'static str, reason: &'static str) -> Counter {
+    const LOST: &str = "towergate_log_lines_lost_total";
+    describe_counter!(LOST, "Lines of logs that were not written");
+    counter!(LOST, "log" => log, "reason" => reason)
 }
 
 impl fmt::Debug for Writer {
