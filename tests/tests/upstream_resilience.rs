@@ -11,7 +11,11 @@ use towergate_tests::{Gate, Gateway, Reply, Request, SOON, Script, Upstream, chu
 
 /// A document with one route to an upstream with these fields.
 fn document(fields: &str, targets: &[SocketAddr], service_fields: &[&str]) -> String {
-    let targets: String = targets.iter().map(|target| format!("  - {{target: '{target}'}}\n")).collect();
+    // The Admin API tells of the newest first, and of those as old as each other of the greatest id.
+    let target = |(n, address): (usize, &SocketAddr)| {
+        format!("  - {{id: 00000000-0000-4000-8000-{:012}, target: '{address}'}}\n", 99 - n)
+    };
+    let targets: String = targets.iter().enumerate().map(target).collect();
     let service = proxying_to("http://group", service_fields);
     format!("{service}upstreams:\n- name: group\n{fields}  targets:\n{targets}")
 }
