@@ -11,22 +11,19 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
-    hint::black_box,
-    pin::pin,
     sync::Arc,
-    task::{Context as Task, Poll, Waker},
-    time::Duration,
+    task::{Context as Task, Poll},
 };
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use http::{HeaderMap, Request, Response, request::Parts};
+use http::{Request, Response, request::Parts};
 use http_body_util::Full;
-use rustix::time::{ClockId, clock_gettime};
 use tower_layer::Layer;
+use towergate_benches::times;
 use towergate_core::{
     Choice, Client, Context, Env, Guard, GuardLayer, Instrumentations, Level, Memos, Node, Plan, Plugin, Policy, Slot,
-    Timing, Verdict, Wrap,
+    Verdict, Wrap,
 };
 use towergate_tracing::{OpenTelemetry, OpenTelemetryConfig, Zipkin, ZipkinConfig};
 
@@ -62,28 +59,9 @@ const TRACEPARENT: &[(&str, &str)] = &[("traceparent", "00-0af7651916cd43dd8448e
 const B3: &[(&str, &str)] =
     &[("x-b3-traceid", "0af7651916cd43dd8448eb211c80319c"), ("x-b3-spanid", "b7ad6b7169203331"), ("x-b3-sampled", "0")];
 
-/// For how many lines the gateway's own server leaves room beside those that came.
-const ADDED: usize = 3;
-
 /// A request as clients send them, on this plan.
-fn request(plan: &Arc<Plan>, trace: &'static [(&'static str, &'static str)]) -> Request<Full<Bytes>> {
-    let mut request = Request::get("/api/v1/users/42?verbose=1").body(Full::default()).expect("a request");
-    let usual = [
-        ("host", "api.example.com"),
-        ("user-agent", "curl/8.5.0"),
-        ("accept", "*/*"),
-        ("accept-encoding", "gzip, br"),
-        ("x-api-key", "0123456789abcdef"),
-        ("authorization", "Bearer abcdefghijklmnopqrstuvwxyz"),
-    ];
-    *request.headers_mut() = HeaderMap::with_capacity(usual.len() + trace.len() + ADDED);
-    for (name, value) in usual.into_iter().chain(trace.iter().copied()) {
-        request.headers_mut().insert(name, value.parse().expect("a value"));
-    }
-    let (mut head, body) = request.into_parts();
-    let cx = Context::new(Client::default(), &head, Timing::start(), Some(plan.clone()));
-    head.extensions.insert(Arc::new(cx));
-    Request::from_parts(head, body)
+fn request(plan: &Arc<Plan>, trace: &[(&'static str, &'static str)]) -> Request<Full<Bytes>> {
+    towergate_benches::request(Client::default(), Some(plan), trace, |_| ())
 }
 
 /// A gateway whose settings trace everything.
@@ -126,41 +104,12 @@ fn zipkin(ratio: f64) -> Plan {
     wrapped(Zipkin::new(config, &env()).expect("a policy"))
 }
 
-/// The processor time this thread has had: others may be busy, too.
-fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
-}
-
-/// Times so many calls of a service, without making the requests.
-fn times<S, B>(service: &mut S, request: impl Fn() -> Request<Full<Bytes>>, count: u64) -> Duration
-where
-    S: tower_service::Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
-{
-    const BATCH: u64 = 64;
-    let mut task = Task::from_waker(Waker::noop());
-    let (mut took, mut left) = (Duration::ZERO, count);
-    while left > 0 {
-        let batch = left.min(BATCH);
-        left -= batch;
-        let requests: Vec<_> = (0..batch).map(|_| request()).collect();
-        let begin = cpu_time();
-        for request in requests {
-            let answer = pin!(service.call(request)).poll(&mut task);
-            let Poll::Ready(Ok(response)) = answer else { continue };
-            drop(black_box(response));
-        }
-        took += cpu_time().saturating_sub(begin);
-    }
-    took
-}
-
 fn plugins(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("tracing");
     let none = guarded(Plan { wraps: vec![None], memos: Memos::new(1), ..Plan::default() }, 0);
     let mut service = OpenTelemetry::layer(Slot::in_plan(0)).layer(Inner);
     group.bench_function("without", |bencher| {
-        bencher.iter_custom(|count| times(&mut service, || request(&none, &[]), count))
+        bencher.iter_custom(|count| times(&mut service, count, || request(&none, &[]), || ()))
     });
     for (name, rate, trace) in [
         ("opentelemetry_unsampled", 0.0, &[][..]),
@@ -169,7 +118,7 @@ fn plugins(criterion: &mut Criterion) {
     ] {
         let plan = guarded(opentelemetry(rate), 0);
         group.bench_function(name, |bencher| {
-            bencher.iter_custom(|count| times(&mut service, || request(&plan, trace), count))
+            bencher.iter_custom(|count| times(&mut service, count, || request(&plan, trace), || ()))
         });
     }
     let mut service = Zipkin::layer(Slot::in_plan(0)).layer(Inner);
@@ -178,7 +127,7 @@ fn plugins(criterion: &mut Criterion) {
     {
         let plan = guarded(zipkin(ratio), 0);
         group.bench_function(name, |bencher| {
-            bencher.iter_custom(|count| times(&mut service, || request(&plan, trace), count))
+            bencher.iter_custom(|count| times(&mut service, count, || request(&plan, trace), || ()))
         });
     }
     group.finish();
@@ -195,9 +144,11 @@ fn guards(criterion: &mut Criterion) {
         request
     };
     group.bench_function("nobody_asks", |bencher| {
-        bencher.iter_custom(|count| times(&mut service, || request(&plan, &[]), count))
+        bencher.iter_custom(|count| times(&mut service, count, || request(&plan, &[]), || ()))
     });
-    group.bench_function("somebody_asks", |bencher| bencher.iter_custom(|count| times(&mut service, asked, count)));
+    group.bench_function("somebody_asks", |bencher| {
+        bencher.iter_custom(|count| times(&mut service, count, asked, || ()))
+    });
     group.finish();
 }
 
