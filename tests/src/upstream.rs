@@ -97,7 +97,12 @@ impl Upstream {
         self.seen.requests.lock().expect("no panic inside").clone()
     }
 
-    /// The number of requests so far.
+    /// Those of the [`requests`](Self::requests) whose body has come whole: what a test may read to its end.
+    pub fn whole(&self) -> Vec<Received> {
+        self.requests().into_iter().filter(|request| request.complete).collect()
+    }
+
+    /// The number of requests so far, of which the last may still be coming.
     pub fn count(&self) -> usize {
         self.seen.requests.lock().expect("no panic inside").len()
     }

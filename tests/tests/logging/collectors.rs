@@ -34,7 +34,7 @@ pub(crate) fn with(upstream: &Upstream, plugin: &str) -> String {
 /// The URIs of the entries in bodies of http-log, sorted: workers tell in no order among each other.
 fn uris(collector: &Upstream) -> Vec<String> {
     let bodies =
-        collector.requests().into_iter().map(|request| serde_json::from_slice::<Value>(&request.body).expect("JSON"));
+        collector.whole().into_iter().map(|request| serde_json::from_slice::<Value>(&request.body).expect("JSON"));
     let entries = bodies.flat_map(|body| match body {
         Value::Array(entries) => entries,
         entry => vec![entry],
@@ -51,8 +51,8 @@ fn http_log_posts_an_object_or_an_array() {
     let config = format!("{{http_endpoint: '{url}/in?x', headers: {{X-Token: t}}}}");
     let gateway = Gateway::serving(&with(&upstream, &format!("{{name: http-log, config: {config}}}")));
     gateway.get("/one");
-    eventually(SOON, || collector.count() == 1);
-    let request = collector.requests().remove(0);
+    eventually(SOON, || collector.whole().len() == 1);
+    let request = collector.whole().remove(0);
     assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/in?x"));
     assert_eq!(request.header("Content-Type"), Some("application/json"));
     assert_eq!(request.header("Authorization"), Some("Basic dXNlcjpwYXNz"));
@@ -67,8 +67,8 @@ fn http_log_posts_an_object_or_an_array() {
     );
     let mut gateway = Gateway::serving(&with(&upstream, &format!("{{name: http-log, config: {config}}}")));
     (0..4).for_each(|number| _ = gateway.get(&format!("/{number}")));
-    eventually(SOON, || collector.count() == 2);
-    let batch = collector.requests().remove(1);
+    eventually(SOON, || collector.whole().len() == 2);
+    let batch = collector.whole().remove(1);
     let entries: Value = serde_json::from_slice(&batch.body).unwrap();
     assert_eq!((batch.method.as_str(), entries.as_array().map(Vec::len)), ("PUT", Some(3)));
     // The end does not wait for a full batch.
@@ -93,16 +93,16 @@ fn http_log_tries_again_and_the_gateway_drains_it_at_its_end() {
     );
     let mut gateway = Gateway::serving(&with(&upstream, &format!("{{name: http-log, config: {config}}}")));
     (0..25).for_each(|number| _ = gateway.get(&format!("/{number}")));
-    eventually(SOON, || collector.count() >= 3);
+    eventually(SOON, || collector.whole().len() >= 3);
     eventually(SOON, || gateway.log().contains("handler could not process entries: request to 127.0.0.1:"));
-    let before = collector.count();
+    let before = collector.whole().len();
     *refuse.lock().unwrap() = false;
     assert!(gateway.terminate().status.success());
     // What was refused came again; what is counted is what was taken.
     let taken = uris(&collector).split_off(0);
     let last: Vec<_> = (0..25).map(|number| format!("/{number}")).filter(|uri| !taken.contains(uri)).collect();
     assert!(last.is_empty(), "{last:?} did not come");
-    assert!(collector.count() > before);
+    assert!(collector.whole().len() > before);
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn http_log_over_https_asks_for_the_name_and_believes_any_certificate() {
         Gateway::serving(&with(&upstream, &format!("{{name: http-log, config: {{http_endpoint: '{endpoint}/in'}}}}")));
     for count in 1..=3 {
         gateway.get(&format!("/{count}"));
-        eventually(SOON, || collector.count() == count);
+        eventually(SOON, || collector.whole().len() == count);
     }
     let request = collector.last();
     assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/in"));

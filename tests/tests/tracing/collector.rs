@@ -14,7 +14,7 @@ pub(crate) fn collector() -> Upstream {
 
 /// What was sent to a collector by OTLP, batch by batch.
 pub(crate) fn batches(collector: &Upstream) -> Vec<ExportTraceServiceRequest> {
-    let whole = collector.requests().into_iter().filter(|request| request.complete);
+    let whole = collector.whole().into_iter();
     whole.map(|request| ExportTraceServiceRequest::decode(&*request.body).expect("OTLP")).collect()
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn spans_of(collector: &Upstream, count: usize) -> Vec<Span> {
 #[track_caller]
 pub(crate) fn zipkin_spans(collector: &Upstream, count: usize) -> Vec<Json> {
     eventually_some(SOON, || {
-        let whole = collector.requests().into_iter().filter(|request| request.complete);
+        let whole = collector.whole().into_iter();
         let batches = whole.map(|request| serde_json::from_slice::<Vec<Json>>(&request.body).expect("an array"));
         let spans: Vec<_> = batches.flatten().collect();
         (spans.len() >= count).then_some(spans)

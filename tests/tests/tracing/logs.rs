@@ -14,7 +14,7 @@ const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-
 
 /// The lines sent to a collector so far.
 fn records(collector: &Upstream) -> Vec<LogRecord> {
-    let whole = collector.requests().into_iter().filter(|request| request.complete);
+    let whole = collector.whole().into_iter();
     let batches = whole.map(|request| ExportLogsServiceRequest::decode(&*request.body).expect("OTLP"));
     let scopes = batches.flat_map(|batch| batch.resource_logs).flat_map(|of| of.scope_logs);
     scopes.flat_map(|scope| scope.log_records).collect()
@@ -82,7 +82,7 @@ fn what_is_logged_is_sent_without_traces() {
     let of_none = record(&collector, "configuration reloaded");
     assert_eq!((of_none.severity_number, of_none.severity_text.as_str()), (11, "NOTICE"));
     assert_eq!(value(&of_none.attributes, "request.id"), Value::Null);
-    let batch = collector.requests().into_iter().find(|request| request.complete).unwrap();
+    let batch = collector.whole().remove(0);
     let batch = ExportLogsServiceRequest::decode(&*batch.body).unwrap().resource_logs.remove(0);
     assert_eq!(value(&batch.resource.unwrap().attributes, "service.name"), json!("kong"));
 }
