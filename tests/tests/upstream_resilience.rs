@@ -69,7 +69,7 @@ fn a_target_comes_back_by_itself_after_its_time() {
         assert_eq!(gateway.get("/").status, 200);
     }
     assert_eq!(words(&gateway), ["HEALTHY", "HEALTHY"]);
-    assert!(gateway.log().contains("its time is over"), "{}", gateway.log());
+    eventually(SOON, || gateway.log().contains("its time is over"));
 }
 
 #[test]
