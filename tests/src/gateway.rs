@@ -160,14 +160,19 @@ impl Gateway {
         self.child.id()
     }
 
-    /// The most memory the process ever had in use, in bytes, as Linux tells it.
+    /// The most memory of its own the process ever had in use, in bytes, as Linux tells it. How much of the program itself
+    /// is in memory does not count: that is the system's affair, and of a debug build some tens of MiB more or less.
     ///
     /// # Panics
     /// Where there is no `/proc`.
     pub fn peak_memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("/proc of our own child");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
-        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of KiB") * 1024
+        let bytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of Linux 4.5 or later");
+            line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of KiB") * 1024
+        };
+        // There is no peak of its own memory alone; what is mapped of files only grows.
+        bytes("VmHWM:").saturating_sub(bytes("RssFile:")).max(bytes("RssAnon:"))
     }
 
     /// Whether the process is running.
