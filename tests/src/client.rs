@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::framing::Framing;
 use crate::head::Head;
-use crate::{Answer, Broken, Request};
+use crate::{Answer, Broken, Request, uninterrupted};
 
 /// A client gives up after this long without a byte.
 const SILENCE: Duration = Duration::from_secs(20);
@@ -246,7 +246,7 @@ impl Connection {
 
     fn fill(&mut self) -> std::io::Result<usize> {
         let mut bytes = [0; 16 * 1024];
-        let count = self.stream.read(&mut bytes).map_err(|error| match error.kind() {
+        let count = uninterrupted(|| self.stream.read(&mut bytes)).map_err(|error| match error.kind() {
             // How the systems name a read that ran into its timeout.
             ErrorKind::WouldBlock | ErrorKind::TimedOut => std::io::Error::other(format!("no byte for {SILENCE:?}")),
             _ => error,
