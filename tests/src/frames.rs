@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::{Frame, flag, kind};
+use crate::{Frame, flag, kind, uninterrupted};
 
 /// A client gives up after this long without a byte.
 const SILENCE: Duration = Duration::from_secs(20);
@@ -74,7 +74,7 @@ impl Frames {
                 return Some(frame);
             }
             let mut bytes = [0; 16 * 1024];
-            match self.stream.read(&mut bytes) {
+            match uninterrupted(|| self.stream.read(&mut bytes)) {
                 Ok(0) => return None,
                 Ok(count) => self.buffer.extend_from_slice(&bytes[..count]),
                 Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {

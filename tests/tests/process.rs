@@ -364,6 +364,7 @@ fn the_log_level_can_be_changed_for_a_while() {
 fn plugins_that_are_not_there_are_told_when_they_are_asked_for() {
     let gateway = Gateway::with(EMPTY).setting("plugins", "bundled,my-plugin").start();
     let told = "plugins: 'my-plugin' is not part of this version";
+    eventually(SOON, || gateway.log().contains(told));
     assert_eq!(gateway.log().matches(told).count(), 1, "{}", gateway.log());
 }
 

@@ -9,7 +9,7 @@ use towergate_tests::sockets::{Sockets, open};
 use towergate_tests::tungstenite::protocol::Message;
 use towergate_tests::{
     Answer, Certificate, Connection, Gate, Gateway, Http2, KONG_VERSION, Port, Prometheus, Reply, Request, SOON,
-    Script, Upstream, check_metrics, chunk, eventually, post, proxying, proxying_to,
+    Script, Upstream, check_metrics, chunk, eventually, post, proxying, proxying_to, uninterrupted,
 };
 
 /// All that Kong counts of requests.
@@ -173,7 +173,7 @@ fn length_of_answer(gateway: &Gateway, request: &[u8], body: usize) -> usize {
     client.write_all(request).expect("the gateway reads");
     let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
-        let count = client.read(&mut buffer).expect("the gateway answers");
+        let count = uninterrupted(|| client.read(&mut buffer)).expect("the gateway answers");
         assert!(count > 0, "{}", String::from_utf8_lossy(&bytes));
         bytes.extend_from_slice(&buffer[..count]);
         let head = bytes.windows(4).position(|end| end == b"\r\n\r\n");

@@ -145,7 +145,7 @@ fn a_client_that_dies_ends_the_upstream() {
         socket.send(Message::text("hello")).unwrap();
         socket.read().unwrap();
         assert_eq!(sockets.open(), 1);
-        towergate_tests::sockets::linger(socket.get_ref(), linger);
+        towergate_tests::sockets::linger(&socket, linger);
         drop(socket);
         eventually(SOON, || sockets.open() == 0);
     }

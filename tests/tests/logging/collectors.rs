@@ -7,7 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use towergate_tests::{Gateway, Port, Reply, Request, SOON, Upstream, eventually, eventually_some, proxying};
+use towergate_tests::{
+    Gateway, Port, Reply, Request, SOON, Upstream, eventually, eventually_some, proxying, uninterrupted,
+};
 
 /// A socket for datagrams that gives up waiting with the test.
 fn datagrams() -> UdpSocket {
@@ -19,7 +21,7 @@ fn datagrams() -> UdpSocket {
 #[track_caller]
 fn datagram(socket: &UdpSocket) -> String {
     let mut bytes = vec![0; 65536];
-    let length = socket.recv(&mut bytes).expect("a datagram comes");
+    let length = uninterrupted(|| socket.recv(&mut bytes)).expect("a datagram comes");
     String::from_utf8(bytes[..length].to_vec()).expect("UTF-8")
 }
 

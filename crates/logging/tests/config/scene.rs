@@ -142,6 +142,16 @@ fn service() -> Service {
     }
 }
 
+/// Waits for what comes. Where there is a limit, Linux may interrupt that when the machine was stopped for a moment.
+pub(crate) fn uninterrupted<T>(mut wait: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
+    loop {
+        match wait() {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
 /// A collector of datagrams.
 pub(crate) struct Datagrams(UdpSocket);
 
@@ -160,7 +170,7 @@ impl Datagrams {
     #[track_caller]
     pub(crate) fn next(&self) -> String {
         let mut bytes = vec![0; 65536];
-        let length = self.0.recv(&mut bytes).expect("a datagram comes");
+        let length = uninterrupted(|| self.0.recv(&mut bytes)).expect("a datagram comes");
         String::from_utf8(bytes[..length].to_vec()).unwrap()
     }
 }

@@ -205,7 +205,11 @@ fn half_a_head_behind_the_handshake_is_not_waited_for_any_longer() {
             session.write_tls(&mut socket).unwrap();
         }
         if session.is_handshaking() {
-            session.read_tls(&mut socket).unwrap();
+            match session.read_tls(&mut socket) {
+                // As when the machine was stopped for a moment: the next turn reads on.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                read => drop(read.unwrap()),
+            }
             session.process_new_packets().unwrap();
         }
     }
