@@ -178,7 +178,7 @@ impl Context {
 
     /// The matched route.
     pub fn route(&self) -> Option<&Route> {
-        self.plan()?.route.as_deref()
+        self.plan()?.route.as_ref()
     }
 
     /// The service of the matched route.
@@ -391,13 +391,13 @@ impl Context {
 
     /// The way to this other place, if the request's plan has it.
     pub fn other_way(&self, to: &ServiceOverride) -> Option<&OtherWay> {
-        self.plan()?.overrides.iter().find(|way| way.to == *to)
+        self.plan()?.plugins.overrides.iter().find(|way| way.to == *to)
     }
 
     /// Sends the request to another place than its route's service; the last one to do so counts, as in
     /// Kong. `false` means that the request's plan has no way there, and nothing is changed.
     pub fn override_service(&self, to: &ServiceOverride) -> bool {
-        let place = self.plan().and_then(|plan| plan.overrides.iter().position(|way| way.to == *to));
+        let place = self.plan().and_then(|plan| plan.plugins.overrides.iter().position(|way| way.to == *to));
         if let Some(place) = place {
             self.overridden.store(place, Ordering::Relaxed);
         }
@@ -406,7 +406,7 @@ impl Context {
 
     /// Where the request goes instead of to its route's service.
     pub fn overridden(&self) -> Option<&OtherWay> {
-        self.plan()?.overrides.get(self.overridden.load(Ordering::Relaxed))
+        self.plan()?.plugins.overrides.get(self.overridden.load(Ordering::Relaxed))
     }
 
     /// Sets the path to ask the upstream for, escaped, without the query, in place of the one that the

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use towergate_core::{
     Accounts, Choice, Client, Consumer, Context, Directory, Guard, GuardBody, GuardLayer, Level, Outcome, Part, Plan,
-    Reply, Route, Timing, Verdict,
+    Plugins, Reply, Route, Timing, Verdict,
 };
 use uuid::Uuid;
 
@@ -64,7 +64,7 @@ fn route() -> Route {
 }
 
 fn plan(guards: Vec<Choice<dyn Guard>>) -> Plan {
-    Plan { route: Some(Arc::new(route())), guards, ..Plan::default() }
+    Plan { route: Some(route()), ..Plugins { guards, ..Plugins::default() }.into() }
 }
 
 /// The `x-` headers and the body that the inner service saw.
@@ -136,7 +136,8 @@ async fn guards_run_in_order_and_see_the_response_in_the_same_order() {
 async fn guards_may_see_the_response_in_another_order_than_they_checked() {
     let guards =
         vec![everybody("b", Mark("b", pass)), everybody("a", Mark("a", pass)), everybody("c", Mark("c", pass))];
-    let plan = Plan { response_turns: Some([1, 0, 2].into()), ..plan(guards) };
+    let mut plan = plan(guards);
+    Arc::make_mut(&mut plan.plugins).response_turns = Some([1, 0, 2].into());
     let (inner, _, answered) = send(plan, None, "").await;
     assert_eq!(inner.unwrap().0, ["b", "a", "c"]);
     assert_eq!(answered, ["a", "b", "c"]);

@@ -77,7 +77,7 @@ impl<S> Connection<S> {
             Ok(asked) => routing::find(table, head, &client, self.origin.local, asked),
             Err(refusal) => Found::refused(table, refusal.reply()),
         });
-        if found.plan.records_spans {
+        if found.plan.plugins.records_spans {
             timing.mark_routed(Instant::now());
         }
         let may_list = checked.as_ref().map_or(true, |asked| asked.has_connection);

@@ -83,7 +83,7 @@ fn request(status: u16) -> (Context, Ended) {
     head.headers.insert("x-team", HeaderValue::from_static("shop"));
     let mut consumer = Consumer::named("alice");
     (consumer.id, consumer.custom_id) = (CONSUMER, Some("a-1".into()));
-    let plan = Plan { route: Some(Arc::new(route())), service: Some(Arc::new(service())), ..Plan::default() };
+    let plan = Plan { route: Some(route()), service: Some(Arc::new(service())), ..Plan::default() };
     let client = Client { address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), ..Client::default() };
     let timing = Timing::at(Instant::now(), SystemTime::now());
     timing.mark_sent(timing.started() + Duration::from_millis(3));
