@@ -452,7 +452,8 @@ fn a_real_prometheus_reads_what_was_counted() {
     let is_broken = |(labels, value): &(serde_json::Value, f64)| labels["code"] == "503" && *value == 1.0;
     assert!(all.iter().any(is_broken), "{all:?}");
     let share = "sum(kong_http_requests_total{code=~\"5..\"}) / sum(kong_http_requests_total)";
-    assert_eq!(prometheus.query(share)[0].1, 0.25);
+    // A scrape that fails on a busy machine hides the series until the next.
+    prometheus.eventually(share, |series| series.first().is_some_and(|(_, value)| *value == 0.25));
     // As the guide's alert asks, whose name for latencies was Kong 2.x's: there must be something to compare with its limit.
     let alert = "histogram_quantile(0.95, rate(kong_latency_bucket[5m]))";
     prometheus.eventually(alert, |series| {
