@@ -42,7 +42,7 @@ impl Connection {
 
     /// Whether nothing has happened on it while it was idle.
     pub(crate) fn is_open(&mut self) -> bool {
-        self.0.is_open()
+        self.0.stream().is_quiet().unwrap_or_else(|| self.0.is_open())
     }
 
     /// How many requests were sent on it.

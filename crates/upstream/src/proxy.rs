@@ -109,7 +109,8 @@ where
         let buffering = cx.route().is_none_or(|route| route.request_buffering);
         let mut body = RequestBody::new(body, buffering);
         let answer = async move {
-            let response = worker.answer(&cx, &mut head, &mut body).await;
+            let answered = worker.forward(&cx, &mut head, &mut body).await;
+            let response = answered.unwrap_or_else(|error| explain(&cx, &error));
             reuse(head.headers, head.extensions);
             response
         };
@@ -143,13 +144,6 @@ impl fmt::Debug for ProxyFuture {
 }
 
 impl Worker {
-    async fn answer(&self, cx: &Context, head: &mut Parts, body: &mut RequestBody) -> Response<Body> {
-        match self.forward(cx, head, body).await {
-            Ok(response) => response,
-            Err(error) => explain(cx, &error),
-        }
-    }
-
     async fn forward(&self, cx: &Context, head: &mut Parts, body: &mut RequestBody) -> Result<Response<Body>, Error> {
         let (service, destination) = self.way(cx)?;
         // A call that streams waits for answers to what it has sent.
