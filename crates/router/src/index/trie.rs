@@ -8,6 +8,7 @@ pub(crate) struct Trie<T> {
     nodes: Vec<TrieNode<T>>,
     /// The first byte of each node's label: all that is needed to choose a child.
     firsts: Vec<u8>,
+    /// What else labels have.
     labels: Vec<u8>,
 }
 
@@ -23,6 +24,7 @@ pub(crate) struct Entry<T> {
 #[derive(Debug, Clone)]
 #[repr(align(64))]
 struct TrieNode<T> {
+    /// Without its first byte. Of many prefixes alike there is no more of it, and nothing is looked up.
     label: Span,
     children: Span,
     entry: Option<Entry<T>>,
@@ -37,6 +39,11 @@ struct Span {
 impl Span {
     fn new(start: usize, length: usize) -> Self {
         Self { start: place(start), length: place(length) }
+    }
+
+    /// What is left of `text` after this of `all`; `None` if it does not begin with it.
+    fn taken_from<'a>(self, text: &'a [u8], all: &[u8]) -> Option<&'a [u8]> {
+        if self.length == 0 { Some(text) } else { text.strip_prefix(self.of(all)) }
     }
 
     fn of<T>(self, all: &[T]) -> &[T] {
@@ -105,10 +112,10 @@ impl<T> Trie<T> {
         let (mut number, mut node) = (0, self.nodes.first()?);
         let mut found = node.entry.is_some().then_some(number);
         let mut rest = path;
-        while let Some(first) = rest.first() {
+        while let Some((first, after)) = rest.split_first() {
             let Some(n) = node.children.of(&self.firsts).iter().position(|known| known == first) else { break };
             let Some(child) = node.children.of(&self.nodes).get(n) else { break };
-            let Some(after) = rest.strip_prefix(child.label.of(&self.labels)) else { break };
+            let Some(after) = child.label.taken_from(after, &self.labels) else { break };
             (number, node, rest) = (node.children.start.saturating_add(place(n)), child, after);
             if node.entry.is_some() {
                 found = Some(number);
@@ -149,8 +156,8 @@ impl<T> Trie<T> {
         let (low, high) = (tail(group.start), tail(group.end.saturating_sub(1)));
         // In order, so what the outermost two share, all share.
         let length = low.iter().zip(high).take_while(|(a, b)| a == b).count();
-        let label = Span::new(self.labels.len(), length);
-        self.labels.extend(low.iter().take(length));
+        let label = Span::new(self.labels.len(), length.saturating_sub(1));
+        self.labels.extend(low.iter().take(length).skip(1));
         self.firsts.push(first);
         self.nodes.push(TrieNode { label, children: Span::default(), entry: None });
         depth.saturating_add(length)
