@@ -9,7 +9,7 @@ use crate::head::Head;
 use crate::{Answer, Broken, Request, uninterrupted};
 
 /// A client gives up after this long without a byte.
-const SILENCE: Duration = Duration::from_secs(20);
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// One HTTP/1.1 connection.
 #[derive(Debug)]

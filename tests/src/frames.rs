@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::{Frame, flag, kind, uninterrupted};
 
 /// A client gives up after this long without a byte.
-const SILENCE: Duration = Duration::from_secs(20);
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// What a client sends before all frames.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

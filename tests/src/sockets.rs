@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
 use crate::patient::Patient;
 
 /// A client that gives up after this long without a byte.
-const SILENCE: Duration = Duration::from_secs(20);
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// A client's end of a WebSocket.
 pub type Socket = WebSocket<Patient>;
