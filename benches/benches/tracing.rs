@@ -22,8 +22,8 @@ use http_body_util::Full;
 use tower_layer::Layer;
 use towergate_benches::times;
 use towergate_core::{
-    Choice, Client, Context, Env, Guard, GuardLayer, Instrumentations, Level, Memos, Node, Plan, Plugin, Plugins,
-    Policy, Slot, Verdict, Wrap,
+    Choice, Client, Context, Env, Guard, GuardLayer, Instrumentations, Level, Node, Plan, Plugin, Plugins, Policy,
+    Slot, Verdict, Wrap,
 };
 use towergate_tracing::{OpenTelemetry, OpenTelemetryConfig, Zipkin, ZipkinConfig};
 
