@@ -2,7 +2,7 @@
 
 use http::{StatusCode, header, request};
 use regex::bytes::RegexSet;
-use towergate_core::{Context, Env, Guard, Plugin, PluginError, Reply, Verdict};
+use towergate_core::{Context, Env, Guard, Plugin, PluginError, Reply, Responding, Verdict};
 
 use crate::{
     config::BotDetectionConfig,
@@ -64,6 +64,10 @@ impl Plugin for BotDetection {
 }
 
 impl Guard for BotDetection {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn check(&self, _: &Context, head: &mut request::Parts) -> Verdict {
         let mut lines = head.headers.get_all(header::USER_AGENT).iter();
         match (lines.next(), lines.next()) {

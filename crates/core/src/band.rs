@@ -22,6 +22,8 @@ pub struct Bands {
     pub outer: bool,
     /// A layer inside the guards.
     pub inner: bool,
+    /// Somebody outside the guards who looks at the heads of responses.
+    pub heads: bool,
 }
 
 /// Layers that only those requests go through whose plan has something for one of them: for others they are not there.

@@ -26,6 +26,7 @@ use crate::{
     retry::RetryRules,
     route::{Route, Service},
     service_override::{OtherWay, ServiceOverride},
+    set_headers::{SetHeaders, SetValue},
     spans::Spans,
     timing::Timing,
     trace::{Trace, Traces},
@@ -86,8 +87,10 @@ pub struct Context {
     refused_headers: OnceLock<Box<HeaderMap>>,
     correlation_id: OnceLock<HeaderValue>,
     traces: Traces,
-    response_headers: Mutex<Vec<(HeaderName, HeaderValue)>>,
+    response_headers: Mutex<SetHeaders>,
     has_response_headers: AtomicBool,
+    /// Whether whoever serves the request writes them himself.
+    defers_response_headers: bool,
     proxied: AtomicBool,
     fault: OnceLock<Fault>,
     gate: OnceLock<Box<dyn Gate>>,
@@ -130,8 +133,9 @@ impl Context {
             refused_headers: OnceLock::new(),
             correlation_id: OnceLock::new(),
             traces: Traces::default(),
-            response_headers: Mutex::new(Vec::new()),
+            response_headers: Mutex::default(),
             has_response_headers: AtomicBool::new(false),
+            defers_response_headers: false,
             proxied: AtomicBool::new(false),
             fault: OnceLock::new(),
             gate: OnceLock::new(),
@@ -309,36 +313,60 @@ impl Context {
     }
 
     /// Sets a header of the response to come, whoever makes it.
-    pub fn set_response_header(&self, name: HeaderName, value: HeaderValue) {
-        self.response_headers.lock().unwrap_or_else(PoisonError::into_inner).push((name, value));
+    pub fn set_response_header(&self, name: HeaderName, value: impl Into<SetValue>) {
+        self.change_response_headers(|set| set.set(name, value.into()));
+    }
+
+    /// Sets, adds and removes headers of the response to come.
+    pub fn change_response_headers(&self, change: impl FnOnce(&mut SetHeaders)) {
+        change(&mut self.response_headers.lock().unwrap_or_else(PoisonError::into_inner));
         self.has_response_headers.store(true, Ordering::Relaxed);
     }
 
-    /// Sets several headers of the response to come at once.
-    pub fn set_response_headers(&self, headers: Vec<(HeaderName, HeaderValue)>) {
-        let mut set = self.response_headers.lock().unwrap_or_else(PoisonError::into_inner);
-        // Usually they are the first ones.
-        if set.is_empty() {
-            *set = headers
-        } else {
-            set.extend(headers)
+    /// Says that whoever serves the request writes the headers that guards set into the response's head himself
+    /// ([`take_response_headers`](Self::take_response_headers)), unless somebody wants to see them before.
+    pub fn defer_response_headers(&mut self) {
+        self.defers_response_headers = true;
+    }
+
+    /// For how many headers that guards set a response's map is to have room.
+    pub fn response_headers_to_come(&self) -> usize {
+        if self.may_defer() {
+            return 0;
         }
-        self.has_response_headers.store(true, Ordering::Relaxed);
+        let guards = self.plan().map_or(0, |plan| plan.plugins.guards.len());
+        let set = self.response_headers.lock().unwrap_or_else(PoisonError::into_inner).len();
+        guards.saturating_mul(2).saturating_add(set)
     }
 
-    /// How many headers of the response to come were set so far.
-    pub fn response_headers_set(&self) -> usize {
-        self.response_headers.lock().unwrap_or_else(PoisonError::into_inner).len()
+    /// Whether nobody on the way of this response looks at the headers that guards set.
+    fn may_defer(&self) -> bool {
+        self.defers_response_headers
+            && !self.records.is_asked()
+            && self.plan().is_some_and(|plan| !plan.plugins.bands.heads)
+    }
+
+    /// The headers of the response that guards have set and that were not written yet.
+    pub fn take_response_headers(&self) -> SetHeaders {
+        if !self.has_response_headers.swap(false, Ordering::Relaxed) {
+            return SetHeaders::default();
+        }
+        std::mem::take(&mut *self.response_headers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Writes the headers set so far, over those that are there already.
-    pub(crate) fn write_response_headers(&self, headers: &mut HeaderMap) {
-        if !self.has_response_headers.load(Ordering::Relaxed) {
-            return;
+    pub fn write_response_headers(&self, headers: &mut HeaderMap) {
+        // Most have none, and need no lock to know.
+        if self.has_response_headers.load(Ordering::Relaxed) {
+            self.take_response_headers().write(self, headers);
         }
-        let mut set = self.response_headers.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, value) in set.drain(..) {
-            headers.insert(name, value);
+    }
+
+    /// The same when all guards have seen the response, unless they are written later.
+    pub(crate) fn settle_response_headers(&self, headers: &mut HeaderMap) {
+        let set = &self.response_headers;
+        if !self.may_defer() || !set.lock().unwrap_or_else(PoisonError::into_inner).may_wait() {
+            self.write_response_headers(headers);
         }
     }
 

@@ -26,8 +26,25 @@ pub trait Guard: Send + Sync + 'static {
     /// [`Context::has_checked`].
     fn respond(&self, _cx: &Context, _head: &mut response::Parts) {}
 
+    /// What [`respond`](Self::respond) does: whoever says less than it may do costs less.
+    fn response(&self) -> Responding {
+        Responding::Sees
+    }
+
     /// Adds where it looks for what proves who a client is, beside `Authorization`: so that no log shows it.
     fn secrets(&self, _secrets: &mut Secrets) {}
+}
+
+/// What a guard does with responses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Responding {
+    /// Nothing: it is not shown them.
+    Never,
+    /// It only changes headers, by way of the [context](Context::change_response_headers), and looks at none that other
+    /// guards have set.
+    Changes,
+    /// It looks at the head as all before it have left it.
+    Sees,
 }
 
 /// What a guard decided.

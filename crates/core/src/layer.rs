@@ -18,7 +18,7 @@ use tower_service::Service;
 use crate::{
     body::{GuardBody, Kind},
     context::Context,
-    guard::{BodyLimit, Guard, Outcome, Verdict},
+    guard::{BodyLimit, Guard, Outcome, Responding, Verdict},
     limit,
     reply::Reply,
     spans::Part,
@@ -70,7 +70,7 @@ impl Guards for FromPlan {
     }
 
     fn guard<'a>(&'a self, cx: &'a Context, turn: usize) -> Option<&'a dyn Guard> {
-        cx.plan()?.plugins.guards.get(turn)?.pick(cx.consumer_before(turn))
+        cx.plan()?.plugins.guards.get(turn)?.pick_for(|| cx.consumer_before(turn))
     }
 
     fn response_turn(&self, cx: &Context, nth: usize) -> usize {
@@ -359,10 +359,7 @@ where
             },
         };
         let response = match answer {
-            Ok(Ok(mut response)) => {
-                this.cx.write_response_headers(response.headers_mut());
-                response.map(GuardBody::inner)
-            }
+            Ok(Ok(response)) => response.map(GuardBody::inner),
             Ok(Err(error)) => return Poll::Ready(Err(error)),
             Err(reply) => {
                 let mut response = this.cx.render(reply);
@@ -372,19 +369,26 @@ where
         };
         let (mut head, body) = response.into_parts();
         respond(this.guards, this.cx, &mut head);
+        this.cx.settle_response_headers(&mut head.headers);
         Poll::Ready(Ok(Response::from_parts(head, body)))
     }
 }
 
 /// Shows the head of the response to all guards.
 fn respond(guards: &impl Guards, cx: &Context, head: &mut response::Parts) {
+    // Whoever asks when the parts of a request's way ran is told of all guards.
+    let is_recorded = cx.spans.is_asked();
     for nth in 0..guards.turns(cx) {
         let turn = guards.response_turn(cx, nth);
-        if let Some(guard) = guards.guard(cx, turn) {
-            cx.begin_respond(turn);
-            cx.spans.begin(|| Part::Respond(guards.name(cx, turn)));
-            guard.respond(cx, head);
-            cx.spans.end();
+        let Some(guard) = guards.guard(cx, turn) else { continue };
+        match guard.response() {
+            Responding::Never if !is_recorded => continue,
+            Responding::Never | Responding::Changes => {}
+            Responding::Sees => cx.write_response_headers(&mut head.headers),
         }
+        cx.begin_respond(turn);
+        cx.spans.begin(|| Part::Respond(guards.name(cx, turn)));
+        guard.respond(cx, head);
+        cx.spans.end();
     }
 }

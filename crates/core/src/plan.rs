@@ -117,6 +117,15 @@ impl<P: ?Sized> Choice<P> {
         })
     }
 
+    /// The same where the consumer is only looked up if it matters.
+    #[inline]
+    pub(crate) fn pick_for<'a>(&self, consumer: impl FnOnce() -> Option<&'a Consumer>) -> Option<&P> {
+        match self.levels.first() {
+            Some(Level::Everybody(policy)) => Some(&**policy),
+            _ => self.pick(consumer()),
+        }
+    }
+
     /// All levels, most specific first.
     pub fn levels(&self) -> &[Level<P>] {
         &self.levels

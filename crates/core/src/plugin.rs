@@ -31,6 +31,9 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     /// Whether it may ask when the parts of a request's way ran ([`Spans`](crate::Spans)). On the plans
     /// it is part of, the end of routing is noted as well ([`Timing::routed`](crate::Timing::routed)).
     const RECORDS_SPANS: bool = false;
+    /// If it wraps the service: whether it looks at the heads of responses, or changes them. Where nobody outside the
+    /// guards does, headers that guards set need not be put into a response's map of headers.
+    const SEES_HEADS: bool = true;
     /// The configuration as written, defaults filled in.
     type Config;
 
@@ -97,7 +100,9 @@ impl<P: Send + Sync + 'static> Slot<P> {
     pub fn policy<'a>(&'a self, cx: &'a Context) -> Option<&'a P> {
         match &self.place {
             Place::Own(policy) => Some(policy),
-            Place::InPlan(slot) => cx.plan()?.plugins.wraps.get(*slot)?.as_ref()?.pick(cx.consumer())?.downcast_ref(),
+            Place::InPlan(slot) => {
+                cx.plan()?.plugins.wraps.get(*slot)?.as_ref()?.pick_for(|| cx.consumer())?.downcast_ref()
+            }
         }
     }
 

@@ -81,6 +81,7 @@ impl Spans {
     }
 
     /// This part begins now. Which it is, is only worked out if somebody wants to know.
+    #[inline]
     pub fn begin(&self, part: impl FnOnce() -> Part) {
         if let Some(mut recorded) = self.recorded() {
             recorded.spans.push(Span { part: part(), began: Instant::now(), ended: None });
@@ -88,7 +89,14 @@ impl Spans {
     }
 
     /// The part begun last that is not over yet ends now.
+    #[inline]
     pub fn end(&self) {
+        if self.is_asked() {
+            self.end_last();
+        }
+    }
+
+    fn end_last(&self) {
         if let Some(mut recorded) = self.recorded()
             && let Some(span) = recorded.spans.iter_mut().rev().find(|span| span.ended.is_none())
         {

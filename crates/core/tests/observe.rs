@@ -110,7 +110,8 @@ async fn layers_of_a_band_are_there_for_those_whose_plan_has_one_of_them() {
     let told = Told::default();
     let mut outer = BandLayer::outer(ObserveLayer::in_gateway(Arc::new(told.clone()))).layer(service_fn(answer));
     let mut inner = BandLayer::inner(ObserveLayer::in_gateway(Arc::new(told.clone()))).layer(service_fn(answer));
-    let bands = |outer, inner| on_plan(Plugins { bands: Bands { outer, inner }, ..Plugins::default() }.into());
+    let bands =
+        |outer, inner| on_plan(Plugins { bands: Bands { outer, inner, heads: true }, ..Plugins::default() }.into());
     for (request, through_outer, through_inner) in
         [(bands(false, false), 0, 0), (bands(true, false), 1, 0), (bands(false, true), 0, 1), (bands(true, true), 1, 1)]
     {

@@ -2,7 +2,9 @@
 
 use http::{HeaderName, header::Entry, request, response};
 use tower_layer::Layer;
-use towergate_core::{Context, Env, Guard, GuardLayer, GuardService, One, PerWorker, Plugin, PluginError, Verdict};
+use towergate_core::{
+    Context, Env, Guard, GuardLayer, GuardService, One, PerWorker, Plugin, PluginError, Responding, Verdict,
+};
 
 use crate::{config::CorrelationIdConfig, generator::Generator};
 
@@ -55,7 +57,11 @@ impl Guard for CorrelationId {
         Verdict::Pass
     }
 
-    fn respond(&self, cx: &Context, head: &mut response::Parts) {
+    fn response(&self) -> Responding {
+        if self.echo { Responding::Changes } else { Responding::Never }
+    }
+
+    fn respond(&self, cx: &Context, _: &mut response::Parts) {
         if !self.echo {
             return;
         }
@@ -66,7 +72,7 @@ impl Guard for CorrelationId {
             cx.correlate(sent.cloned().unwrap_or_else(|| self.generator.id(cx)));
         }
         if let Some(id) = cx.correlation_id() {
-            head.headers.insert(HeaderName::clone(self.header.own()), id.clone());
+            cx.set_response_header(HeaderName::clone(self.header.own()), id.clone());
         }
     }
 }
@@ -152,6 +158,7 @@ mod tests {
         assert!(policy.check(&cx, &mut head).is_pass());
         let (mut response, ()) = Response::new(()).into_parts();
         policy.respond(&cx, &mut response);
+        cx.write_response_headers(&mut response.headers);
         let values = |headers: &HeaderMap| -> Vec<String> {
             headers.get_all("kong-request-id").iter().map(|v| v.to_str().unwrap().to_owned()).collect()
         };
@@ -181,6 +188,7 @@ mod tests {
         let cx = Context::of(&mut head);
         let (mut response, ()) = Response::new(()).into_parts();
         policy(true).respond(&cx, &mut response);
+        cx.write_response_headers(&mut response.headers);
         assert_eq!(Some(&response.headers["kong-request-id"]), cx.correlation_id());
     }
 }

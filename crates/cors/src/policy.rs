@@ -1,7 +1,7 @@
 //! What it does to a request and its response.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request, response};
-use towergate_core::{Context, Env, Guard, PerWorker, Plugin, PluginError, Reply, Verdict};
+use towergate_core::{Context, Env, Guard, PerWorker, Plugin, PluginError, Reply, Responding, Verdict};
 
 use crate::{
     config::{CorsConfig, METHODS},
@@ -87,7 +87,11 @@ impl Guard for Cors {
         Verdict::Pass
     }
 
-    fn respond(&self, cx: &Context, head: &mut response::Parts) {
+    fn response(&self) -> Responding {
+        Responding::Changes
+    }
+
+    fn respond(&self, cx: &Context, _: &mut response::Parts) {
         let origin = cx.origin.as_ref();
         // A preflight has been answered, or was passed on for the upstream to answer.
         if cx.preflight && cx.has_checked() {
@@ -96,21 +100,22 @@ impl Guard for Cors {
         if origin.is_none() && !self.allow_origin_absent {
             return;
         }
-        let headers = &mut head.headers;
         let grant = self.grant(origin);
-        match grant.origin {
-            Some(origin) => _ = headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin),
-            None => _ = headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN),
-        }
-        if grant.credentials {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
-        }
-        if grant.vary {
-            headers.append(header::VARY, ORIGIN);
-        }
-        if let Some(names) = &self.exposed_headers {
-            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::clone(names.own()));
-        }
+        cx.change_response_headers(|headers| {
+            match grant.origin {
+                Some(origin) => headers.set(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.into()),
+                None => headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN),
+            }
+            if grant.credentials {
+                headers.set(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE.into());
+            }
+            if grant.vary {
+                headers.add(header::VARY, ORIGIN.into());
+            }
+            if let Some(names) = &self.exposed_headers {
+                headers.set(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::clone(names.own()).into());
+            }
+        });
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use http::{StatusCode, request};
-use towergate_core::{Context, Env, Guard, Plugin, PluginError, Reply, Verdict};
+use towergate_core::{Context, Env, Guard, Plugin, PluginError, Reply, Responding, Verdict};
 
 use crate::{addresses::Addresses, config::IpRestrictionConfig};
 
@@ -73,6 +73,10 @@ fn status(number: f64) -> Result<StatusCode, PluginError> {
 }
 
 impl Guard for IpRestriction {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn check(&self, cx: &Context, head: &mut request::Parts) -> Verdict {
         let address = match self.client_address {
             Some(find) => find(head),

@@ -25,6 +25,7 @@ pub struct Prometheus {
 impl Plugin for Prometheus {
     const NAME: &'static str = "prometheus";
     const PRIORITY: i32 = 13;
+    const SEES_HEADS: bool = false;
 
     type Config = PrometheusConfig;
 

@@ -5,9 +5,46 @@ use crate::{
     window::{Cell, Span, Window, WindowType},
 };
 use http::{HeaderName, HeaderValue, header};
+use towergate_core::SetValue;
 
 /// Headers to be set on a response.
-pub(crate) type Headers = Vec<(HeaderName, HeaderValue)>;
+pub(crate) type Headers = Vec<(HeaderName, Shown)>;
+
+/// What a header shows. A whole number becomes text when it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Shown {
+    Whole(u64),
+    Text(HeaderValue),
+}
+
+impl Shown {
+    /// A number as Lua writes it: whole ones without a point.
+    pub(crate) fn number(number: f64) -> Self {
+        // The numbers that a float tells apart from their neighbours.
+        if number.fract() == 0.0 && (0.0..9e15).contains(&number) {
+            return Self::Whole(number as u64);
+        }
+        Self::Text(HeaderValue::from_str(&number.to_string()).unwrap_or(HeaderValue::from_static("0")))
+    }
+}
+
+impl From<Shown> for HeaderValue {
+    fn from(shown: Shown) -> Self {
+        match shown {
+            Shown::Whole(number) => number.into(),
+            Shown::Text(value) => value,
+        }
+    }
+}
+
+impl From<Shown> for SetValue {
+    fn from(shown: Shown) -> Self {
+        match shown {
+            Shown::Whole(number) => number.into(),
+            Shown::Text(value) => value.into(),
+        }
+    }
+}
 
 /// Which headers tell a client about its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,7 +73,7 @@ const IETF_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 pub(crate) struct Names {
     pub(crate) limit: HeaderName,
     pub(crate) remaining: HeaderName,
-    shown_limit: HeaderValue,
+    shown_limit: Shown,
 }
 
 impl Names {
@@ -47,13 +84,25 @@ impl Names {
             Span::Every(size) if size % 1000 == 0 => Period::of_seconds(size / 1000),
             Span::Every(_) => None,
         };
-        let name = period.map_or_else(|| window.label.to_string(), |period| period.name().to_owned());
-        Self {
-            limit: named("x-ratelimit-limit-", &name),
-            remaining: named("x-ratelimit-remaining-", &name),
-            shown_limit: number(window.limit),
-        }
+        let (limit, remaining) = match period {
+            Some(period) => of_period(period),
+            None => (named("x-ratelimit-limit-", &window.label), named("x-ratelimit-remaining-", &window.label)),
+        };
+        Self { limit, remaining, shown_limit: Shown::number(window.limit) }
     }
+}
+
+/// The usual names, which are constants: nobody counts who holds them.
+fn of_period(period: Period) -> (HeaderName, HeaderName) {
+    let (limit, remaining) = match period {
+        Period::Second => ("x-ratelimit-limit-second", "x-ratelimit-remaining-second"),
+        Period::Minute => ("x-ratelimit-limit-minute", "x-ratelimit-remaining-minute"),
+        Period::Hour => ("x-ratelimit-limit-hour", "x-ratelimit-remaining-hour"),
+        Period::Day => ("x-ratelimit-limit-day", "x-ratelimit-remaining-day"),
+        Period::Month => ("x-ratelimit-limit-month", "x-ratelimit-remaining-month"),
+        Period::Year => ("x-ratelimit-limit-year", "x-ratelimit-remaining-year"),
+    };
+    (HeaderName::from_static(limit), HeaderName::from_static(remaining))
 }
 
 /// A name made of letters and digits of our own, which always is one.
@@ -87,35 +136,30 @@ impl State {
 
 /// A number as Lua writes it: whole ones without a point.
 pub(crate) fn number(number: f64) -> HeaderValue {
-    // The numbers that a float tells apart from their neighbours.
-    if number.fract() == 0.0 && (0.0..9e15).contains(&number) {
-        return whole(number as u64);
-    }
-    HeaderValue::from_str(&number.to_string()).unwrap_or(HeaderValue::from_static("0"))
-}
-
-/// A whole number.
-fn whole(number: u64) -> HeaderValue {
-    HeaderValue::from_str(itoa::Buffer::new().format(number)).unwrap_or(HeaderValue::from_static("0"))
+    Shown::number(number).into()
 }
 
 /// Kong's headers of all windows.
-pub(crate) fn write_kong(headers: &mut Headers, windows: &[Window], names: &[Names], states: &[State]) {
-    let (least, mut shown_least) = (least_place(windows, states), None);
-    for (place, (names, state)) in names.iter().zip(states).enumerate() {
-        let remaining = number(state.remaining);
-        if least == Some(place) {
-            shown_least = Some(kong_least(names.shown_limit.clone(), remaining.clone(), state.reset));
-        }
-        headers.push((names.limit.clone(), names.shown_limit.clone()));
-        headers.push((names.remaining.clone(), remaining));
+pub(crate) fn tell_kong(
+    windows: &[Window],
+    names: &[Names],
+    states: &[State],
+    mut tell: impl FnMut(HeaderName, Shown),
+) {
+    for (names, state) in names.iter().zip(states) {
+        tell(names.limit.clone(), names.shown_limit.clone());
+        tell(names.remaining.clone(), Shown::number(state.remaining));
     }
-    headers.extend(shown_least.into_iter().flatten());
+    let least = least_place(windows, states);
+    if let Some((names, state)) = least.and_then(|place| names.get(place).zip(states.get(place))) {
+        let least = kong_least(names.shown_limit.clone(), Shown::number(state.remaining), state.reset);
+        least.into_iter().for_each(|(name, shown)| tell(name, shown));
+    }
 }
 
 /// Kong's headers of the one limit of which least is left.
-pub(crate) fn kong_least(limit: HeaderValue, remaining: HeaderValue, reset: u64) -> [(HeaderName, HeaderValue); 3] {
-    [(LIMIT, limit), (REMAINING, remaining), (RESET, whole(reset))]
+pub(crate) fn kong_least(limit: Shown, remaining: Shown, reset: u64) -> [(HeaderName, Shown); 3] {
+    [(LIMIT, limit), (REMAINING, remaining), (RESET, Shown::Whole(reset))]
 }
 
 /// The headers of the IETF's draft: all policies, and of the one with the least left, by its name,
@@ -125,9 +169,9 @@ pub(crate) fn ietf(
     name: &str,
     remaining: f64,
     reset: u64,
-) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-    let policy = policy.map(|policy| (IETF_POLICY, policy));
-    policy.into_iter().chain([(IETF, ietf_state(name, remaining, reset))])
+) -> impl Iterator<Item = (HeaderName, Shown)> {
+    let policy = policy.map(|policy| (IETF_POLICY, Shown::Text(policy)));
+    policy.into_iter().chain([(IETF, Shown::Text(ietf_state(name, remaining, reset)))])
 }
 
 fn ietf_state(name: &str, remaining: f64, reset: u64) -> HeaderValue {
@@ -146,8 +190,8 @@ pub(crate) fn ietf_policy(windows: &[Window]) -> HeaderValue {
 }
 
 /// `Retry-After` in seconds.
-pub(crate) fn retry_after(seconds: u64) -> (HeaderName, HeaderValue) {
-    (header::RETRY_AFTER, HeaderValue::from(seconds))
+pub(crate) fn retry_after(seconds: u64) -> (HeaderName, Shown) {
+    (header::RETRY_AFTER, Shown::Whole(seconds))
 }
 
 /// The window with the least left; of several the longest.

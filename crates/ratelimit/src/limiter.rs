@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use towergate_core::{Context, Outcome, PerWorker, Reply, Verdict};
 
 use crate::{
-    headers::{self, HeaderStyle, Headers, Names, State},
+    headers::{self, HeaderStyle, Headers, Names, Shown, State},
     identifier::Source,
     store::{Count, Counted, Counting, Store, StoreError, milliseconds},
     window::Window,
@@ -80,9 +80,17 @@ impl Limiter {
         let mut count = Count::new(identifier, &rule.windows, now);
         count.penalty = rule.penalty;
         match self.store.count(count) {
+            // What most requests come to: the headers take no list of their own.
+            Counting::Done(Ok(counted)) if counted.admitted => {
+                let states = rule.states(&counted, now);
+                if rule.style != HeaderStyle::Hidden {
+                    cx.change_response_headers(|set| rule.tell(&states, |name, shown| set.set(name, shown.into())));
+                }
+                Verdict::Pass
+            }
             Counting::Done(counted) => match rule.decide(counted, now) {
                 Decision::Pass(headers) => {
-                    cx.set_response_headers(headers);
+                    set(cx, headers);
                     Verdict::Pass
                 }
                 Decision::Refuse(reply) => Verdict::Refuse(reply),
@@ -92,6 +100,13 @@ impl Limiter {
                 Verdict::wait(async move { rule.decide(counting.await, now).outcome() })
             }
         }
+    }
+}
+
+/// Sets these headers of the response to come.
+pub(crate) fn set(cx: &Context, headers: Headers) {
+    if !headers.is_empty() {
+        cx.change_response_headers(|set| headers.into_iter().for_each(|(name, shown)| set.set(name, shown.into())));
     }
 }
 
@@ -107,11 +122,13 @@ impl Decision {
     fn outcome(self) -> Outcome {
         match self {
             Self::Pass(headers) if headers.is_empty() => Outcome::Pass,
-            Self::Pass(headers) => Outcome::PassWith(Box::new(move |cx, _| cx.set_response_headers(headers))),
+            Self::Pass(headers) => Outcome::PassWith(Box::new(move |cx, _| set(cx, headers))),
             Self::Refuse(reply) => Outcome::Refuse(reply),
         }
     }
 }
+
+type States = SmallVec<[State; 2]>;
 
 impl Rule {
     fn decide(&self, counted: Result<Counted, StoreError>, now: u64) -> Decision {
@@ -123,19 +140,28 @@ impl Rule {
         }
     }
 
-    fn judge(&self, counted: &Counted, now: u64) -> Decision {
+    /// Of each window, how it stands now.
+    fn states(&self, counted: &Counted, now: u64) -> States {
         let after = |(window, cell)| State::after(window, cell, counted.admitted, self.penalty, now);
-        let states: SmallVec<[State; 2]> = self.windows.iter().zip(&counted.cells).map(after).collect();
-        // Two for each window, and three of the one with the least left.
-        let mut headers = Headers::with_capacity(states.len().saturating_mul(2).saturating_add(3));
+        self.windows.iter().zip(&counted.cells).map(after).collect()
+    }
+
+    /// Tells the client about its limits.
+    fn tell(&self, states: &[State], mut tell: impl FnMut(HeaderName, Shown)) {
         if matches!(self.style, HeaderStyle::Kong | HeaderStyle::Both) {
-            headers::write_kong(&mut headers, &self.windows, &self.names, &states);
+            headers::tell_kong(&self.windows, &self.names, states, &mut tell);
         }
         if let (HeaderStyle::Ietf | HeaderStyle::Both, Some((window, state))) =
-            (self.style, headers::least(&self.windows, &states))
+            (self.style, headers::least(&self.windows, states))
         {
-            headers.extend(headers::ietf(self.policy.clone(), &window.label, state.remaining, state.reset));
+            let headers = headers::ietf(self.policy.clone(), &window.label, state.remaining, state.reset);
+            headers.for_each(|(name, shown)| tell(name, shown));
         }
+    }
+
+    fn judge(&self, counted: &Counted, now: u64) -> Decision {
+        let (states, mut headers) = (self.states(counted, now), Headers::new());
+        self.tell(&states, |name, shown| headers.push((name, shown)));
         if counted.admitted {
             return Decision::Pass(headers);
         }
@@ -157,10 +183,10 @@ impl Rule {
 pub(crate) fn refusal(
     status: StatusCode,
     message: &str,
-    headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+    headers: impl IntoIterator<Item = (HeaderName, Shown)>,
 ) -> Reply {
     let reply = Reply::error(status, message.to_owned());
-    headers.into_iter().fold(reply, |reply, (name, value)| reply.with_header(name, value))
+    headers.into_iter().fold(reply, |reply, (name, value)| reply.with_header(name, value.into()))
 }
 
 /// The answer when the store does not and that is not tolerated.

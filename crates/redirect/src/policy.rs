@@ -1,7 +1,7 @@
 //! What it does to a request.
 
 use http::{HeaderValue, StatusCode, Uri, header, request};
-use towergate_core::{Context, Env, Guard, Plugin, PluginError, Reply, Verdict};
+use towergate_core::{Context, Env, Guard, Plugin, PluginError, Reply, Responding, Verdict};
 
 use crate::{config::RedirectConfig, location::Location};
 
@@ -46,6 +46,10 @@ pub(crate) fn value(location: &str) -> Result<HeaderValue, PluginError> {
 }
 
 impl Guard for Redirect {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn check(&self, _: &Context, head: &mut request::Parts) -> Verdict {
         let location = match &self.base {
             Some(base) => with_path_of(&head.uri, base),

@@ -1,7 +1,7 @@
 //! What it does to a request.
 
 use http::{HeaderMap, StatusCode, header, request};
-use towergate_core::{BodyLimit, Context, Env, Guard, Plugin, PluginError, Reply, Verdict};
+use towergate_core::{BodyLimit, Context, Env, Guard, Plugin, PluginError, Reply, Responding, Verdict};
 
 use crate::config::RequestSizeLimitingConfig;
 
@@ -30,6 +30,10 @@ impl Plugin for RequestSizeLimiting {
 }
 
 impl Guard for RequestSizeLimiting {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn check(&self, _: &Context, head: &mut request::Parts) -> Verdict {
         let headers = &head.headers;
         match content_length(headers) {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, request};
-use towergate_core::{Context, Env, Guard, Plugin, PluginError, Reply, Verdict};
+use towergate_core::{Context, Env, Guard, Plugin, PluginError, Reply, Responding, Verdict};
 
 use crate::{answer::Answer, arguments, config::RequestTerminationConfig, echo};
 
@@ -69,6 +69,10 @@ impl Trigger {
 }
 
 impl Guard for RequestTermination {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn check(&self, _: &Context, head: &mut request::Parts) -> Verdict {
         if self.trigger.as_ref().is_some_and(|trigger| !trigger.is_in(head)) {
             Verdict::Pass

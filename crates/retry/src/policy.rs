@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use http::request;
 use serde_json::{Value, json};
-use towergate_core::{Context, Env, Guard, PerWorker, Plugin, PluginError, RetryRules, Verdict};
+use towergate_core::{Context, Env, Guard, PerWorker, Plugin, PluginError, Responding, RetryRules, Verdict};
 
 use crate::{budget::Budget, config::RetryConfig};
 
@@ -44,6 +44,10 @@ impl Plugin for Retry {
 }
 
 impl Guard for Retry {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn check(&self, cx: &Context, _: &mut request::Parts) -> Verdict {
         cx.set_retries(self.rules.own().clone());
         Verdict::Pass

@@ -42,6 +42,8 @@ pub struct PluginKind {
     pub authorities_field: Option<&'static str>,
     /// Whether it may ask when the parts of a request's way ran.
     pub records_spans: bool,
+    /// If it wraps the service: whether it looks at the heads of responses.
+    pub sees_heads: bool,
     enabled: bool,
     build: fn(Value, &Env) -> Result<Built, PluginError>,
 }
@@ -164,6 +166,7 @@ impl Registry {
             credentials: P::CREDENTIAL_KIND,
             authorities_field: P::AUTHORITIES_FIELD,
             records_spans: P::RECORDS_SPANS,
+            sees_heads: P::SEES_HEADS,
             enabled: true,
             build,
         });

@@ -12,7 +12,7 @@ use crate::{
     order::Orders,
     policies::{Kept, Policies, Touched},
     problem::CompileProblem,
-    registry::{Band, BuiltPolicy, Registry},
+    registry::{Band, BuiltPolicy, PluginKind, Registry},
     scope::{Scope, Scopes},
 };
 
@@ -25,6 +25,8 @@ pub(crate) struct Stages {
     orders: Orders,
     /// The names of the plugins that may ask when the parts of a request's way ran.
     recorders: Vec<&'static str>,
+    /// The names of the plugins that look at the heads of responses outside the guards.
+    seers: Vec<&'static str>,
 }
 
 impl Stages {
@@ -45,8 +47,10 @@ impl Stages {
         };
         let observers = base.iter().map(everywhere).collect();
         let recorders = registry.kinds().iter().filter(|kind| kind.records_spans).map(|kind| kind.name).collect();
+        let sees = |kind: &&PluginKind| kind.band == Band::Outer && kind.sees_heads;
+        let seers = registry.kinds().iter().filter(sees).map(|kind| kind.name).collect();
         let secrets = Arc::new(secrets(policies));
-        let mut stages = Self { guards: Vec::new(), wraps: Vec::new(), observers, secrets, orders, recorders };
+        let mut stages = Self { guards: Vec::new(), wraps: Vec::new(), observers, secrets, orders, recorders, seers };
         for kind in registry.kinds() {
             let (name, before) = (kind.name, untouched(kind.name));
             let built = by_name.get(name).into_iter().flatten().map(|kept| (kept.scope, kept.built.policy.clone()));
@@ -93,7 +97,8 @@ impl Stages {
         let mut wraps: Vec<_> = self.wraps.iter().map(|(_, scopes)| scopes.choice(route, service)).collect();
         let has = |band| self.wraps.iter().zip(&wraps).any(|((of, _), choice)| *of == band && choice.is_some());
         let observers: Vec<_> = self.observers.iter().filter_map(|scopes| scopes.choice(route, service)).collect();
-        let bands = Bands { outer: has(Band::Outer) || !observers.is_empty(), inner: has(Band::Inner) };
+        let heads = !observers.is_empty() || wraps.iter().flatten().any(|choice| self.seers.contains(&choice.name));
+        let bands = Bands { outer: has(Band::Outer) || !observers.is_empty(), inner: has(Band::Inner), heads };
         // What has no place does not apply either: without a wrapping plugin, as on most of very many routes, no memory
         // is taken for them, nor read for a request.
         let used = wraps.iter().rposition(Option::is_some).map_or(0, |last| last.saturating_add(1));

@@ -15,7 +15,7 @@ use http::{
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_service::Service;
-use towergate_core::{Body, Context};
+use towergate_core::{Body, Context, SetHeaders};
 use towergate_http1::server as http1;
 
 use crate::{
@@ -142,6 +142,9 @@ impl Facts {
         let is_stamped = self.version >= Version::HTTP_2 || self.is_debug || self.cx.records.is_asked();
         let (portions, serving, cx) = (Portions::default(), self.serving, self.cx);
         let body = ResponseBody { kind, portions, serving, cx, is_counted, is_stamped };
+        if is_stamped {
+            body.cx.write_response_headers(&mut head.headers);
+        }
         // A connection of HTTP/1 frames by the body itself, except that a response without one may say how long it would be.
         if is_stamped || self.method == Method::HEAD || head.status == StatusCode::NOT_MODIFIED {
             framing::settle(&mut head.headers, head.status, &self.method, &body);
@@ -213,31 +216,38 @@ pin_project! {
 impl<RB> ResponseBody<RB> {
     /// What is put into the response's head while it is written.
     pub(crate) fn own_lines<'a>(&'a self, head: &'a Parts, stamp: &'a Stamp) -> OwnLines<'a> {
-        let stamp = (!self.is_stamped).then(|| stamp.written(head, &self.cx));
-        OwnLines { stamp, counted: self.is_counted.then_some(&self.cx) }
+        let own = (!self.is_stamped).then(|| (self.cx.take_response_headers(), stamp.written(head, &self.cx)));
+        let (set, stamp) = own.unzip();
+        OwnLines { set: set.unwrap_or_default(), stamp, cx: &self.cx, is_counted: self.is_counted }
     }
 }
 
-/// Our headers, if they are to be put in now, and who wants to know how long the head is.
+/// Headers that plugins have set, and ours, if they are to be put in now.
 pub(crate) struct OwnLines<'a> {
+    set: SetHeaders,
     stamp: Option<Written<'a>>,
-    counted: Option<&'a Context>,
+    cx: &'a Context,
+    /// Whether somebody wants to know how long the head is.
+    is_counted: bool,
 }
 
 impl http1::OwnLines for OwnLines<'_> {
     fn pass(&mut self, name: &HeaderName, value: &HeaderValue) -> bool {
-        self.stamp.as_mut().is_none_or(|stamp| stamp.pass(name, value))
+        !self.set.replaces(name) && self.stamp.as_mut().is_none_or(|stamp| stamp.pass(name, value))
     }
 
     fn add(&mut self, lines: &mut http1::Lines<'_>) {
+        for (name, value) in self.set.lines() {
+            value.show(self.cx, |value| lines.put_field(name, value));
+        }
         if let Some(stamp) = &self.stamp {
             stamp.add(lines);
         }
     }
 
     fn written(&mut self, bytes: usize) {
-        if let Some(cx) = self.counted {
-            cx.traffic.add_head(u64::try_from(bytes).unwrap_or(u64::MAX));
+        if self.is_counted {
+            self.cx.traffic.add_head(u64::try_from(bytes).unwrap_or(u64::MAX));
         }
     }
 }

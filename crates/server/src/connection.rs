@@ -90,6 +90,10 @@ impl<S> Connection<S> {
         cx.matched = Matched { path, ..found.matched };
         cx.host = host;
         cx.put_under(found.generation);
+        // A connection of HTTP/1 writes what guards set straight into the head.
+        if head.version < Version::HTTP_2 {
+            cx.defer_response_headers();
+        }
         if let Some(refusal) = found.refusal {
             cx.refuse(refusal);
         }

@@ -316,9 +316,5 @@ impl<'a> Exchange<'a> {
 
 /// How many lines the gateway may add to a response: its own, and of each guard a few.
 fn room(cx: &Context) -> usize {
-    let guards = cx.plan().map_or(0, |plan| plan.plugins.guards.len());
-    if guards == 0 {
-        return 5;
-    }
-    guards.saturating_mul(2).saturating_add(cx.response_headers_set()).saturating_add(5)
+    cx.response_headers_to_come().saturating_add(5)
 }

@@ -1,7 +1,7 @@
 //! What it does to a request.
 
 use http::{StatusCode, request};
-use towergate_core::{Consumer, Context, Env, Groups, Guard, Plugin, PluginError, Reply, Verdict};
+use towergate_core::{Consumer, Context, Env, Groups, Guard, Plugin, PluginError, Reply, Responding, Verdict};
 
 use super::config::AclConfig;
 use crate::identity::{self, Membership};
@@ -38,6 +38,10 @@ impl Plugin for Acl {
 }
 
 impl Guard for Acl {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn check(&self, cx: &Context, head: &mut request::Parts) -> Verdict {
         let told = cx.authenticated_groups();
         let is_proven = cx.credential().is_some();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header, request};
 use towergate_core::{
-    Accounts, Context, Credential, CredentialKind, Env, Guard, Kept, Outcome, Plugin, PluginError, Reply, Secret,
-    Verdict, Written,
+    Accounts, Context, Credential, CredentialKind, Env, Guard, Kept, Outcome, Plugin, PluginError, Reply, Responding,
+    Secret, Verdict, Written,
 };
 
 use super::{
@@ -82,6 +82,10 @@ pub(super) fn challenge(realm: &[u8]) -> Option<HeaderValue> {
 }
 
 impl Guard for BasicAuth {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn check(&self, cx: &Context, head: &mut request::Parts) -> Verdict {
         if self.anonymous.is_settled(cx) {
             return Verdict::Pass;

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header, request};
 use subtle::ConstantTimeEq;
 use towergate_core::{
-    Accounts, Context, Credential, CredentialKind, Env, Guard, Kept, Plugin, PluginError, Reply, Secret, Verdict,
-    Written,
+    Accounts, Context, Credential, CredentialKind, Env, Guard, Kept, Plugin, PluginError, Reply, Responding, Secret,
+    Verdict, Written,
 };
 
 use super::{
@@ -103,6 +103,10 @@ pub(super) fn challenge(realm: Option<&[u8]>) -> Option<HeaderValue> {
 }
 
 impl Guard for HmacAuth {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn check(&self, cx: &Context, head: &mut request::Parts) -> Verdict {
         if self.anonymous.is_settled(cx) {
             return Verdict::Pass;

@@ -8,7 +8,8 @@ use std::{
 use http::{Method, Uri, request};
 use serde_json::{Map, Value};
 use towergate_core::{
-    Accounts, Consumer, Context, Directory, Env, Guard, Outcome, Plugin, PluginError, Secrets, Task, Verdict,
+    Accounts, Consumer, Context, Directory, Env, Guard, Outcome, Plugin, PluginError, Responding, Secrets, Task,
+    Verdict,
 };
 use uuid::Uuid;
 
@@ -163,6 +164,10 @@ struct Prospects {
 }
 
 impl Guard for JwksAuth {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn secrets(&self, secrets: &mut Secrets) {
         self.places.tell(secrets);
     }

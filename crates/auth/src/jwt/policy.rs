@@ -9,7 +9,8 @@ use std::{
 use http::{Method, header, request};
 use serde_json::{Map, Value};
 use towergate_core::{
-    Accounts, Context, Credential, CredentialKind, Directory, Env, Guard, Kept, Plugin, PluginError, Secrets, Verdict,
+    Accounts, Context, Credential, CredentialKind, Directory, Env, Guard, Kept, Plugin, PluginError, Responding,
+    Secrets, Verdict,
 };
 
 use super::{config::JwtConfig, key::JwtKey, refusal::Refusal};
@@ -116,6 +117,10 @@ impl Plugin for Jwt {
 }
 
 impl Guard for Jwt {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn secrets(&self, secrets: &mut Secrets) {
         self.places.tell(secrets);
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request};
 use towergate_core::{
-    Accounts, Context, Credential, CredentialKind, Env, Guard, Plugin, PluginError, Reply, Secrets, Verdict,
+    Accounts, Context, Credential, CredentialKind, Env, Guard, Plugin, PluginError, Reply, Responding, Secrets, Verdict,
 };
 
 use super::{
@@ -79,6 +79,10 @@ pub(super) fn challenge(realm: Option<&[u8]>) -> Option<HeaderValue> {
 }
 
 impl Guard for KeyAuth {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn secrets(&self, secrets: &mut Secrets) {
         self.names.iter().for_each(|name| name.tell(secrets));
     }

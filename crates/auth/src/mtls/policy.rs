@@ -7,7 +7,8 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request};
 use towergate_core::{
-    Accounts, Consumer, Context, Directory, Env, Guard, PeerCertificate, Plugin, PluginError, Reply, Task, Verdict,
+    Accounts, Consumer, Context, Directory, Env, Guard, PeerCertificate, Plugin, PluginError, Reply, Responding, Task,
+    Verdict,
 };
 use uuid::Uuid;
 
@@ -153,6 +154,10 @@ impl By {
 }
 
 impl Guard for MtlsAuth {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn check(&self, cx: &Context, head: &mut request::Parts) -> Verdict {
         if self.anonymous.is_settled(cx) {
             return Verdict::Pass;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use http::{StatusCode, request::Parts};
 use tower_layer::Layer;
-use towergate_core::{Context, Guard, GuardLayer, GuardService, One, Verdict};
+use towergate_core::{Context, Guard, GuardLayer, GuardService, One, Responding, Verdict};
 
 pub use key::Key;
 pub use quota::Quota;
@@ -154,6 +154,10 @@ enum Checked {
 }
 
 impl Guard for RateLimit {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn check(&self, cx: &Context, head: &mut Parts) -> Verdict {
         match &self.checked {
             Checked::Windows(limiter) => limiter.check(cx, head),

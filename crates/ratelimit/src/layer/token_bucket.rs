@@ -22,9 +22,9 @@ use towergate_core::{Context, Verdict};
 
 use super::Quota;
 use crate::{
-    headers::{self, HeaderStyle, Headers},
+    headers::{self, HeaderStyle, Headers, Shown},
     identifier::Identifier,
-    limiter::{Rule, refusal},
+    limiter::{self, Rule, refusal},
 };
 
 /// A power of two: how many threads may count at the same time.
@@ -106,8 +106,8 @@ impl<C: Clock + Clone> TokenBucket<C> {
         let mut headers = Headers::new();
         if matches!(rule.style, HeaderStyle::Kong | HeaderStyle::Both) {
             headers.extend(headers::kong_least(
-                HeaderValue::from(self.burst.get()),
-                headers::number(drawn.remaining.into()),
+                Shown::Whole(self.burst.get().into()),
+                Shown::number(drawn.remaining.into()),
                 seconds,
             ));
         }
@@ -122,7 +122,7 @@ impl<C: Clock + Clone> TokenBucket<C> {
             ));
         }
         if drawn.admitted {
-            cx.set_response_headers(headers);
+            limiter::set(cx, headers);
             return Verdict::Pass;
         }
         if rule.style != HeaderStyle::Hidden {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use towergate_core::{Context, Env, Guard, Plugin, PluginError, Task, Verdict};
+use towergate_core::{Context, Env, Guard, Plugin, PluginError, Responding, Task, Verdict};
 
 use super::config::{EACH_REQUEST, RateLimitingConfig};
 use crate::{
@@ -48,6 +48,10 @@ impl Plugin for RateLimiting {
 }
 
 impl Guard for RateLimiting {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn check(&self, cx: &Context, head: &mut Parts) -> Verdict {
         self.limiter.check(cx, head)
     }

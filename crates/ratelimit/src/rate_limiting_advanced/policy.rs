@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::request::Parts;
-use towergate_core::{Context, Env, Guard, Plugin, PluginError, Task, Verdict};
+use towergate_core::{Context, Env, Guard, Plugin, PluginError, Responding, Task, Verdict};
 
 use super::config::RateLimitingAdvancedConfig;
 use crate::{
@@ -41,6 +41,10 @@ impl Plugin for RateLimitingAdvanced {
 }
 
 impl Guard for RateLimitingAdvanced {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn check(&self, cx: &Context, head: &mut Parts) -> Verdict {
         self.limiter.check(cx, head)
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderName, request::Parts, uri::PathAndQuery};
-use towergate_core::{Context, Env, Groups, Guard, Plugin, PluginError, ServiceOverride, Verdict};
+use towergate_core::{Context, Env, Groups, Guard, Plugin, PluginError, Responding, ServiceOverride, Verdict};
 
 use super::config::{CanaryConfig, CanaryHash};
 use crate::{key::Key, layer::Choose};
@@ -175,6 +175,10 @@ impl Choose for Canary {
 }
 
 impl Guard for Canary {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn check(&self, cx: &Context, head: &mut Parts) -> Verdict {
         if !self.takes(cx, head, SystemTime::now()) {
             return Verdict::Pass;

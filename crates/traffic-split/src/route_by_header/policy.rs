@@ -1,7 +1,7 @@
 //! What it does to a request.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts};
-use towergate_core::{Context, Env, Guard, Plugin, PluginError, Reply, ServiceOverride, Verdict};
+use towergate_core::{Context, Env, Guard, Plugin, PluginError, Reply, Responding, ServiceOverride, Verdict};
 
 use super::config::{RouteByHeaderConfig, Rule};
 use crate::layer::Choose;
@@ -81,6 +81,10 @@ impl Choose for RouteByHeader {
 }
 
 impl Guard for RouteByHeader {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn check(&self, cx: &Context, head: &mut Parts) -> Verdict {
         let Some(rule) = self.first(&head.headers).and_then(|place| self.rules.get(place)) else {
             return Verdict::Pass;

@@ -1,7 +1,7 @@
 //! What it does to a request.
 
 use http::{StatusCode, request::Parts};
-use towergate_core::{Context, Env, Guard, Plugin, PluginError, Reply, ServiceOverride, Verdict};
+use towergate_core::{Context, Env, Guard, Plugin, PluginError, Reply, Responding, ServiceOverride, Verdict};
 
 use super::config::{HashOn, Split, TrafficSplitConfig};
 use crate::{key::Key, layer::Choose};
@@ -84,6 +84,10 @@ impl Choose for TrafficSplit {
 }
 
 impl Guard for TrafficSplit {
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+
     fn check(&self, cx: &Context, head: &mut Parts) -> Verdict {
         let split = self.place(cx, head).and_then(|place| self.splits.get(place));
         let Some((_, Some(to))) = split else { return Verdict::Pass };
