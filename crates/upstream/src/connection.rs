@@ -5,7 +5,7 @@ use std::time::Instant;
 use http::{HeaderName, HeaderValue, Method, header};
 use towergate_http1::{
     Spelling,
-    client::{self, Buffers, ErrorKind, Length, Timeouts},
+    client::{self, Buffers, ErrorKind, Length, Lines, Timeouts},
 };
 
 use crate::{
@@ -76,7 +76,7 @@ impl Connection {
             request.header(&header::CONNECTION, &HeaderValue::from_static("keep-alive, Upgrade"));
             request.header(&header::UPGRADE, &WEBSOCKET);
         } else {
-            request.header(&header::CONNECTION, &HeaderValue::from_static("keep-alive"));
+            request.keep_alive();
         }
         Outgoing { request, spelling }
     }
@@ -108,6 +108,11 @@ impl Sink for Outgoing<'_> {
 
     fn put(&mut self, name: &Own, parts: &[&[u8]]) {
         self.request.header_of(name.written, parts);
+    }
+
+    fn put_written(&mut self, lines: &Lines) -> bool {
+        self.request.lines(lines);
+        true
     }
 }
 
