@@ -80,7 +80,7 @@ macro_rules! plugins {
                 // What wraps is not there for requests whose plan has none of it.
                 $crate::macros::ServiceBuilder::new()
                     .layer($crate::macros::BandLayer::outer(outer))
-                    .layer($crate::macros::GuardLayer::from_plan())
+                    .layer($crate::macros::GuardLayer::from_plan().before_sender())
                     .layer($crate::macros::BandLayer::inner(inner))
                     .service(proxy)
             }

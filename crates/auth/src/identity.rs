@@ -5,7 +5,7 @@
 //! the same where `_` counts as `-`, as in CGI and all that is modelled on it.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use towergate_core::Consumer;
+use towergate_core::{Consumer, Context, Credential, SetValue};
 
 const CONSUMER_ID: HeaderName = HeaderName::from_static("x-consumer-id");
 const CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
@@ -29,10 +29,33 @@ const ALL: [&str; 7] = [
 ];
 
 /// The request is from this consumer, who proved it with the credential of this identifier.
+#[cfg(any(feature = "basic", feature = "hmac", feature = "jwt", test))]
 pub(crate) fn write_proven(headers: &mut HeaderMap, consumer: Option<&Consumer>, identifier: &str) {
     clear(headers);
     write_consumer(headers, consumer);
     set(headers, CREDENTIAL_IDENTIFIER, Some(identifier));
+}
+
+/// The same by this credential, which the context knows, as it does whose it is: written when the request goes on.
+pub(crate) fn tell_proven(cx: &Context, headers: &mut HeaderMap, credential: &Credential) {
+    clear(headers);
+    cx.change_request_headers(|set| {
+        if let Some(consumer) = cx.consumer() {
+            set.set(CONSUMER_ID, consumer.id.into());
+            if consumer.custom_id.is_some() {
+                set.set(CONSUMER_CUSTOM_ID, SetValue::Text(|cx| cx.consumer()?.custom_id.as_deref()));
+            }
+            if consumer.username.is_some() {
+                set.set(CONSUMER_USERNAME, SetValue::Text(|cx| cx.consumer()?.username.as_deref()));
+            }
+        }
+        set.set(CREDENTIAL_IDENTIFIER, credential.id.into());
+    });
+}
+
+/// Whether a header says who somebody is.
+pub(crate) fn is_told_by(name: &HeaderName) -> bool {
+    name.as_str().starts_with('x') && is_claim(name.as_str(), &ALL)
 }
 
 /// Another system vouches for who the request is from; it calls them by this identifier.

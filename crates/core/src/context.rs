@@ -17,6 +17,7 @@ use crate::{
     fault::Fault,
     gate::Gate,
     generation::Generation,
+    guard::Guard,
     identity::{Identities, Identity},
     negotiate::{Asker, Asking},
     plan::Plan,
@@ -91,6 +92,8 @@ pub struct Context {
     has_response_headers: AtomicBool,
     /// Whether whoever serves the request writes them himself.
     defers_response_headers: bool,
+    request_headers: Mutex<SetHeaders>,
+    has_request_headers: AtomicBool,
     proxied: AtomicBool,
     fault: OnceLock<Fault>,
     gate: OnceLock<Box<dyn Gate>>,
@@ -136,6 +139,8 @@ impl Context {
             response_headers: Mutex::default(),
             has_response_headers: AtomicBool::new(false),
             defers_response_headers: false,
+            request_headers: Mutex::default(),
+            has_request_headers: AtomicBool::new(false),
             proxied: AtomicBool::new(false),
             fault: OnceLock::new(),
             gate: OnceLock::new(),
@@ -312,6 +317,61 @@ impl Context {
         self.traces.record(trace);
     }
 
+    /// Sets a header of the request as it goes on.
+    pub fn set_request_header(&self, name: HeaderName, value: impl Into<SetValue>) {
+        self.change_request_headers(|set| set.set(name, value.into()));
+    }
+
+    /// Sets, adds and removes headers of the request as it goes on. They are in its map before anybody looks at it who
+    /// [may read](crate::Guard::may_read) them; else whoever sends the request writes them.
+    pub fn change_request_headers(&self, change: impl FnOnce(&mut SetHeaders)) {
+        change(&mut self.request_headers.lock().unwrap_or_else(PoisonError::into_inner));
+        self.has_request_headers.store(true, Ordering::Relaxed);
+    }
+
+    /// The headers of the request that guards have set and that are not in its map.
+    pub fn take_request_headers(&self) -> SetHeaders {
+        if !self.has_request_headers.load(Ordering::Relaxed) {
+            return SetHeaders::default();
+        }
+        self.has_request_headers.store(false, Ordering::Relaxed);
+        std::mem::take(&mut *self.request_headers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Writes the headers of the request set so far into its map.
+    pub fn write_request_headers(&self, headers: &mut HeaderMap) {
+        if self.has_request_headers.load(Ordering::Relaxed) {
+            self.take_request_headers().write(self, headers);
+        }
+    }
+
+    /// The same before the turn of a guard, if it may read one of them.
+    pub(crate) fn show_request_headers(&self, guard: &dyn Guard, headers: &mut HeaderMap) {
+        if !self.has_request_headers.load(Ordering::Relaxed) {
+            return;
+        }
+        let may_read = {
+            let set = self.request_headers.lock().unwrap_or_else(PoisonError::into_inner);
+            set.names().any(|name| guard.may_read(name))
+        };
+        if may_read {
+            self.write_request_headers(headers);
+        }
+    }
+
+    /// The same when all guards have checked the request, unless whoever sends it writes them: who stands in between and
+    /// looks at requests sees them.
+    pub(crate) fn settle_request_headers(&self, is_sender_writing: bool, headers: &mut HeaderMap) {
+        if !self.has_request_headers.load(Ordering::Relaxed) {
+            return;
+        }
+        let is_alone = !self.records.is_asked() && self.plan().is_some_and(|plan| !plan.bands.inner);
+        let may_wait = || self.request_headers.lock().unwrap_or_else(PoisonError::into_inner).may_wait();
+        if !(is_sender_writing && is_alone && may_wait()) {
+            self.write_request_headers(headers);
+        }
+    }
+
     /// Sets a header of the response to come, whoever makes it.
     pub fn set_response_header(&self, name: HeaderName, value: impl Into<SetValue>) {
         self.change_response_headers(|set| set.set(name, value.into()));
@@ -348,9 +408,11 @@ impl Context {
 
     /// The headers of the response that guards have set and that were not written yet.
     pub fn take_response_headers(&self) -> SetHeaders {
-        if !self.has_response_headers.swap(false, Ordering::Relaxed) {
+        // Plain loads and stores: a request is at one place at a time.
+        if !self.has_response_headers.load(Ordering::Relaxed) {
             return SetHeaders::default();
         }
+        self.has_response_headers.store(false, Ordering::Relaxed);
         std::mem::take(&mut *self.response_headers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -364,6 +426,9 @@ impl Context {
 
     /// The same when all guards have seen the response, unless they are written later.
     pub(crate) fn settle_response_headers(&self, headers: &mut HeaderMap) {
+        if !self.has_response_headers.load(Ordering::Relaxed) {
+            return;
+        }
         let set = &self.response_headers;
         if !self.may_defer() || !set.lock().unwrap_or_else(PoisonError::into_inner).may_wait() {
             self.write_response_headers(headers);

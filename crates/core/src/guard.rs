@@ -3,7 +3,7 @@
 use std::{fmt, future::Future, pin::Pin};
 
 use bytes::Bytes;
-use http::{request, response};
+use http::{HeaderName, request, response};
 
 use crate::{context::Context, reply::Reply, secrets::Secrets};
 
@@ -25,6 +25,13 @@ pub trait Guard: Send + Sync + 'static {
     /// not run before if the request was refused by an earlier guard or matched no route: ask
     /// [`Context::has_checked`].
     fn respond(&self, _cx: &Context, _head: &mut response::Parts) {}
+
+    /// Whether it may read or change this header of a request, or says who the request is from. What it does not read
+    /// need not be put into the map of headers before its turn, if another guard has
+    /// [set](Context::change_request_headers) it.
+    fn may_read(&self, _name: &HeaderName) -> bool {
+        true
+    }
 
     /// What [`respond`](Self::respond) does: whoever says less than it may do costs less.
     fn response(&self) -> Responding {

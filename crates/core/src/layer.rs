@@ -34,6 +34,11 @@ pub trait Guards: Clone + Send + Sync + 'static {
     fn response_turn(&self, _cx: &Context, nth: usize) -> usize {
         nth
     }
+    /// Whether the inner service writes the headers that guards set on a request itself
+    /// ([`Context::take_request_headers`]), unless somebody in between may read them.
+    fn is_sender_writing(&self) -> bool {
+        false
+    }
     /// What the guard of this turn is called; empty if it has no name.
     fn name(&self, _cx: &Context, _turn: usize) -> &'static str {
         ""
@@ -62,7 +67,9 @@ impl<G: Guard> Guards for One<G> {
 
 /// The guards of the request's plan: the gateway.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct FromPlan;
+pub struct FromPlan {
+    is_sender_writing: bool,
+}
 
 impl Guards for FromPlan {
     fn turns(&self, cx: &Context) -> usize {
@@ -76,6 +83,10 @@ impl Guards for FromPlan {
     fn response_turn(&self, cx: &Context, nth: usize) -> usize {
         let turns = cx.plan().and_then(|plan| plan.plugins.response_turns.as_deref());
         turns.and_then(|turns| turns.get(nth).copied()).unwrap_or(nth)
+    }
+
+    fn is_sender_writing(&self) -> bool {
+        self.is_sender_writing
     }
 
     fn name(&self, cx: &Context, turn: usize) -> &'static str {
@@ -101,7 +112,15 @@ impl<G: Guard> GuardLayer<One<G>> {
 impl GuardLayer<FromPlan> {
     /// Applies the guards of each request's plan.
     pub fn from_plan() -> Self {
-        Self { guards: FromPlan }
+        Self { guards: FromPlan::default() }
+    }
+
+    /// Says that what sends the requests writes the headers that guards have set on them
+    /// ([`Context::take_request_headers`]), and that between it and the guards there are only layers of the band `inner`.
+    #[must_use]
+    pub fn before_sender(mut self) -> Self {
+        self.guards.is_sender_writing = true;
+        self
     }
 }
 
@@ -149,10 +168,12 @@ where
         let mut limit = None;
         match run(&guards, &cx, &mut head, 0, &mut limit) {
             Stop::Refused(reply) => {
+                cx.write_request_headers(&mut head.headers);
                 cx.keep_refused(head.headers);
                 GuardFuture::refused(Box::new(reply), cx, guards)
             }
             Stop::Passed if limit::is_kept(limit.as_ref(), &body) => {
+                cx.settle_request_headers(guards.is_sender_writing(), &mut head.headers);
                 cx.records.keep_request(&head.headers);
                 let future = self.inner.call(Request::from_parts(head, GuardBody::inner(body)));
                 GuardFuture { state: State::Inner { future }, cx, guards }
@@ -189,6 +210,7 @@ fn run(
         cx.begin_check(turn);
         let Some(guard) = guards.guard(cx, turn) else { continue };
         cx.spans.begin(|| Part::Check(guards.name(cx, turn)));
+        cx.show_request_headers(guard, &mut head.headers);
         let stop = stop(guard.check(cx, head), turn, limit);
         // What has to wait goes on until it is decided.
         if !matches!(stop, Some(Stop::Waiting(..) | Stop::Buffering(..))) {
@@ -234,10 +256,12 @@ where
     loop {
         let turn = match stop {
             Stop::Passed => {
+                cx.settle_request_headers(guards.is_sender_writing(), &mut head.headers);
                 cx.records.keep_request(&head.headers);
                 return limit::call(inner, Request::from_parts(head, body), limit).await;
             }
             Stop::Refused(reply) => {
+                cx.write_request_headers(&mut head.headers);
                 cx.keep_refused(head.headers);
                 return Err(reply);
             }

@@ -175,6 +175,11 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
+        // Without a context there is none to ask either: an embedded observer makes one.
+        let known = request.extensions().get::<Arc<Context>>();
+        if known.is_some_and(|cx| !self.observers.is_any(cx)) {
+            return ObserveFuture { future: self.inner.call(request), observed: None };
+        }
         let (mut head, body) = request.into_parts();
         let cx = Context::of(&mut head);
         let observed = self.observers.is_any(&cx).then(|| {

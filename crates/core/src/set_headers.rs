@@ -16,8 +16,10 @@ pub enum SetValue {
     Number(u64),
     /// An id, in its usual form with hyphens.
     Id(Uuid),
-    /// A text that stands in the request's context; if there is none, the header is not there.
-    Known(fn(&Context) -> Option<&str>),
+    /// A value that stands in the request's context; if there is none, the header is not there.
+    Known(fn(&Context) -> Option<&HeaderValue>),
+    /// A text that stands there. The header is not there either if that is none that a header can hold.
+    Text(fn(&Context) -> Option<&str>),
 }
 
 impl From<HeaderValue> for SetValue {
@@ -39,14 +41,20 @@ impl From<Uuid> for SetValue {
 }
 
 impl SetValue {
-    /// Shows the bytes of the value.
+    /// Shows the bytes of the value: such as a header may hold.
+    #[inline]
     pub fn show(&self, cx: &Context, see: impl FnOnce(&[u8])) {
         match self {
             Self::Value(value) => see(value.as_bytes()),
             Self::Number(number) => see(itoa::Buffer::new().format(*number).as_bytes()),
             Self::Id(id) => see(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes()),
-            Self::Known(text) => {
-                if let Some(text) = text(cx) {
+            Self::Known(value) => {
+                if let Some(value) = value(cx) {
+                    see(value.as_bytes());
+                }
+            }
+            Self::Text(text) => {
+                if let Some(text) = text(cx).filter(|text| !text.bytes().any(is_control)) {
                     see(text.as_bytes());
                 }
             }
@@ -70,8 +78,14 @@ impl fmt::Debug for SetValue {
             Self::Number(number) => number.fmt(f),
             Self::Id(id) => id.fmt(f),
             Self::Known(_) => f.write_str("Known"),
+            Self::Text(_) => f.write_str("Text"),
         }
     }
+}
+
+/// Whether a byte can be in no header's value.
+fn is_control(byte: u8) -> bool {
+    matches!(byte, 0..=8 | 10..=31 | 0x7f)
 }
 
 /// Headers that were set on a message, in the order in which they were.
@@ -102,6 +116,7 @@ const USUAL: usize = 10;
 
 impl SetHeaders {
     /// Sets a header, in place of all lines of its name.
+    #[inline]
     pub fn set(&mut self, name: HeaderName, value: SetValue) {
         self.replace(name, Change::Set(value));
     }
@@ -110,7 +125,7 @@ impl SetHeaders {
     pub fn add(&mut self, name: HeaderName, value: SetValue) {
         // Of the usual ones, only this one is read on the way, and only by those who add to it, too.
         self.is_seen |= name != header::VARY && !may_wait(&name);
-        self.push(name, Change::Add(value));
+        self.push(bit(&name), name, Change::Add(value));
     }
 
     /// Removes all lines of this name.
@@ -118,6 +133,7 @@ impl SetHeaders {
         self.replace(name, Change::Remove);
     }
 
+    #[inline]
     fn replace(&mut self, name: HeaderName, change: Change) {
         let bit = bit(&name);
         if self.named & bit != 0 {
@@ -125,14 +141,15 @@ impl SetHeaders {
         }
         self.replaced |= bit;
         self.is_seen |= !may_wait(&name);
-        self.push(name, change);
+        self.push(bit, name, change);
     }
 
-    fn push(&mut self, name: HeaderName, change: Change) {
+    #[inline]
+    fn push(&mut self, bit: u64, name: HeaderName, change: Change) {
+        self.named |= bit;
         if self.headers.capacity() == 0 {
-            self.headers.reserve(USUAL);
+            self.headers = Vec::with_capacity(USUAL);
         }
-        self.named |= bit(&name);
         self.headers.push((name, change));
     }
 
@@ -152,9 +169,15 @@ impl SetHeaders {
     }
 
     /// Whether a line of the message's own that has this name is to be left out.
+    #[inline]
     pub fn replaces(&self, name: &HeaderName) -> bool {
         let is = |(other, change): &(HeaderName, Change)| !matches!(change, Change::Add(_)) && other == name;
         self.replaced & bit(name) != 0 && self.headers.iter().any(is)
+    }
+
+    /// The names of all of them.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.headers.iter().map(|(name, _)| name)
     }
 
     /// What is to be written, in the order in which it was set.
@@ -184,6 +207,7 @@ impl SetHeaders {
 }
 
 /// A bit that the same names have in common, and few others.
+#[inline]
 fn bit(name: &HeaderName) -> u64 {
     // The last letter and the third last tell most names apart that the gateway's plugins use.
     let name = name.as_str().as_bytes();
@@ -194,17 +218,16 @@ fn bit(name: &HeaderName) -> u64 {
     1 << (name.len().wrapping_mul(5).wrapping_add(letters) % 64)
 }
 
-/// Whether a header of this name is only the recipient's business: nobody on the message's way decides by it. What the
-/// gateway says itself, and what is about the body and the connection, is not among these.
+/// Whether a header of this name is only the recipient's business: nobody decides by it between the guards and the
+/// recipient. What the gateway says itself, and what is about the body and the connection, is not among these.
+#[inline]
 fn may_wait(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    let begins = |with: &str| name.starts_with(with);
-    match name.as_bytes().first() {
-        Some(b'x') => begins("x-") && !begins("x-kong-"),
-        Some(b'r') => begins("ratelimit"),
-        Some(b'a') => begins("access-control-"),
-        Some(b'k') => name == "kong-request-id",
-        _ => false,
+    match name.as_str().as_bytes() {
+        b"x-real-ip" => false,
+        [b'x', b'-', rest @ ..] => !rest.starts_with(b"kong-") && !rest.starts_with(b"forwarded-"),
+        [b'r', rest @ ..] => rest.starts_with(b"atelimit"),
+        [b'a', rest @ ..] => rest.starts_with(b"ccess-control-"),
+        name => name == b"kong-request-id",
     }
 }
 
@@ -277,7 +300,7 @@ mod tests {
     #[test]
     fn a_text_that_is_not_known_is_not_there() {
         let mut set = SetHeaders::default();
-        set.set(name("x-consumer-username"), SetValue::Known(|cx| cx.consumer()?.username.as_deref()));
+        set.set(name("x-consumer-username"), SetValue::Text(|cx| cx.consumer()?.username.as_deref()));
         assert_eq!(written(set, &[("x-consumer-username", "spoofed")]), Vec::<String>::new());
     }
 
@@ -291,7 +314,9 @@ mod tests {
         for name in ["x-ratelimit-limit-minute", "ratelimit", "access-control-allow-origin", "kong-request-id"] {
             assert!(waits(name), "{name}");
         }
-        for name in ["content-length", "connection", "date", "vary", "etag", "server", "via", "x-kong-request-id"] {
+        for name in
+            ["content-length", "connection", "date", "vary", "etag", "via", "x-kong-request-id", "x-forwarded-for"]
+        {
             assert!(!waits(name), "{name}");
         }
         let mut vary = SetHeaders::default();

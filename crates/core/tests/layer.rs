@@ -12,8 +12,8 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode, request, resp
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use towergate_core::{
-    Accounts, Choice, Client, Consumer, Context, Directory, Guard, GuardBody, GuardLayer, Level, Outcome, Part, Plan,
-    Plugins, Reply, Route, Timing, Verdict,
+    Accounts, Bands, Choice, Client, Consumer, Context, Directory, Guard, GuardBody, GuardLayer, Level, Outcome, Part,
+    Plan, Plugins, Reply, Responding, Route, Timing, Verdict,
 };
 use uuid::Uuid;
 
@@ -307,4 +307,79 @@ async fn the_headers_that_guards_left_are_kept_for_those_who_ask() {
         let kept = cx.request_headers().map(|headers| headers["x-a"].clone());
         assert_eq!(kept, is_asked.then_some(HeaderValue::from_static("1")));
     }
+}
+
+/// Sets a header of the request without putting it into the map, and one of the response.
+struct Sets;
+
+impl Guard for Sets {
+    fn check(&self, cx: &Context, _: &mut request::Parts) -> Verdict {
+        cx.set_request_header(HeaderName::from_static("x-set"), HeaderValue::from_static("1"));
+        cx.set_response_header(HeaderName::from_static("x-told"), 2);
+        Verdict::Pass
+    }
+
+    fn may_read(&self, _: &HeaderName) -> bool {
+        false
+    }
+
+    fn response(&self) -> Responding {
+        Responding::Never
+    }
+}
+
+/// Whether the map of the request's headers that the inner service saw, and that of the response's, held what was set
+/// by [`Sets`], on a plan with these guards after it; what is not there has to be left for who writes it.
+async fn in_maps(guards: Vec<Choice<dyn Guard>>, bands: Bands, is_recorded: bool) -> (bool, bool) {
+    let guards = [everybody("sets", Sets)].into_iter().chain(guards).collect();
+    let plan = Plan { bands, ..plan(guards) };
+    let (mut head, body) = Request::new(Full::<Bytes>::default()).into_parts();
+    let mut cx = Context::new(Client::default(), &head, Timing::start(), Some(Arc::new(plan)));
+    cx.defer_response_headers();
+    if is_recorded {
+        cx.records.ask();
+    }
+    let cx = Arc::new(cx);
+    head.extensions.insert(cx.clone());
+    let seen = Arc::new(Mutex::new(None));
+    let (kept, left) = (seen.clone(), cx.clone());
+    let inner = service_fn(move |request: Request<GuardBody<Full<Bytes>>>| {
+        let is_in_map = request.headers().get("x-set").is_some_and(|value| value == "1");
+        assert_eq!(left.take_request_headers().len(), usize::from(!is_in_map));
+        *kept.lock().unwrap() = Some(is_in_map);
+        async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) }
+    });
+    let service = GuardLayer::from_plan().before_sender().layer(inner);
+    let response = service.oneshot(Request::from_parts(head, body)).await.unwrap();
+    let is_told = response.headers().get("x-told").is_some_and(|value| value == "2");
+    assert_eq!(cx.take_response_headers().len(), usize::from(!is_told));
+    let is_in_map = seen.lock().unwrap().unwrap();
+    (is_in_map, is_told)
+}
+
+#[tokio::test]
+async fn what_guards_set_is_in_the_maps_where_somebody_may_look_at_it() {
+    let sets = || vec![everybody("again", Sets)];
+    let sees = || vec![everybody("sees", Mark("sees", pass))];
+    let none = Bands::default();
+    assert_eq!(in_maps(sets(), none, false).await, (false, false), "left for who writes the heads");
+    assert_eq!(in_maps(sees(), none, false).await, (true, true), "a guard that may read both");
+    assert_eq!(in_maps(sets(), none, true).await, (true, true), "somebody keeps the heads");
+    assert_eq!(in_maps(sets(), Bands { inner: true, ..none }, false).await, (true, false), "a layer inside the guards");
+    let outer = Bands { outer: true, heads: true, ..none };
+    assert_eq!(in_maps(sets(), outer, false).await, (false, true), "a layer outside of them");
+}
+
+#[tokio::test]
+async fn a_refused_request_is_kept_with_what_was_set_on_it() {
+    let guards = vec![everybody("sets", Sets), everybody("no", Mark("no", refuse))];
+    let (mut head, body) = Request::new(Full::<Bytes>::default()).into_parts();
+    let mut cx = Context::new(Client::default(), &head, Timing::start(), Some(Arc::new(plan(guards))));
+    cx.defer_response_headers();
+    let cx = Arc::new(cx);
+    head.extensions.insert(cx.clone());
+    let service = GuardLayer::from_plan().before_sender().layer(Inner::default().service());
+    let response = service.oneshot(Request::from_parts(head, body)).await.unwrap();
+    assert_eq!((response.status(), &response.headers()["x-told"]), (StatusCode::UNAUTHORIZED, &HeaderValue::from(2)));
+    assert_eq!(cx.refused_headers().unwrap()["x-set"], "1");
 }

@@ -1,9 +1,9 @@
 //! What it does to a request and its response.
 
-use http::{HeaderName, header::Entry, request, response};
+use http::{HeaderName, request, response};
 use tower_layer::Layer;
 use towergate_core::{
-    Context, Env, Guard, GuardLayer, GuardService, One, PerWorker, Plugin, PluginError, Responding, Verdict,
+    Context, Env, Guard, GuardLayer, GuardService, One, PerWorker, Plugin, PluginError, Responding, SetValue, Verdict,
 };
 
 use crate::{config::CorrelationIdConfig, generator::Generator};
@@ -43,16 +43,23 @@ fn bad_header_name(name: &str) -> PluginError {
     PluginError::new("header_name", message)
 }
 
+/// The correlation id, as the context knows it when it is written.
+const KNOWN: SetValue = SetValue::Known(Context::correlation_id);
+
 impl Guard for CorrelationId {
+    fn may_read(&self, name: &HeaderName) -> bool {
+        *name == **self.header.own()
+    }
+
     fn check(&self, cx: &Context, head: &mut request::Parts) -> Verdict {
-        match head.headers.entry(HeaderName::clone(self.header.own())) {
-            Entry::Occupied(entry) if !entry.get().is_empty() => cx.correlate(entry.get().clone()),
-            Entry::Occupied(mut entry) => {
-                let id = self.generator.id(cx);
-                entry.insert(id.clone());
-                cx.correlate(id);
-            }
-            Entry::Vacant(entry) => cx.correlate(entry.insert(self.generator.id(cx)).clone()),
+        let header = self.header.own();
+        if let Some(id) = head.headers.get(&**header).filter(|id| !id.is_empty()) {
+            cx.correlate(id.clone());
+        } else if cx.correlation_id().is_none() {
+            cx.correlate(self.generator.id(cx));
+            cx.set_request_header(HeaderName::clone(header), KNOWN);
+        } else {
+            cx.set_request_header(HeaderName::clone(header), self.generator.id(cx));
         }
         Verdict::Pass
     }
@@ -71,9 +78,7 @@ impl Guard for CorrelationId {
             let sent = cx.refused_headers().and_then(|headers| headers.get(&**header)).filter(|id| !id.is_empty());
             cx.correlate(sent.cloned().unwrap_or_else(|| self.generator.id(cx)));
         }
-        if let Some(id) = cx.correlation_id() {
-            cx.set_response_header(HeaderName::clone(self.header.own()), id.clone());
-        }
+        cx.set_response_header(HeaderName::clone(self.header.own()), KNOWN);
     }
 }
 
@@ -156,6 +161,7 @@ mod tests {
         }
         let cx = Context::of(&mut head);
         assert!(policy.check(&cx, &mut head).is_pass());
+        cx.write_request_headers(&mut head.headers);
         let (mut response, ()) = Response::new(()).into_parts();
         policy.respond(&cx, &mut response);
         cx.write_response_headers(&mut response.headers);

@@ -87,6 +87,10 @@ impl Guard for Cors {
         Verdict::Pass
     }
 
+    fn may_read(&self, name: &HeaderName) -> bool {
+        *name == header::ACCESS_CONTROL_REQUEST_HEADERS || *name == REQUEST_PRIVATE_NETWORK
+    }
+
     fn response(&self) -> Responding {
         Responding::Changes
     }

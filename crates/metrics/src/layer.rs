@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response, StatusCode, request::Parts};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -71,25 +71,25 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        let (mut head, body) = request.into_parts();
-        let cx = Context::of(&mut head);
-        let watched = self.slot.may_apply(&cx).then(|| {
+        // The gateway has made a context. Without one there is no plan to count by either.
+        let cx = request.extensions().get::<Arc<Context>>().filter(|cx| self.slot.may_apply(cx)).cloned();
+        let watched = cx.map(|cx| {
             cx.traffic.ask();
-            let (head, body) = (head_length(&head), body.size_hint().exact().unwrap_or(0));
+            let (head, body) = (head_length(&request), request.body().size_hint().exact().unwrap_or(0));
             let times = self.times.begin(&cx).then(|| self.times.clone());
             Watched { cx, slot: self.slot.clone(), times, status: CLIENT_CLOSED, head, body, waited: None }
         });
-        PrometheusFuture { future: self.inner.call(Request::from_parts(head, body)), watched }
+        PrometheusFuture { future: self.inner.call(request), watched }
     }
 }
 
 /// How long a request's head is as HTTP/1.1 writes it.
-fn head_length(head: &Parts) -> u64 {
-    let target = head.uri.path_and_query().map_or(1, |target| target.as_str().len());
+fn head_length<B>(request: &Request<B>) -> u64 {
+    let target = request.uri().path_and_query().map_or(1, |target| target.as_str().len());
     // A space, a space, "HTTP/1.1", the end of the line, an empty line.
-    let line = head.method.as_str().len().saturating_add(target).saturating_add(14);
+    let line = request.method().as_str().len().saturating_add(target).saturating_add(14);
     let lines =
-        head.headers.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len()).saturating_add(4));
+        request.headers().iter().map(|(name, value)| name.as_str().len().saturating_add(value.len()).saturating_add(4));
     lines.fold(line, usize::saturating_add).try_into().unwrap_or(u64::MAX)
 }
 

@@ -23,7 +23,16 @@ const LONGEST_TEXT: usize = 256;
 
 impl Identifier<'_> {
     /// 128 bits that stand for it, which nobody can choose who does not know the key.
+    #[inline]
     pub(crate) fn fingerprint(&self, key: &[u8; 16]) -> [u64; 2] {
+        // Ids are random or worked out by a hash; what tells them apart need not be worked out of every byte.
+        if let Self::Id(id) = self {
+            return mixed(*id, key);
+        }
+        self.hashed(key)
+    }
+
+    fn hashed(&self, key: &[u8; 16]) -> [u64; 2] {
         let mut hasher = SipHasher13::new_with_key(key);
         match self {
             Self::Id(id) => {
@@ -73,6 +82,17 @@ impl Identifier<'_> {
     }
 }
 
+/// Two products of both halves of an id and of a key that nobody knows: each bit of them depends on all bits.
+fn mixed(id: Uuid, key: &[u8; 16]) -> [u64; 2] {
+    let (high, low) = id.as_u64_pair();
+    let (secret, other) = Uuid::from_bytes(*key).as_u64_pair();
+    let product = |a: u64, b: u64| {
+        let product = u128::from(a).wrapping_mul(u128::from(b));
+        (product >> 64) as u64 ^ product as u64
+    };
+    [product(high ^ secret, low ^ other), product(high ^ other.rotate_left(32), low ^ secret.rotate_left(32))]
+}
+
 /// Where the identifier of a request comes from.
 #[derive(Clone)]
 pub(crate) enum Source {
@@ -114,6 +134,17 @@ impl Source {
                 Some(Identifier::Text(Cow::Owned(text)))
             }
             source => Some(source.found(cx, head).unwrap_or_else(|| address(cx, head))),
+        }
+    }
+
+    /// Whether it may be found in this header.
+    pub(crate) fn may_read(&self, name: &HeaderName) -> bool {
+        match self {
+            Self::Header(header) => header == name,
+            Self::Compound(sources) => sources.iter().any(|source| source.may_read(name)),
+            Self::Function(_) => true,
+            Self::Consumer | Self::Credential | Self::Address | Self::Service | Self::Path(_) => false,
+            Self::ConsumerGroup(_) => false,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{
     headers::{self, HeaderStyle, Headers, Names, Shown, State},
     identifier::Source,
     store::{Count, Counted, Counting, Store, StoreError, milliseconds},
-    window::Window,
+    window::{Cell, Window},
 };
 
 /// Checks requests against windows.
@@ -79,15 +79,18 @@ impl Limiter {
         let now = milliseconds(cx.timing.started_at());
         let mut count = Count::new(identifier, &rule.windows, now);
         count.penalty = rule.penalty;
-        match self.store.count(count) {
-            // What most requests come to: the headers take no list of their own.
-            Counting::Done(Ok(counted)) if counted.admitted => {
-                let states = rule.states(&counted, now);
-                if rule.style != HeaderStyle::Hidden {
-                    cx.change_response_headers(|set| rule.tell(&states, |name, shown| set.set(name, shown.into())));
-                }
-                Verdict::Pass
+        // What most requests come to: nothing is moved, and the headers take no list of their own.
+        if let Some(admitted) = self.store.count_now(&mut count) {
+            if admitted {
+                rule.tell_admitted(cx, &count.cells, now);
+                return Verdict::Pass;
             }
+            return match rule.decide(Ok(Counted { admitted, cells: count.cells }), now) {
+                Decision::Pass(_) => Verdict::Pass,
+                Decision::Refuse(reply) => Verdict::Refuse(reply),
+            };
+        }
+        match self.store.count(count) {
             Counting::Done(counted) => match rule.decide(counted, now) {
                 Decision::Pass(headers) => {
                     set(cx, headers);
@@ -141,9 +144,18 @@ impl Rule {
     }
 
     /// Of each window, how it stands now.
-    fn states(&self, counted: &Counted, now: u64) -> States {
-        let after = |(window, cell)| State::after(window, cell, counted.admitted, self.penalty, now);
-        self.windows.iter().zip(&counted.cells).map(after).collect()
+    fn states(&self, admitted: bool, cells: &[Cell], now: u64) -> States {
+        let after = |(window, cell)| State::after(window, cell, admitted, self.penalty, now);
+        self.windows.iter().zip(cells).map(after).collect()
+    }
+
+    /// Tells the client of a request that was let through about its limits.
+    fn tell_admitted(&self, cx: &Context, cells: &[Cell], now: u64) {
+        if self.style == HeaderStyle::Hidden {
+            return;
+        }
+        let states = self.states(true, cells, now);
+        cx.change_response_headers(|set| self.tell(&states, |name, shown| set.set(name, shown.into())));
     }
 
     /// Tells the client about its limits.
@@ -160,7 +172,7 @@ impl Rule {
     }
 
     fn judge(&self, counted: &Counted, now: u64) -> Decision {
-        let (states, mut headers) = (self.states(counted, now), Headers::new());
+        let (states, mut headers) = (self.states(counted.admitted, &counted.cells, now), Headers::new());
         self.tell(&states, |name, shown| headers.push((name, shown)));
         if counted.admitted {
             return Decision::Pass(headers);

@@ -12,6 +12,12 @@ use crate::{
 /// Where requests are counted: checked against the limits and counted in one step, so that no two
 /// requests ever take the same last place.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// The same at once, for a store that never has to be waited for: tells the cells what had been counted in them, and
+    /// whether the request may go on. `None` if it is to be [counted](Self::count) otherwise.
+    fn count_now(&self, _count: &mut Count<'_>) -> Option<bool> {
+        None
+    }
+
     /// Checks a request against all windows, and counts it if all of them let it through.
     fn count(&self, count: Count<'_>) -> Counting;
 }

@@ -101,6 +101,13 @@ impl Outgoing<'_> {
     }
 }
 
+impl Outgoing<'_> {
+    /// A header that a plugin has set.
+    pub(crate) fn set(&mut self, name: &HeaderName, value: &[u8]) {
+        self.request.header_text(name, value);
+    }
+}
+
 impl Sink for Outgoing<'_> {
     fn copy(&mut self, name: &HeaderName, value: &HeaderValue) {
         self.request.header_spelled(name, value, self.spelling);

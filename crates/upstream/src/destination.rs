@@ -135,6 +135,11 @@ impl Destination {
         Self { way, client, is_http2: protocol.is_grpc() }
     }
 
+    /// Whether headers of a request say where it goes.
+    pub(crate) fn reads_headers(&self) -> bool {
+        self.hashing().is_some() || self.sticky().is_some()
+    }
+
     /// Whether HTTP/2 is spoken there: to gRPC services only, as in Kong.
     pub(crate) fn is_http2(&self) -> bool {
         self.is_http2

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Instant};
 
 use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts, response, uri::Scheme};
 use http_body::Body as _;
-use towergate_core::{Body, Context, Service, Tries, Try, TryState};
+use towergate_core::{Body, Context, Service, SetHeaders, Tries, Try, TryState};
 use towergate_http1::{
     Spelling, Upgrade,
     client::{self, Length, Timeouts},
@@ -35,6 +35,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) cx: &'a Context,
     pub(crate) service: &'a Service,
     pub(crate) head: &'a Parts,
+    /// Headers that plugins have set and that are not in the head: none of those that are looked at here.
+    set: SetHeaders,
     pub(crate) body: &'a RequestBody,
     /// The client's `Host`, where that and not each target's is to be sent.
     host: Option<HeaderValue>,
@@ -76,13 +78,14 @@ impl<'a> Exchange<'a> {
         cx: &'a Context,
         service: &'a Service,
         head: &'a Parts,
+        set: SetHeaders,
         wishes: Wishes,
         wish: Option<Upgrade>,
         body: &'a RequestBody,
     ) -> Self {
         let preserves = cx.route().is_some_and(|route| route.preserve_host);
         let host = if preserves { forward::client_host(head) } else { None };
-        Self { worker, cx, service, head, body, host, wishes, wish }
+        Self { worker, cx, service, head, set, body, host, wishes, wish }
     }
 
     /// Tries until an upstream answers or nothing more may be tried.
@@ -227,7 +230,7 @@ impl<'a> Exchange<'a> {
         let headers = request.headers_mut();
         headers.reserve(self.head.headers.len().saturating_add(12));
         let forwarding = &self.worker.forwarding;
-        let said = forwarding.pass(self.head, self.wishes, headers);
+        let said = forwarding.pass(self.head, &self.set, self.wishes, headers);
         forwarding.add(self.cx, self.head, &said, headers);
         if let Length::Known(bytes) = forward::announced(&self.head.method, self.body.length(), said.framed) {
             headers.insert(header::CONTENT_LENGTH, bytes.into());
@@ -247,7 +250,10 @@ impl<'a> Exchange<'a> {
         let host = self.host.as_ref().unwrap_or_else(|| peer.host());
         let mut request = connection.request(&self.head.method, target, host, self.wish.is_some(), spelling);
         let forwarding = &self.worker.forwarding;
-        let said = forwarding.pass(self.head, self.wishes, &mut request);
+        let said = forwarding.pass(self.head, &self.set, self.wishes, &mut request);
+        for (name, value) in self.set.lines() {
+            value.show(self.cx, |value| request.set(name, value));
+        }
         forwarding.add(self.cx, self.head, &said, &mut request);
         let length = forward::announced(&self.head.method, self.body.length(), said.framed);
         let timeouts = Timeouts { read: self.service.read_timeout, write: self.service.write_timeout };

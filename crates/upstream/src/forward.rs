@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, request::Parts};
-use towergate_core::Context;
+use towergate_core::{Context, SetHeaders};
 use towergate_http1::client::{Length as Announced, Lines as WrittenLines};
 
 use crate::{client_lines, hop, request_body::Length, settings::ProxySettings, text::Text};
@@ -121,7 +121,8 @@ impl Forwarding {
 
     /// Passes on what is the client's to say, in its order. Without what is about the connection:
     /// that, `Host` and the length of the body are the sender's to write.
-    pub(crate) fn pass<'a>(&self, head: &'a Parts, wishes: Wishes, sink: &mut impl Sink) -> Said<'a> {
+    /// What plugins have `set` takes the place of what the client says.
+    pub(crate) fn pass<'a>(&self, head: &'a Parts, set: &SetHeaders, wishes: Wishes, sink: &mut impl Sink) -> Said<'a> {
         // In the gateway the server has done this before the guards, and taken the list away; a proxy
         // used on its own does it here.
         let listed = if wishes.lists { hop::listed(&head.headers, header::CONNECTION) } else { Vec::new() };
@@ -133,7 +134,7 @@ impl Forwarding {
                 continue;
             }
             let dropped = !listed.is_empty() && listed.contains(name) && !hop::is_protected(name);
-            if !(dropped || crumbs && *name == header::COOKIE) {
+            if !(dropped || crumbs && *name == header::COOKIE || set.replaces(name)) {
                 sink.copy(name, value);
             }
         }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response, request::Parts};
 use http_body::Body as HttpBody;
 use tower_service::Service;
-use towergate_core::{Body, BoxError, Context, Service as Target};
+use towergate_core::{Body, BoxError, Context, Service as Target, SetHeaders};
 use towergate_dns::Client;
 use towergate_http1::reuse;
 
@@ -150,9 +150,17 @@ impl Worker {
         if !destination.is_http2() {
             body.gather().await?;
         }
+        // Who looks at headers sees those that guards have set, too; usually they are written while the request is sent.
+        let set = match destination.is_http2() || destination.reads_headers() {
+            true => {
+                cx.write_request_headers(&mut head.headers);
+                SetHeaders::default()
+            }
+            false => cx.take_request_headers(),
+        };
         let wishes = Wishes::of(&head.headers);
         let wish = if wishes.upgrade { websocket::wish(head, body.length()) } else { None };
-        Exchange::new(self, cx, service, head, wishes, wish, body).run(destination).await
+        Exchange::new(self, cx, service, head, set, wishes, wish, body).run(destination).await
     }
 
     /// The service of this request and the way there.

@@ -1,7 +1,7 @@
 //! What it does to a request.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request};
 use towergate_core::{
     Accounts, Context, Credential, CredentialKind, Env, Guard, Plugin, PluginError, Reply, Responding, Secrets, Verdict,
 };
@@ -87,6 +87,11 @@ impl Guard for KeyAuth {
         self.names.iter().for_each(|name| name.tell(secrets));
     }
 
+    fn may_read(&self, name: &HeaderName) -> bool {
+        // The type of a body decides whether a key may stand in it.
+        *name == header::CONTENT_TYPE || identity::is_told_by(name) || self.names.iter().any(|of| of.is(name))
+    }
+
     fn check(&self, cx: &Context, head: &mut request::Parts) -> Verdict {
         if !self.on_preflight && head.method == Method::OPTIONS {
             // Kong lets the client's identity headers through here; nobody has proven them.
@@ -168,11 +173,8 @@ impl KeyAuth {
         }
         match attempt.credential {
             Ok(credential) => {
-                let owner = self.accounts.directory(cx).and_then(|directory| directory.owner(credential));
-                let mut digits = [0; uuid::fmt::Hyphenated::LENGTH];
-                let identifier = credential.id.hyphenated().encode_lower(&mut digits);
-                identity::write_proven(&mut head.headers, owner, identifier);
                 self.accounts.authenticate(cx, credential);
+                identity::tell_proven(cx, &mut head.headers, credential);
                 Verdict::Pass
             }
             Err(message) => self.anonymous.fail(cx, &self.accounts, &mut head.headers, || {

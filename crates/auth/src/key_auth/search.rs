@@ -38,6 +38,11 @@ impl KeyName {
         &self.text
     }
 
+    /// Whether it is looked for under this header.
+    pub(super) fn is(&self, name: &HeaderName) -> bool {
+        self.header == *name || self.dashed.as_ref() == Some(name)
+    }
+
     fn in_headers<'a>(&self, headers: &'a HeaderMap) -> Value<'a> {
         let of = |name| {
             let lines = headers.get_all(name).iter();

@@ -96,6 +96,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Request<T> {
         }
     }
 
+    /// Writes a header in its usual spelling. The bytes of the value must be such as one may have.
+    pub fn header_text(&mut self, name: &HeaderName, value: &[u8]) {
+        if !is_framing(name) {
+            let out = self.head();
+            spelling::put_name(out, name, None);
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(value);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
     /// Writes a header of the caller's own: its name must be one and stands there as it is to be written, its value in
     /// several parts, which need not be joined first. Bytes that no value may have are left out.
     pub fn header_of(&mut self, name: &'static str, parts: &[&[u8]]) {

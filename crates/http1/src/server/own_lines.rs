@@ -49,11 +49,10 @@ impl<'a> Lines<'a> {
         self.put_clean(name, value.as_bytes());
     }
 
-    /// Writes a line whose name takes its usual spelling; of the value bytes are left out that no value may have.
+    /// Writes a line whose name takes its usual spelling. The bytes of the value must be such as one may have.
     pub fn put_field(&mut self, name: &HeaderName, value: &[u8]) {
-        self.out.reserve(name.as_str().len().saturating_add(value.len()).saturating_add(4));
         put_name(self.out, name, None);
-        self.put_value(value);
+        self.put_clean("", value);
     }
 
     /// Writes a line whose value is a number.
@@ -64,22 +63,14 @@ impl<'a> Lines<'a> {
 
     /// Writes a line; of the value bytes are left out that no value may have.
     pub fn put_text(&mut self, name: &'static str, value: &[u8]) {
-        self.out.reserve(name.len().saturating_add(value.len()).saturating_add(4));
-        self.out.extend_from_slice(name.as_bytes());
-        self.put_value(value);
-    }
-
-    /// The rest of a line, behind its name.
-    fn put_value(&mut self, value: &[u8]) {
         let is_bad = |byte: &u8| matches!(byte, 0..=8 | 10..=31 | 0x7f);
-        self.out.extend_from_slice(b": ");
         // Without a way out of it in the middle, so that it is done for many bytes at once.
         if value.iter().fold(false, |any, byte| any | is_bad(byte)) {
-            self.out.extend(value.iter().copied().filter(|byte| !is_bad(byte)));
+            let clean: Vec<u8> = value.iter().copied().filter(|byte| !is_bad(byte)).collect();
+            self.put_clean(name, &clean);
         } else {
-            self.out.extend_from_slice(value);
+            self.put_clean(name, value);
         }
-        self.out.extend_from_slice(b"\r\n");
     }
 
     fn put_clean(&mut self, name: &'static str, value: &[u8]) {
@@ -117,7 +108,7 @@ mod tests {
         let mut lines = Lines::to(&mut out);
         lines.put("X-A", &HeaderValue::from_static("1"));
         lines.put_text("X-B", b"\r\nX-C: 2\0\t3\x7f");
-        lines.put_field(&HeaderName::from_static("x-ratelimit-limit-minute"), b"5\r\n");
+        lines.put_field(&HeaderName::from_static("x-ratelimit-limit-minute"), b"5");
         lines.put_number("X-D", 0);
         lines.put_number("X-E", u64::MAX);
         assert_eq!(

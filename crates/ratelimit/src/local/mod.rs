@@ -137,11 +137,14 @@ fn lock(shard: &Padded) -> MutexGuard<'_, Shard> {
 }
 
 impl Store for Local {
-    fn count(&self, count: Count<'_>) -> Counting {
+    fn count_now(&self, count: &mut Count<'_>) -> Option<bool> {
         let fingerprint = count.identifier.fingerprint(&self.key);
-        let mut cells = count.cells;
-        let admitted = self.count_cells(fingerprint, &mut cells, count.penalty, count.now);
-        Counting::Done(Ok(Counted { admitted, cells }))
+        Some(self.count_cells(fingerprint, &mut count.cells, count.penalty, count.now))
+    }
+
+    fn count(&self, mut count: Count<'_>) -> Counting {
+        let admitted = self.count_now(&mut count).unwrap_or_default();
+        Counting::Done(Ok(Counted { admitted, cells: count.cells }))
     }
 }
 

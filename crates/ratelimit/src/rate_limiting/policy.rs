@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::request::Parts;
+use http::{HeaderName, request::Parts};
 use towergate_core::{Context, Env, Guard, Plugin, PluginError, Responding, Task, Verdict};
 
 use super::config::{EACH_REQUEST, RateLimitingConfig};
@@ -50,6 +50,10 @@ impl Plugin for RateLimiting {
 impl Guard for RateLimiting {
     fn response(&self) -> Responding {
         Responding::Never
+    }
+
+    fn may_read(&self, name: &HeaderName) -> bool {
+        self.limiter.source.may_read(name)
     }
 
     fn check(&self, cx: &Context, head: &mut Parts) -> Verdict {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::request::Parts;
+use http::{HeaderName, request::Parts};
 use towergate_core::{Context, Env, Guard, Plugin, PluginError, Responding, Task, Verdict};
 
 use super::config::RateLimitingAdvancedConfig;
@@ -43,6 +43,10 @@ impl Plugin for RateLimitingAdvanced {
 impl Guard for RateLimitingAdvanced {
     fn response(&self) -> Responding {
         Responding::Never
+    }
+
+    fn may_read(&self, name: &HeaderName) -> bool {
+        self.limiter.source.may_read(name)
     }
 
     fn check(&self, cx: &Context, head: &mut Parts) -> Verdict {
