@@ -9,3 +9,9 @@ mod times;
 pub use measurement::{BATCH, CpuTime};
 pub use plans::{request, routed};
 pub use times::{cpu_time, times};
+
+use mimalloc::MiMalloc;
+
+/// The gateway's own, so that a bench pays for its allocations what the gateway pays.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;

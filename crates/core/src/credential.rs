@@ -7,7 +7,39 @@ use uuid::Uuid;
 use crate::plugin::PluginError;
 
 /// What a plugin keeps with a credential beside the text it is found by; `None` for nothing.
-pub type Secret = Option<Arc<dyn Any + Send + Sync>>;
+pub type Secret = Option<Kept>;
+
+/// What a plugin keeps with a credential.
+#[derive(Clone)]
+pub enum Kept {
+    /// A digest of 160 bits. It stands with the credential itself: of a million credentials hardly one is in the processor's
+    /// caches, and what stands elsewhere takes one more read of memory.
+    Digest([u8; 20]),
+    /// Something of the plugin's own.
+    Value(Arc<dyn Any + Send + Sync>),
+}
+
+impl Kept {
+    /// Keeps something of the plugin's own.
+    pub fn new(value: impl Any + Send + Sync) -> Self {
+        Self::Value(Arc::new(value))
+    }
+
+    /// What is the plugin's own, if it is of this type.
+    pub fn downcast_ref<T: Any>(&self) -> Option<&T> {
+        match self {
+            Self::Digest(_) => None,
+            Self::Value(value) => value.downcast_ref(),
+        }
+    }
+}
+
+// Written out because it is nobody's business.
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kept")
+    }
+}
 
 /// The credentials a plugin looks up: what they are called, and what it makes of each one, once per
 /// configuration.

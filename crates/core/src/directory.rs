@@ -52,8 +52,8 @@ pub struct Credential {
     pub(crate) place: Place,
     /// Whose it is: a place among the directory's consumers.
     pub(crate) consumer: u32,
-    /// When it ends to be valid, in seconds since 1970; the end of time if it does not.
-    expires: u64,
+    /// When it ends to be valid, in seconds since 1970; the last one there is room for (in 2106) if it does not.
+    expires: u32,
     /// Its id.
     pub id: Uuid,
     /// What else the plugin of its kind keeps with it.
@@ -68,8 +68,8 @@ impl Credential {
 
     /// Whether it is no longer valid at `now`.
     pub fn is_expired(&self, now: SystemTime) -> bool {
-        self.expires < u64::MAX
-            && now.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|now| now.as_secs() >= self.expires)
+        self.expires < u32::MAX
+            && now.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|now| now.as_secs() >= u64::from(self.expires))
     }
 }
 
@@ -220,7 +220,7 @@ impl DirectoryBuilder {
                 key: Key::new(key),
                 place: Place { kind: kind as u32, row },
                 consumer,
-                expires: expires.unwrap_or(u64::MAX),
+                expires: expires.and_then(|at| u32::try_from(at).ok()).unwrap_or(u32::MAX),
                 id,
                 secret,
             });
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_million_credentials_stay_small() {
-        // With the key itself if it is a usual one; beside it there are 11 to 21 bytes of the table.
+        // With the key itself if it is a usual one, and a digest; beside it there are 11 to 21 bytes of the table.
         assert!(size_of::<Credential>() <= 96, "{}", size_of::<Credential>());
     }
 

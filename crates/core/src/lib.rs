@@ -51,7 +51,7 @@ pub use body::{Body, BodyTooLarge, BoxError, GuardBody};
 pub use client::{Client, PeerCertificate, Scheme, Session};
 pub use context::{Context, Matched};
 pub use count::Count;
-pub use credential::{CredentialKind, Secret, Written};
+pub use credential::{CredentialKind, Kept, Secret, Written};
 pub use directory::{Consumer, Credential, Directory, DirectoryBuilder};
 pub use entities::Entities;
 pub use fault::Fault;

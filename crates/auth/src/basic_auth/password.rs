@@ -9,9 +9,10 @@
 use std::{error::Error, fmt};
 
 use argon2::{Argon2, Params, PasswordHasher, PasswordVerifier, password_hash::phc::PasswordHash};
-use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
+use aws_lc_rs::digest::{self, SHA1_FOR_LEGACY_USE_ONLY};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use subtle::ConstantTimeEq;
+use towergate_core::Kept;
 use uuid::{Uuid, fmt::Hyphenated};
 
 /// How an argon2id hash begins.
@@ -23,6 +24,9 @@ const MAX_PASSES: u32 = 64;
 const MAX_LANES: u32 = 64;
 
 const SHA1_BYTES: usize = 20;
+
+/// Bytes of a password that is not unusually long.
+const USUAL: usize = 92;
 
 /// Hashes a password with argon2id, a random salt and the parameters OWASP recommends (19 MiB,
 /// two passes): the text to keep for it, in the form `$argon2id$v=19$m=…`.
@@ -84,6 +88,14 @@ impl Password {
         digest.map(Self::Salted).ok_or(PasswordError(NO_HASH))
     }
 
+    /// This, as a directory keeps it with a credential.
+    pub(super) fn kept(self) -> Kept {
+        match self {
+            Self::Salted(digest) => Kept::Digest(digest),
+            Self::Argon2(hash) => Kept::new(hash),
+        }
+    }
+
     /// What Kong keeps for a password in plain text.
     pub(super) fn salted(password: &[u8], consumer: Uuid) -> Self {
         Self::Salted(salted(password, consumer))
@@ -106,12 +118,24 @@ pub(super) fn is_argon2_of(hash: &str, password: &[u8]) -> bool {
 }
 
 fn salted(password: &[u8], consumer: Uuid) -> [u8; SHA1_BYTES] {
-    let mut sha1 = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
-    sha1.update(password);
     let mut digits = [0; Hyphenated::LENGTH];
-    sha1.update(consumer.hyphenated().encode_lower(&mut digits).as_bytes());
+    let salt = consumer.hyphenated().encode_lower(&mut digits).as_bytes();
+    let mut text = [0; USUAL + Hyphenated::LENGTH];
+    let digest = match text.get_mut(..password.len().saturating_add(salt.len())) {
+        // In one piece it takes no allocation.
+        Some(text) => {
+            text.iter_mut().zip(password.iter().chain(salt)).for_each(|(byte, of)| *byte = *of);
+            digest::digest(&SHA1_FOR_LEGACY_USE_ONLY, text)
+        }
+        None => {
+            let mut sha1 = digest::Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+            sha1.update(password);
+            sha1.update(salt);
+            sha1.finish()
+        }
+    };
     // The digest of SHA-1 has just this length.
-    sha1.finish().as_ref().try_into().unwrap_or_default()
+    digest.as_ref().try_into().unwrap_or_default()
 }
 
 fn check_argon2(text: &str) -> Option<()> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header, request};
 use towergate_core::{
-    Accounts, Context, Credential, CredentialKind, Env, Guard, Outcome, Plugin, PluginError, Reply, Secret, Verdict,
-    Written,
+    Accounts, Context, Credential, CredentialKind, Env, Guard, Kept, Outcome, Plugin, PluginError, Reply, Secret,
+    Verdict, Written,
 };
 
 use super::{
@@ -37,7 +37,7 @@ impl BasicAuth {
     /// # Errors
     /// What such a hash looks like.
     pub fn secret(hash: &str) -> Result<Secret, PasswordError> {
-        Ok(Some(Arc::new(Password::parse(hash)?)))
+        Ok(Some(Password::parse(hash)?.kept()))
     }
 }
 
@@ -68,12 +68,12 @@ impl Plugin for BasicAuth {
 
 fn prepare(written: &Written<'_>) -> Result<Secret, PluginError> {
     let text = written.text("password").unwrap_or_default();
-    let kept = if written.hashed || password::is_argon2(text) {
+    let password = if written.hashed || password::is_argon2(text) {
         Password::parse(text).map_err(|error| PluginError::new("password", error.to_string()))?
     } else {
         Password::salted(text.as_bytes(), written.consumer)
     };
-    Ok(Some(Arc::new(kept)))
+    Ok(Some(password.kept()))
 }
 
 /// The value of `WWW-Authenticate`; `None` if a header cannot hold the realm.
@@ -111,16 +111,13 @@ impl BasicAuth {
     /// The login that counts, and the credential of its name: that of `Proxy-Authorization` if
     /// somebody has the name, else that of `Authorization`.
     fn login<'a>(&'a self, cx: &'a Context, headers: &mut HeaderMap) -> Option<(Login, Option<&'a Credential>)> {
-        if !authorization::is_present(headers) {
-            return None;
-        }
         let mut last = None;
         for header in &authorization::HEADERS {
             last = Login::of(headers, header).or(last);
             if self.hide {
                 headers.remove(header);
             }
-            if let Some(credential) = last.as_ref().and_then(|login| self.credential(cx, &login.name)) {
+            if let Some(credential) = last.as_ref().and_then(|login| self.credential(cx, login.name())) {
                 return last.map(|login| (login, Some(credential)));
             }
         }
@@ -135,16 +132,16 @@ impl BasicAuth {
     /// else, so that the time an answer takes does not tell which names there are.
     fn judge<'a>(&'a self, cx: &'a Context, login: &Login, known: Option<&'a Credential>) -> Judgement<'a> {
         let Some(directory) = self.accounts.directory(cx) else { return Judgement::Bad };
-        let compared = known.or_else(|| directory.decoy(Self::CREDENTIALS, &login.name));
-        let kept = compared.and_then(|credential| credential.secret.as_ref()?.downcast_ref());
+        let compared = known.or_else(|| directory.decoy(Self::CREDENTIALS, login.name()));
+        let kept = compared.and_then(|credential| credential.secret.as_ref());
         let good = |is_good: bool| known.filter(|_| is_good).map(Judgement::Good);
         match (kept, compared.and_then(|credential| directory.owner(credential))) {
-            (Some(Password::Salted(digest)), Some(owner)) => {
-                good(password::is_salted(digest, &login.password, owner.id)).unwrap_or(Judgement::Bad)
+            (Some(Kept::Digest(digest)), Some(owner)) => {
+                good(password::is_salted(digest, login.password(), owner.id)).unwrap_or(Judgement::Bad)
             }
-            (Some(Password::Argon2(hash)), _) => {
-                good(self.verifier.remembers(hash, &login.password)).unwrap_or(Judgement::Slow(hash))
-            }
+            (Some(kept), _) => kept.downcast_ref::<Box<str>>().map_or(Judgement::Bad, |hash| {
+                good(self.verifier.remembers(hash, login.password())).unwrap_or(Judgement::Slow(hash))
+            }),
             _ => Judgement::Bad,
         }
     }
@@ -170,11 +167,10 @@ impl BasicAuth {
         let failure = self.anonymous.failure(cx, &self.accounts, || self.refusal());
         let policy = self.clone();
         Verdict::wait(async move {
-            let Login { name, password } = login;
-            match policy.verifier.clone().verify(hash, password, is_known, place).await {
+            match policy.verifier.clone().verify(hash, login.password().to_vec(), is_known, place).await {
                 Ok(true) if is_known => Outcome::PassWith(Box::new(move |cx, head| {
                     // The request is still on the plan it began with, so the credential is still there.
-                    if let Some(credential) = policy.credential(cx, &name) {
+                    if let Some(credential) = policy.credential(cx, login.name()) {
                         policy.admit(cx, &mut head.headers, credential);
                     }
                 })),

@@ -1,13 +1,14 @@
 //! What it does to a request.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header, request};
 use subtle::ConstantTimeEq;
 use towergate_core::{
-    Accounts, Context, Credential, CredentialKind, Env, Guard, Plugin, PluginError, Reply, Secret, Verdict, Written,
+    Accounts, Context, Credential, CredentialKind, Env, Guard, Kept, Plugin, PluginError, Reply, Secret, Verdict,
+    Written,
 };
 
 use super::{
@@ -51,7 +52,7 @@ impl HmacAuth {
 
     /// What to keep in a directory for a secret that signatures are made with.
     pub fn secret(secret: impl Into<Box<[u8]>>) -> Secret {
-        Some(Arc::new(SharedSecret(secret.into())))
+        Some(Kept::new(SharedSecret(secret.into())))
     }
 }
 
@@ -133,7 +134,7 @@ struct Attempt<'a> {
 
 impl HmacAuth {
     fn attempt<'a>(&'a self, cx: &'a Context, head: &request::Parts) -> Attempt<'a> {
-        if !authorization::is_present(&head.headers) {
+        if !authorization::HEADERS.iter().any(|name| head.headers.contains_key(name)) {
             return Attempt { header: None, credential: Err("Unauthorized") };
         }
         if !date::is_near(&head.headers, cx.timing.started_at(), self.skew) {

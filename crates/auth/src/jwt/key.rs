@@ -1,8 +1,8 @@
 //! What is kept with a credential of `jwt`.
 
-use std::{any::Any, sync::Arc};
+use std::any::Any;
 
-use towergate_core::{PluginError, Secret, Written};
+use towergate_core::{Kept, PluginError, Secret, Written};
 
 use crate::jose::{Algorithm, PublicKey, Token, hmac_is_good, secret_from_base64};
 
@@ -46,7 +46,7 @@ impl JwtKey {
 
     /// This, as a directory keeps it with a credential.
     pub fn kept(self) -> Secret {
-        Some(Arc::new(self))
+        Some(Kept::new(self))
     }
 
     /// What a directory keeps.

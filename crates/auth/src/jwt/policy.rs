@@ -9,7 +9,7 @@ use std::{
 use http::{Method, header, request};
 use serde_json::{Map, Value};
 use towergate_core::{
-    Accounts, Context, Credential, CredentialKind, Directory, Env, Guard, Plugin, PluginError, Secrets, Verdict,
+    Accounts, Context, Credential, CredentialKind, Directory, Env, Guard, Kept, Plugin, PluginError, Secrets, Verdict,
 };
 
 use super::{config::JwtConfig, key::JwtKey, refusal::Refusal};
@@ -184,7 +184,7 @@ impl Jwt {
         let key = self.key_of(&token)?;
         let credential = directory.and_then(|directory| directory.credential(Self::CREDENTIALS, key));
         let credential = credential.ok_or(Refusal::Unknown)?;
-        let with = credential.secret.as_ref().ok_or(Refusal::NoMaterial)?;
+        let Some(Kept::Value(with)) = &credential.secret else { return Err(Refusal::NoMaterial) };
         let kept = JwtKey::of(&**with).ok_or(Refusal::NoMaterial)?;
         if kept.algorithm() != token.algorithm {
             return Err(Refusal::Algorithm);
@@ -230,7 +230,7 @@ impl Verified {
     /// if its tokens are checked with the same.
     fn still_counts<'a>(&mut self, directory: &'a Directory) -> Option<(&'a Credential, VerifiedClaims)> {
         let credential = directory.credential(Jwt::CREDENTIALS, &self.key)?;
-        let with = credential.secret.as_ref()?;
+        let Some(Kept::Value(with)) = &credential.secret else { return None };
         if !Arc::ptr_eq(with, &self.with) {
             // Another configuration: the same credential is another object there.
             let (now, then) = (JwtKey::of(&**with)?, JwtKey::of(&*self.with)?);

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use towergate_config::{Config, Source, parse};
 use towergate_core::{
-    Client, Context, CredentialKind, Env, Guard, Plan, Plugin, PluginError, Policy, Secret, Service, Slot, Task,
+    Client, Context, CredentialKind, Env, Guard, Kept, Plan, Plugin, PluginError, Policy, Secret, Service, Slot, Task,
     Timing, Verdict, Wrap, Written,
 };
 use towergate_runtime::{Band, Base, CompileProblem, Control, Destinations, Registry, Runtime, compile};
@@ -87,7 +87,7 @@ impl Plugin for Carried {
 fn shouted(written: &Written<'_>) -> Result<Secret, PluginError> {
     match written.text("secret").unwrap_or_default() {
         "quiet" => Err(PluginError::new("secret", "is too quiet; any other is fine")),
-        secret => Ok(Some(Arc::new((secret.to_uppercase(), written.hashed)))),
+        secret => Ok(Some(Kept::new((secret.to_uppercase(), written.hashed)))),
     }
 }
 
