@@ -43,7 +43,7 @@ impl Exchange<'_> {
                 };
                 let sent = if chosen.peer.was_asked_for { Instant::now() } else { started };
                 self.cx.timing.mark_sent(sent);
-                let result = self.attempt(destination, &chosen.peer, &target, sent).await;
+                let result = self.attempt(destination, &chosen.peer, &target, &sent).await;
                 self.cx.spans.end();
                 if let Some(tries) = tries {
                     tries.push(self.note(&chosen.peer, started, sent, &result));
@@ -57,7 +57,14 @@ impl Exchange<'_> {
                         tried.addresses.push(chosen.peer.address);
                         failure = Some(error);
                     }
-                    result => return ended(chosen, sent, result),
+                    Err(error) => {
+                        chosen.ended(outcome(error.status()));
+                        return Err(error);
+                    }
+                    Ok(answered) => {
+                        let kept = answered_by(&mut chosen, sent, answered.status());
+                        return Ok((answered, kept));
+                    }
                 }
             }
         }
@@ -67,19 +74,26 @@ impl Exchange<'_> {
 /// Notes how the last attempt ended. Of one that failed Kong counts what the client reads, which is no
 /// failed connection.
 pub(crate) fn ended(mut chosen: Chosen<'_>, sent: Instant, result: Result<Answered, Error>) -> Ended {
-    let answered = match result {
-        Ok(answered) => answered,
+    match result {
+        Ok(answered) => {
+            let kept = answered_by(&mut chosen, sent, answered.status());
+            Ok((answered, kept))
+        }
         Err(error) => {
             chosen.ended(outcome(error.status()));
-            return Err(error);
+            Err(error)
         }
-    };
-    let kept = chosen.ended(outcome(answered.status()));
+    }
+}
+
+/// Notes that the last attempt was answered with this status; answers what is left of it.
+fn answered_by(chosen: &mut Chosen<'_>, sent: Instant, status: StatusCode) -> Kept {
+    let kept = chosen.ended(outcome(status));
     if let Some(flight) = &kept.flight {
         let now = Instant::now();
         flight.answered(now.saturating_duration_since(sent), now);
     }
-    Ok((answered, kept))
+    kept
 }
 
 /// How an attempt failed that is not the last, for passive health checks.

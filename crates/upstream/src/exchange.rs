@@ -38,8 +38,8 @@ pub(crate) struct Exchange<'a> {
     /// Headers that plugins have set and that are not in the head: none of those that are looked at here.
     set: SetHeaders,
     pub(crate) body: &'a RequestBody,
-    /// The client's `Host`, where that and not each target's is to be sent.
-    host: Option<HeaderValue>,
+    /// The client's `Host`, where that and not each target's is to be sent. Boxed, because few routes ask for it.
+    host: Option<Box<HeaderValue>>,
     wishes: Wishes,
     /// The client's wish to go on with a WebSocket.
     pub(crate) wish: Option<Upgrade>,
@@ -84,61 +84,71 @@ impl<'a> Exchange<'a> {
         body: &'a RequestBody,
     ) -> Self {
         let preserves = cx.route().is_some_and(|route| route.preserve_host);
+<<<<<<< HEAD
         let host = if preserves { forward::client_host(head) } else { None };
         Self { worker, cx, service, head, set, body, host, wishes, wish }
+=======
+        let host = if preserves { forward::client_host(head).map(Box::new) } else { None };
+        Self { worker, cx, service, head, body, host, wishes, wish }
+>>>>>>> w-proxy
     }
 
     /// Tries until an upstream answers or nothing more may be tried.
-    pub(crate) async fn run(&mut self, destination: &Destination) -> Result<Response<Body>, Error> {
-        let permit = destination.admit().await?;
-        let mut tries = self.cx.records.is_asked().then(Box::<Tries>::default);
-        // Boxed: most upstreams have none, and make no room for it.
-        let key = destination.hashing().map(|balancing| Box::new(HashKey::of(balancing, self.cx, self.head)));
-        let session = destination.sticky();
-        let token = session.and_then(|cookie| hash_key::brought(&self.head.headers, &cookie.name));
-        let affinity = Affinity {
-            hash: key.as_ref().map_or(0, |key| key.hash),
-            token: token.and_then(|token| std::str::from_utf8(token).ok()),
-        };
-        let result = match self.cx.retries() {
-            None => self.attempts(destination, &mut tries, Tried::new(self.cx, affinity)).await,
-            // Boxed: a request without such rules does not make room for them.
-            Some(rules) => Box::pin(retry::attempts(self, destination, rules, &mut tries, affinity)).await,
-        };
-        if let Some(tries) = tries {
-            self.cx.records.keep_tries(*tries);
-        }
-        let (answered, kept) = result?;
-        let held = Held { flight: kept.flight, permit };
-        let now = Instant::now();
-        self.cx.timing.mark_answered(now);
-        self.cx.mark_proxied();
-        let mut response = match answered {
-            Answered::Http1(response, key) => {
-                let (mut head, arrived) = response.into_parts();
-                head.version = Version::HTTP_11;
-                match arrived {
-                    // What is at hand already is passed on as it is, and its connection is free again.
-                    Arrived::Whole(bytes, connection) => {
-                        if let Some(connection) = connection {
-                            self.worker.pool.keep(key, connection, now.into());
+    #[allow(clippy::manual_async_fn, reason = "an async fn has room for its arguments twice")]
+    pub(crate) fn run(&mut self, destination: &Destination) -> impl Future<Output = Result<Response<Body>, Error>> {
+        async move {
+            let permit = destination.admit().await?;
+            let mut tries = self.cx.records.is_asked().then(Box::<Tries>::default);
+            // Boxed: most upstreams have none, and make no room for it.
+            let key = destination.hashing().map(|balancing| Box::new(HashKey::of(balancing, self.cx, self.head)));
+            let token = destination.sticky().and_then(|cookie| hash_key::brought(&self.head.headers, &cookie.name));
+            let affinity = Affinity {
+                hash: key.as_ref().map_or(0, |key| key.hash),
+                token: token.and_then(|token| std::str::from_utf8(token).ok()),
+            };
+            let result = match self.cx.retries() {
+                None => self.attempts(destination, &mut tries, Tried::new(self.cx, affinity)).await,
+                // Boxed: a request without such rules does not make room for them.
+                Some(rules) => Box::pin(retry::attempts(self, destination, rules, &mut tries, affinity)).await,
+            };
+            if let Some(tries) = tries {
+                self.cx.records.keep_tries(*tries);
+            }
+            let (answered, kept) = result?;
+            let held = Held { flight: kept.flight, permit };
+            let now = Instant::now();
+            self.cx.timing.mark_answered(now);
+            self.cx.mark_proxied();
+            let mut response = match answered {
+                Answered::Http1(response, key) => {
+                    let (mut head, arrived) = response.into_parts();
+                    head.version = Version::HTTP_11;
+                    match arrived {
+                        // What is at hand already is passed on as it is, and its connection is free again.
+                        Arrived::Whole(bytes, connection) => {
+                            if let Some(connection) = connection {
+                                self.worker.pool.keep(key, connection, now.into());
+                            }
+                            Response::from_parts(head, Body::from(bytes))
                         }
-                        Response::from_parts(head, Body::from(bytes))
-                    }
-                    // Boxed: most responses make no room for it.
-                    Arrived::Rest(received) => {
-                        let berth = Berth { key, pool: self.worker.pool.clone() };
-                        Box::pin(self.pass_on(head, received, berth, held)).await
+                        // Boxed: most responses make no room for it.
+                        Arrived::Rest(received) => {
+                            let berth = Berth { key, pool: self.worker.pool.clone() };
+                            Box::pin(self.pass_on(head, received, berth, held)).await
+                        }
                     }
                 }
+                Answered::Http2(response) => counted::response(self.pass_on_http2(*response), held),
+            };
+            let session = destination
+                .sticky()
+                .zip(kept.token)
+                .and_then(|(cookie, token)| hash_key::session_cookie(cookie, &token));
+            if let Some(cookie) = key.and_then(|key| key.cookie).or(session) {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
             }
-            Answered::Http2(response) => counted::response(self.pass_on_http2(*response), held),
-        };
-        let session = session.zip(kept.token).and_then(|(cookie, token)| hash_key::session_cookie(cookie, &token));
-        if let Some(cookie) = key.and_then(|key| key.cookie).or(session) {
-            response.headers_mut().append(header::SET_COOKIE, cookie);
+            Ok(response)
         }
-        Ok(response)
     }
 
     /// What became of an attempt.
@@ -178,23 +188,25 @@ impl<'a> Exchange<'a> {
         destination: &Destination,
         peer: &Peer<'_>,
         target: &[&str; 3],
-        now: Instant,
+        now: &Instant,
     ) -> impl Future<Output = Result<Answered, Error>> {
         async move {
             if destination.is_http2() {
                 // Boxed, so that it takes no room in the future of the many others.
                 return Box::pin(self.attempt_http2(peer, target)).await;
             }
-            let (pool, key) = (&self.worker.pool, peer.key(self.host.as_ref()));
-            if let Some(connection) = pool.take(&key, now.into()) {
-                let received = self.send(peer, target, connection, Some(now)).await;
-                match received.map_err(Error::from) {
-                    Err(error) if error.is_unheard_close() && self.may_repeat(&error) => {
-                        tracing::debug!(upstream = %peer.address, cause = %error, "Kept connection was closed");
-                        pool.was_stale();
-                    }
-                    received => return self.arrived(received?, key),
+            let (pool, key) = (&self.worker.pool, peer.key(self.host.as_deref()));
+            if let Some(connection) = pool.take(&key, (*now).into()) {
+                let received = self.send(peer, target, connection, Some(*now)).await;
+                let error = match received {
+                    Ok(response) => return self.arrived(response, key),
+                    Err(error) => Error::from(error),
+                };
+                if !(error.is_unheard_close() && self.may_repeat(&error)) {
+                    return Err(error);
                 }
+                tracing::debug!(upstream = %peer.address, cause = %error, "Kept connection was closed");
+                pool.was_stale();
             }
             // Boxed, because it is rare and large.
             let connection = Box::pin(pool.open(&key, self.service.connect_timeout)).await?;
@@ -207,7 +219,7 @@ impl<'a> Exchange<'a> {
     /// to close the connection or had too many others, is begun once more on another connection or
     /// on the same one: that is no failed attempt.
     async fn attempt_http2(&self, peer: &Peer<'_>, target: &[&str]) -> Result<Answered, Error> {
-        let (key, patience) = (peer.key(self.host.as_ref()), http2::Patience::from(self.service));
+        let (key, patience) = (peer.key(self.host.as_deref()), http2::Patience::from(self.service));
         let head = self.http2_head(peer, target)?;
         let once = async |head| {
             let claim = self.worker.http2.claim(&key, patience).await?;
@@ -224,7 +236,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn http2_head(&self, peer: &Peer<'_>, target: &[&str]) -> Result<Request<()>, Error> {
-        let host = self.host.as_ref().unwrap_or_else(|| peer.host());
+        let host = self.host.as_deref().unwrap_or_else(|| peer.host());
         let scheme = if self.service.protocol.is_tls() { Scheme::HTTPS } else { Scheme::HTTP };
         let mut request = http2::head(&self.head.method, target, host, scheme)?;
         let headers = request.headers_mut();
@@ -247,7 +259,7 @@ impl<'a> Exchange<'a> {
         now: Option<Instant>,
     ) -> client::Exchange<Transport, Feed> {
         let spelling = self.head.extensions.get::<Spelling>();
-        let host = self.host.as_ref().unwrap_or_else(|| peer.host());
+        let host = self.host.as_deref().unwrap_or_else(|| peer.host());
         let mut request = connection.request(&self.head.method, target, host, self.wish.is_some(), spelling);
         let forwarding = &self.worker.forwarding;
         let said = forwarding.pass(self.head, &self.set, self.wishes, &mut request);

@@ -105,7 +105,8 @@ where
     fn call(&mut self, request: Request<B>) -> ProxyFuture {
         let worker = self.worker.clone();
         let (mut head, body) = request.into_parts();
-        let cx = Context::of(&mut head);
+        // Taken, not shared: behind the proxy nobody looks for it in the extensions.
+        let cx = head.extensions.remove::<Arc<Context>>().unwrap_or_else(|| Context::of(&mut head));
         let buffering = cx.route().is_none_or(|route| route.request_buffering);
         let mut body = RequestBody::new(body, buffering);
         let answer = async move {
@@ -144,12 +145,24 @@ impl fmt::Debug for ProxyFuture {
 }
 
 impl Worker {
-    async fn forward(&self, cx: &Context, head: &mut Parts, body: &mut RequestBody) -> Result<Response<Body>, Error> {
-        let (service, destination) = self.way(cx)?;
-        // A call that streams waits for answers to what it has sent.
-        if !destination.is_http2() {
-            body.gather().await?;
+    #[allow(clippy::manual_async_fn, reason = "an async fn has room for its arguments twice")]
+    fn forward(
+        &self,
+        cx: &Context,
+        head: &mut Parts,
+        body: &mut RequestBody,
+    ) -> impl Future<Output = Result<Response<Body>, Error>> {
+        async move {
+            let (service, destination) = self.way(cx)?;
+            // A call that streams waits for answers to what it has sent.
+            if !destination.is_http2() {
+                body.gather().await?;
+            }
+            let wishes = Wishes::of(&head.headers);
+            let wish = if wishes.upgrade { websocket::wish(head, body.length()) } else { None };
+            Exchange::new(self, cx, service, head, wishes, wish, body).run(destination).await
         }
+<<<<<<< HEAD
         // Who looks at headers sees those that guards have set, too; usually they are written while the request is sent.
         let set = match destination.is_http2() || destination.reads_headers() {
             true => {
@@ -161,6 +174,8 @@ impl Worker {
         let wishes = Wishes::of(&head.headers);
         let wish = if wishes.upgrade { websocket::wish(head, body.length()) } else { None };
         Exchange::new(self, cx, service, head, set, wishes, wish, body).run(destination).await
+=======
+>>>>>>> w-proxy
     }
 
     /// The service of this request and the way there.
@@ -209,5 +224,11 @@ mod tests {
         {
         }
         fits(&Proxy::new(&ProxySettings::default()));
+    }
+
+    #[test]
+    fn the_future_of_a_request_is_no_larger_than_is_quickly_allocated() {
+        let future = Proxy::new(&ProxySettings::default()).call(Request::new(Body::Empty));
+        assert!(size_of_val(&*future.answer) <= 1024, "{}", size_of_val(&*future.answer));
     }
 }

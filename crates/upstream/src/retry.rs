@@ -212,7 +212,7 @@ impl<'e> Errand<'e, '_> {
         if is_raced {
             chosen.race(sent);
         }
-        let attempt = self.exchange.attempt(self.destination, &chosen.peer, &self.target, sent);
+        let attempt = self.exchange.attempt(self.destination, &chosen.peer, &self.target, &sent);
         let result = match self.limit(sent) {
             None => attempt.await,
             Some((end, late)) => match timeout_at(end.into(), attempt).await {
