@@ -84,13 +84,8 @@ impl<'a> Exchange<'a> {
         body: &'a RequestBody,
     ) -> Self {
         let preserves = cx.route().is_some_and(|route| route.preserve_host);
-<<<<<<< HEAD
-        let host = if preserves { forward::client_host(head) } else { None };
-        Self { worker, cx, service, head, set, body, host, wishes, wish }
-=======
         let host = if preserves { forward::client_host(head).map(Box::new) } else { None };
-        Self { worker, cx, service, head, body, host, wishes, wish }
->>>>>>> w-proxy
+        Self { worker, cx, service, head, set, body, host, wishes, wish }
     }
 
     /// Tries until an upstream answers or nothing more may be tried.

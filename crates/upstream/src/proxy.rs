@@ -158,24 +158,18 @@ impl Worker {
             if !destination.is_http2() {
                 body.gather().await?;
             }
+            // Who looks at headers sees those that guards have set, too; usually they are written while the request is sent.
+            let set = match destination.is_http2() || destination.reads_headers() {
+                true => {
+                    cx.write_request_headers(&mut head.headers);
+                    SetHeaders::default()
+                }
+                false => cx.take_request_headers(),
+            };
             let wishes = Wishes::of(&head.headers);
             let wish = if wishes.upgrade { websocket::wish(head, body.length()) } else { None };
-            Exchange::new(self, cx, service, head, wishes, wish, body).run(destination).await
+            Exchange::new(self, cx, service, head, set, wishes, wish, body).run(destination).await
         }
-<<<<<<< HEAD
-        // Who looks at headers sees those that guards have set, too; usually they are written while the request is sent.
-        let set = match destination.is_http2() || destination.reads_headers() {
-            true => {
-                cx.write_request_headers(&mut head.headers);
-                SetHeaders::default()
-            }
-            false => cx.take_request_headers(),
-        };
-        let wishes = Wishes::of(&head.headers);
-        let wish = if wishes.upgrade { websocket::wish(head, body.length()) } else { None };
-        Exchange::new(self, cx, service, head, set, wishes, wish, body).run(destination).await
-=======
->>>>>>> w-proxy
     }
 
     /// The service of this request and the way there.
