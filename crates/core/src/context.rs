@@ -365,7 +365,7 @@ impl Context {
         if !self.has_request_headers.load(Ordering::Relaxed) {
             return;
         }
-        let is_alone = !self.records.is_asked() && self.plan().is_some_and(|plan| !plan.bands.inner);
+        let is_alone = !self.records.is_asked() && self.plan().is_some_and(|plan| !plan.plugins.bands.inner);
         let may_wait = || self.request_headers.lock().unwrap_or_else(PoisonError::into_inner).may_wait();
         if !(is_sender_writing && is_alone && may_wait()) {
             self.write_request_headers(headers);

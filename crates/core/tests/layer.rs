@@ -332,7 +332,7 @@ impl Guard for Sets {
 /// by [`Sets`], on a plan with these guards after it; what is not there has to be left for who writes it.
 async fn in_maps(guards: Vec<Choice<dyn Guard>>, bands: Bands, is_recorded: bool) -> (bool, bool) {
     let guards = [everybody("sets", Sets)].into_iter().chain(guards).collect();
-    let plan = Plan { bands, ..plan(guards) };
+    let plan = Plan { route: Some(route()), ..Plugins { guards, bands, ..Plugins::default() }.into() };
     let (mut head, body) = Request::new(Full::<Bytes>::default()).into_parts();
     let mut cx = Context::new(Client::default(), &head, Timing::start(), Some(Arc::new(plan)));
     cx.defer_response_headers();

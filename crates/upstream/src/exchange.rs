@@ -80,12 +80,11 @@ impl<'a> Exchange<'a> {
         head: &'a Parts,
         set: SetHeaders,
         wishes: Wishes,
-        wish: Option<Upgrade>,
         body: &'a RequestBody,
     ) -> Self {
         let preserves = cx.route().is_some_and(|route| route.preserve_host);
         let host = if preserves { forward::client_host(head).map(Box::new) } else { None };
-        Self { worker, cx, service, head, set, body, host, wishes, wish }
+        Self { worker, cx, service, head, set, body, host, wishes, wish: None }
     }
 
     /// Tries until an upstream answers or nothing more may be tried.

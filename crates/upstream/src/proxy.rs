@@ -168,7 +168,9 @@ impl Worker {
             };
             let wishes = Wishes::of(&head.headers);
             let wish = if wishes.upgrade { websocket::wish(head, body.length()) } else { None };
-            Exchange::new(self, cx, service, head, set, wishes, wish, body).run(destination).await
+            let mut exchange = Exchange::new(self, cx, service, head, set, wishes, body);
+            exchange.wish = wish;
+            exchange.run(destination).await
         }
     }
 
