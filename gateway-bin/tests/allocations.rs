@@ -32,9 +32,9 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nServer: test\r\nDate: Mon, 23 Nov 202
 /// The maps of headers and extensions are those of messages before.
 const PLAIN: usize = 6;
 
-/// What key-auth, correlation-id and cors add: 1 the correlation id, 1 the list of what they say to the upstream, 1 that of
-/// what they say to the client.
-const GUARDS: usize = 3;
+/// What key-auth, correlation-id and cors add: 1 the correlation id, 1 the list of what they say to the upstream and 1 the box it is
+/// handed on in, 1 the list of what they say to the client.
+const GUARDS: usize = 4;
 
 /// What rate-limiting and prometheus add: 2 the future and the body of the outer layers, which only requests have that go
 /// through them.

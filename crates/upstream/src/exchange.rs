@@ -35,8 +35,9 @@ pub(crate) struct Exchange<'a> {
     pub(crate) cx: &'a Context,
     pub(crate) service: &'a Service,
     pub(crate) head: &'a Parts,
-    /// Headers that plugins have set and that are not in the head: none of those that are looked at here.
-    set: SetHeaders,
+    /// Headers that plugins have set and that are not in the head, if any: none of those that are looked at here. Boxed, so that
+    /// the future of a request without them stays small.
+    set: Option<Box<SetHeaders>>,
     pub(crate) body: &'a RequestBody,
     /// The client's `Host`, where that and not each target's is to be sent. Boxed, because few routes ask for it.
     host: Option<Box<HeaderValue>>,
@@ -78,7 +79,7 @@ impl<'a> Exchange<'a> {
         cx: &'a Context,
         service: &'a Service,
         head: &'a Parts,
-        set: SetHeaders,
+        set: Option<Box<SetHeaders>>,
         wishes: Wishes,
         body: &'a RequestBody,
     ) -> Self {
@@ -236,7 +237,7 @@ impl<'a> Exchange<'a> {
         let headers = request.headers_mut();
         headers.reserve(self.head.headers.len().saturating_add(12));
         let forwarding = &self.worker.forwarding;
-        let said = forwarding.pass(self.head, &self.set, self.wishes, headers);
+        let said = forwarding.pass(self.head, self.set.as_deref(), self.wishes, headers);
         forwarding.add(self.cx, self.head, &said, headers);
         if let Length::Known(bytes) = forward::announced(&self.head.method, self.body.length(), said.framed) {
             headers.insert(header::CONTENT_LENGTH, bytes.into());
@@ -256,8 +257,8 @@ impl<'a> Exchange<'a> {
         let host = self.host.as_deref().unwrap_or_else(|| peer.host());
         let mut request = connection.request(&self.head.method, target, host, self.wish.is_some(), spelling);
         let forwarding = &self.worker.forwarding;
-        let said = forwarding.pass(self.head, &self.set, self.wishes, &mut request);
-        for (name, value) in self.set.lines() {
+        let said = forwarding.pass(self.head, self.set.as_deref(), self.wishes, &mut request);
+        for (name, value) in self.set.iter().flat_map(|set| set.lines()) {
             value.show(self.cx, |value| request.set(name, value));
         }
         forwarding.add(self.cx, self.head, &said, &mut request);

@@ -122,7 +122,13 @@ impl Forwarding {
     /// Passes on what is the client's to say, in its order. Without what is about the connection:
     /// that, `Host` and the length of the body are the sender's to write.
     /// What plugins have `set` takes the place of what the client says.
-    pub(crate) fn pass<'a>(&self, head: &'a Parts, set: &SetHeaders, wishes: Wishes, sink: &mut impl Sink) -> Said<'a> {
+    pub(crate) fn pass<'a>(
+        &self,
+        head: &'a Parts,
+        set: Option<&SetHeaders>,
+        wishes: Wishes,
+        sink: &mut impl Sink,
+    ) -> Said<'a> {
         // In the gateway the server has done this before the guards, and taken the list away; a proxy
         // used on its own does it here.
         let listed = if wishes.lists { hop::listed(&head.headers, header::CONNECTION) } else { Vec::new() };
@@ -134,7 +140,7 @@ impl Forwarding {
                 continue;
             }
             let dropped = !listed.is_empty() && listed.contains(name) && !hop::is_protected(name);
-            if !(dropped || crumbs && *name == header::COOKIE || set.replaces(name)) {
+            if !(dropped || crumbs && *name == header::COOKIE || set.is_some_and(|set| set.replaces(name))) {
                 sink.copy(name, value);
             }
         }

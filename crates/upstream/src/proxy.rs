@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response, request::Parts};
 use http_body::Body as HttpBody;
 use tower_service::Service;
-use towergate_core::{Body, BoxError, Context, Service as Target, SetHeaders};
+use towergate_core::{Body, BoxError, Context, Service as Target};
 use towergate_dns::Client;
 use towergate_http1::reuse;
 
@@ -162,9 +162,9 @@ impl Worker {
             let set = match destination.is_http2() || destination.reads_headers() {
                 true => {
                     cx.write_request_headers(&mut head.headers);
-                    SetHeaders::default()
+                    None
                 }
-                false => cx.take_request_headers(),
+                false => Some(cx.take_request_headers()).filter(|set| !set.is_empty()).map(Box::new),
             };
             let wishes = Wishes::of(&head.headers);
             let wish = if wishes.upgrade { websocket::wish(head, body.length()) } else { None };

@@ -100,6 +100,8 @@ fn the_dashboard_and_the_alerts_against_a_real_prometheus() {
     let crowded = Gateway::with(&proxying(&Upstream::echo()))
         .setting("nginx_worker_processes", "1")
         .setting("nginx_events_worker_connections", "4")
+        // Who says nothing stays, however long the alerts take.
+        .setting("nginx_http_client_header_timeout", "600s")
         .status_api_on(&small)
         .start();
     let mut clients: Vec<_> = (0..4).map(|_| crowded.connect()).collect();

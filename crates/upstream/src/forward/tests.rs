@@ -81,7 +81,7 @@ impl Case {
         let mut sent = HeaderMap::new();
         sent.insert(header::HOST, HeaderValue::from_static(""));
         sent.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
-        let said = forwarding.pass(&head, &SetHeaders::default(), Wishes::of(&head.headers), &mut sent);
+        let said = forwarding.pass(&head, None, Wishes::of(&head.headers), &mut sent);
         match announced(&head.method, self.length, said.framed) {
             Announced::None => {}
             Announced::Known(bytes) => drop(sent.insert(header::CONTENT_LENGTH, bytes.into())),
