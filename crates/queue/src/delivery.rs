@@ -160,7 +160,7 @@ impl<T: Entry + Sync, D: Deliver<T>> Delivery<T, D> {
     }
 
     /// Waits before a retry. Once the end has begun, not for long: a collector that is back in time is
-    /// worth more than politeness.
+    /// worth more than politeness. And never beyond it.
     async fn pause(&self, delay: Duration) {
         let hurried = async {
             self.end.begun().await;
@@ -169,6 +169,7 @@ impl<T: Entry + Sync, D: Deliver<T>> Delivery<T, D> {
         select! {
             () = sleep(delay) => {}
             () = hurried => {}
+            () = self.end.late() => {}
         }
     }
 
