@@ -166,7 +166,7 @@ impl Worker {
         };
         let wishes = Wishes::of(&head.headers);
         let wish = if wishes.upgrade { websocket::wish(head, body.length()) } else { None };
-        Exchange::new(self, cx, service, head, set, wishes, wish, body).run(destination).await
+        Exchange::new(self, cx, service, (head, set), wishes, wish, body).run(destination).await
     }
 
     /// The service of this request and the way there.
