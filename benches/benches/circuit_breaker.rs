@@ -22,7 +22,8 @@ use http::{Request, Response};
 use tower::{Layer as _, Service as _};
 use towergate_circuit_breaker::{Circuit, CircuitBreaker, CircuitBreakerConfig, Rules, Verdict};
 use towergate_core::{
-    Body, Choice, Client, Context, Env, Level, Plan, Plugin as _, Policy, Protocol, Service, Slot, Timing, Wrap as _,
+    Body, Choice, Client, Context, Env, Level, Plan, Plugin as _, Plugins, Policy, Protocol, Service, Slot, Timing,
+    Wrap as _,
 };
 use uuid::Uuid;
 
@@ -109,7 +110,8 @@ fn plans(services: usize) -> Vec<Arc<Plan>> {
     let policy = CircuitBreaker::new(CircuitBreakerConfig::default(), &Env::default()).expect("a policy");
     let policy: Arc<Policy> = Arc::new(policy);
     let choice = Choice::new(CircuitBreaker::NAME, vec![Level::Everybody(policy)]);
-    let plan = || Plan { service: Some(service()), wraps: vec![Some(choice.clone())], ..Plan::default() };
+    let plugins = Arc::new(Plugins { wraps: vec![Some(choice)], ..Plugins::default() });
+    let plan = || Plan { service: Some(service()), ..plugins.clone().into() };
     (0..services).map(|_| Arc::new(plan())).collect()
 }
 
@@ -140,8 +142,9 @@ fn layer(criterion: &mut Criterion) {
     };
     for services in [1, 10_000] {
         let with = plans(services);
+        let passed = Arc::new(Plugins { wraps: vec![None], ..Plugins::default() });
         let without: Vec<_> =
-            with.iter().map(|plan| Arc::new(Plan { wraps: vec![None], ..Plan::clone(plan) })).collect();
+            with.iter().map(|plan| Arc::new(Plan { plugins: passed.clone(), ..Plan::clone(plan) })).collect();
         measure(format!("none/{services}"), &without, 200);
         measure(format!("closed/{services}"), &with, 200);
         measure(format!("open/{services}"), &with, 500);

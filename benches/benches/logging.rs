@@ -24,7 +24,9 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use tower_layer::Layer;
 use towergate_benches::{routed, times};
-use towergate_core::{Choice, Client, Context, Env, Level, Observe, ObserveLayer, Plan, Plugin, Tries, Try, TryState};
+use towergate_core::{
+    Choice, Client, Context, Env, Level, Observe, ObserveLayer, Plan, Plugin, Plugins, Tries, Try, TryState,
+};
 use towergate_logging::{AccessLog, Datadog, DatadogConfig, FileLog, Format, HttpLog, HttpLogConfig, Writer};
 
 /// Answers as a proxy and a server would: everything that is asked for is kept and counted.
@@ -89,7 +91,7 @@ fn request(plan: &Arc<Plan>) -> Request<Full<Bytes>> {
 /// A plan whose requests are told to this one.
 fn plan(observer: Option<Arc<dyn Observe>>) -> Arc<Plan> {
     let choices = observer.map(|observer| Choice::new("log", vec![Level::Everybody(observer)]));
-    Arc::new(routed(Plan { observers: choices.into_iter().collect(), ..Plan::default() }))
+    Arc::new(routed(Plugins { observers: choices.into_iter().collect(), ..Plugins::default() }.into()))
 }
 
 /// Times so many requests. Now and then what was logged is written, so that nothing is thrown away.

@@ -23,8 +23,8 @@ use http_body_util::Full;
 use tower_layer::Layer;
 use towergate_benches::{routed, times};
 use towergate_core::{
-    Choice, Client, Context, Env, Guard, GuardLayer, Level, Plan, Plugin, Policy, Route, Slot, Trace, TraceFormats,
-    Verdict, Wrap,
+    Choice, Client, Context, Env, Guard, GuardLayer, Level, Plan, Plugin, Plugins, Policy, Route, Slot, Trace,
+    TraceFormats, Verdict, Wrap,
 };
 use towergate_metrics::{HttpMetrics, MetricsLayer, Prometheus, PrometheusConfig, Registry};
 
@@ -81,7 +81,9 @@ fn request(plan: Option<&Arc<Plan>>, is_traced: bool) -> Request<Full<Bytes>> {
 fn guarded(env: &Env, is_counted: bool) -> Arc<Plan> {
     let guards = ["cors", "key-auth", "acl", "rate-limiting", "correlation-id", "redirect"]
         .map(|name| Choice::new(name, vec![Level::Everybody(Arc::new(Passing) as Arc<dyn Guard>)]));
-    Arc::new(Plan { guards: guards.into(), ..Plan::clone(&plan(env, is_counted)) })
+    let mut plan = Plan::clone(&plan(env, is_counted));
+    Arc::make_mut(&mut plan.plugins).guards = guards.into();
+    Arc::new(plan)
 }
 
 /// A plan with the plugin, everything on, if it is to be there.
@@ -95,7 +97,7 @@ fn plan(env: &Env, is_counted: bool) -> Arc<Plan> {
     };
     let policy: Arc<Policy> = Arc::new(Prometheus::new(config, env).expect("a policy"));
     let choice = Choice::new("prometheus", vec![Level::Everybody(policy)]);
-    Arc::new(routed(Plan { wraps: vec![is_counted.then_some(choice)], ..Plan::default() }))
+    Arc::new(routed(Plugins { wraps: vec![is_counted.then_some(choice)], ..Plugins::default() }.into()))
 }
 
 /// Times so many calls of a service.
@@ -154,10 +156,7 @@ fn page(criterion: &mut Criterion) {
     for number in 0..1_000_u128 {
         let plan = plan(&env, true);
         let plan = Plan {
-            route: plan
-                .route
-                .as_deref()
-                .map(|route| Arc::new(Route { name: Some(format!("r{number}")), ..route.clone() })),
+            route: plan.route.as_ref().map(|route| Route { name: Some(format!("r{number}")), ..route.clone() }),
             ..Plan::clone(&plan)
         };
         took(&mut Prometheus::layer(Slot::in_plan(0)).layer(Inner), Some(&Arc::new(plan)), false, 1);

@@ -26,7 +26,9 @@ use tokio::{
     runtime::{Builder, Runtime},
 };
 use tower::{Layer, Service, service_fn};
-use towergate_core::{Choice, Client, Context, Guard, GuardBody, GuardLayer, Level, Plan, Protocol, Timing, Verdict};
+use towergate_core::{
+    Choice, Client, Context, Guard, GuardBody, GuardLayer, Level, Plan, Plugins, Protocol, Timing, Verdict,
+};
 use towergate_http1::client::{Connection, Length, Timeouts};
 use towergate_upstream::{Proxy, ProxySettings};
 use uuid::Uuid;
@@ -58,7 +60,7 @@ impl Guard for Passes {
 
 fn plan(guard: impl Fn(usize) -> Arc<dyn Guard>) -> Arc<Plan> {
     let guards = (0..8).map(|turn| Choice::new("bench", vec![Level::Everybody(guard(turn))])).collect();
-    Arc::new(Plan { guards, ..Plan::default() })
+    Arc::new(Plan::from(Plugins { guards, ..Plugins::default() }))
 }
 
 /// A request that follows a plan.

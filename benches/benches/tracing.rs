@@ -22,8 +22,8 @@ use http_body_util::Full;
 use tower_layer::Layer;
 use towergate_benches::times;
 use towergate_core::{
-    Choice, Client, Context, Env, Guard, GuardLayer, Instrumentations, Level, Memos, Node, Plan, Plugin, Policy, Slot,
-    Verdict, Wrap,
+    Choice, Client, Context, Env, Guard, GuardLayer, Instrumentations, Level, Node, Plan, Plugin, Plugins, Policy,
+    Slot, Verdict, Wrap,
 };
 use towergate_tracing::{OpenTelemetry, OpenTelemetryConfig, Zipkin, ZipkinConfig};
 
@@ -74,16 +74,17 @@ fn env() -> Env {
 fn wrapped<P: Plugin>(policy: P) -> Plan {
     let policy: Arc<Policy> = Arc::new(policy);
     let choice = Choice::new(P::NAME, vec![Level::Everybody(policy)]);
-    Plan { wraps: vec![Some(choice)], memos: Memos::new(1), records_spans: true, ..Plan::default() }
+    Plugins { wraps: vec![Some(choice)], records_spans: true, ..Plugins::default() }.into()
 }
 
 /// With so many guards that do nothing.
-fn guarded(plan: Plan, guards: usize) -> Arc<Plan> {
+fn guarded(mut plan: Plan, guards: usize) -> Arc<Plan> {
     let guard = || {
         let guard: Arc<dyn Guard> = Arc::new(Nothing);
         Choice::new("nothing", vec![Level::Everybody(guard)])
     };
-    Arc::new(Plan { guards: (0..guards).map(|_| guard()).collect(), ..plan })
+    Arc::make_mut(&mut plan.plugins).guards = (0..guards).map(|_| guard()).collect();
+    Arc::new(plan)
 }
 
 fn opentelemetry(rate: f64) -> Plan {
@@ -106,7 +107,7 @@ fn zipkin(ratio: f64) -> Plan {
 
 fn plugins(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("tracing");
-    let none = guarded(Plan { wraps: vec![None], memos: Memos::new(1), ..Plan::default() }, 0);
+    let none = guarded(Plugins { wraps: vec![None], ..Plugins::default() }.into(), 0);
     let mut service = OpenTelemetry::layer(Slot::in_plan(0)).layer(Inner);
     group.bench_function("without", |bencher| {
         bencher.iter_custom(|count| times(&mut service, count, || request(&none, &[]), || ()))

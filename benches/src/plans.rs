@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// This plan for the route `users` of `user-service`, with room for what one plugin and observers work out.
 pub fn routed(plan: Plan) -> Plan {
     Plan {
-        route: Some(Arc::new(route())),
+        route: Some(route()),
         service: Some(Arc::new(service())),
         memos: Memos::new(1),
         observed: Memos::new(1),

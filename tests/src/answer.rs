@@ -17,7 +17,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// Statuses of the 1xx answers that came before.
     pub interim: Vec<u16>,
-    /// From the call that waited for the answer to its last byte.
+    /// From when the client began to send what it sent last before, to the last byte of the answer: never less than the
+    /// gateway took. Over HTTP/2, and for an answer to nothing new, from the call that waited for it.
     pub took: Duration,
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::head::Head;
+use crate::uninterrupted;
 
 /// Longer than any pause on a machine that is busy.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -249,7 +250,7 @@ impl Pipe {
         self.buffer.drain(..std::mem::take(&mut self.start));
         let before = self.buffer.len();
         self.buffer.resize(before + CHUNK, 0);
-        let count = self.stream.read(&mut self.buffer[before..]).map_err(|error| error.to_string());
+        let count = uninterrupted(|| self.stream.read(&mut self.buffer[before..])).map_err(|error| error.to_string());
         self.buffer.truncate(before + count.as_ref().copied().unwrap_or(0));
         Ok(count? > 0)
     }

@@ -6,16 +6,18 @@ use std::time::{Duration, Instant};
 
 use crate::framing::Framing;
 use crate::head::Head;
-use crate::{Answer, Broken, Request};
+use crate::{Answer, Broken, Request, uninterrupted};
 
 /// A client gives up after this long without a byte.
-const SILENCE: Duration = Duration::from_secs(20);
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// One HTTP/1.1 connection.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
+    /// When it began to send what was sent last, if nothing was answered since.
+    sent: Option<Instant>,
 }
 
 impl Connection {
@@ -37,7 +39,7 @@ impl Connection {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(SILENCE))?;
         stream.set_write_timeout(Some(SILENCE))?;
-        Ok(Self { stream, buffer: Vec::new() })
+        Ok(Self { stream, buffer: Vec::new(), sent: None })
     }
 
     /// A second handle on the same connection, to send from another thread.
@@ -62,6 +64,7 @@ impl Connection {
     /// # Errors
     /// When the connection is broken.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        self.sent = Some(Instant::now());
         self.stream.write_all(bytes.as_ref())
     }
 
@@ -186,7 +189,7 @@ impl Connection {
     }
 
     fn read(&mut self, is_head: bool) -> Result<Answer, Broken> {
-        let start = Instant::now();
+        let start = self.sent.take().unwrap_or_else(Instant::now);
         let mut interim = Vec::new();
         let head = loop {
             let head = self.read_head()?;
@@ -243,7 +246,7 @@ impl Connection {
 
     fn fill(&mut self) -> std::io::Result<usize> {
         let mut bytes = [0; 16 * 1024];
-        let count = self.stream.read(&mut bytes).map_err(|error| match error.kind() {
+        let count = uninterrupted(|| self.stream.read(&mut bytes)).map_err(|error| match error.kind() {
             // How the systems name a read that ran into its timeout.
             ErrorKind::WouldBlock | ErrorKind::TimedOut => std::io::Error::other(format!("no byte for {SILENCE:?}")),
             _ => error,

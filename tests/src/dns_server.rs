@@ -4,10 +4,11 @@ use std::fs;
 use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{Port, SOON, eventually};
+use crate::{Port, eventually};
 
 /// The server, running until dropped. It knows names below `test` only, each with a TTL of one second.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl DnsServer {
             .spawn()
             .expect("dnsmasq runs (Debian's dnsmasq-base)");
         let server = Self { child, folder, port };
-        eventually(SOON, || TcpStream::connect(server.address()).is_ok());
+        eventually(Duration::from_secs(60), || TcpStream::connect(server.address()).is_ok());
         server
     }
 

@@ -4,10 +4,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::{Frame, flag, kind};
+use crate::{Frame, flag, kind, uninterrupted};
 
 /// A client gives up after this long without a byte.
-const SILENCE: Duration = Duration::from_secs(20);
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// What a client sends before all frames.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -74,7 +74,7 @@ impl Frames {
                 return Some(frame);
             }
             let mut bytes = [0; 16 * 1024];
-            match self.stream.read(&mut bytes) {
+            match uninterrupted(|| self.stream.read(&mut bytes)) {
                 Ok(0) => return None,
                 Ok(count) => self.buffer.extend_from_slice(&bytes[..count]),
                 Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -14,13 +14,13 @@ use tempfile::TempDir;
 use crate::{Answer, Connection, Port, Request, SOON, Setup, eventually, eventually_some};
 
 /// A start on a busy machine may take this long.
-const READY_LIMIT: Duration = Duration::from_secs(20);
+const READY_LIMIT: Duration = Duration::from_secs(60);
 
 /// The real binary with its own folder and ports; killed when dropped.
 #[derive(Debug)]
 pub struct Gateway {
     child: Child,
-    stderr: Arc<Mutex<Vec<u8>>>,
+    stderr: Stderr,
     folder: TempDir,
     proxy: Arc<Port>,
     admin: Arc<Port>,
@@ -51,7 +51,7 @@ impl Gateway {
     pub(crate) fn start(setup: Setup) -> Self {
         let folder = setup.folder();
         let mut child = setup.command(&folder).stdout(Stdio::null()).spawn().expect("the gateway can be run");
-        let stderr = collect(child.stderr.take().expect("piped"));
+        let stderr = Stderr::of(child.stderr.take().expect("piped"));
         let mut gateway = Self { child, stderr, folder, proxy: setup.proxy, admin: setup.admin };
         gateway.wait_until_ready();
         gateway
@@ -62,7 +62,7 @@ impl Gateway {
         let folder = setup.folder();
         let mut child = setup.command(&folder).stdout(Stdio::null()).spawn().expect("the gateway can be run");
         drop(child.stderr.take());
-        let mut gateway = Self { child, stderr: Arc::default(), folder, proxy: setup.proxy, admin: setup.admin };
+        let mut gateway = Self { child, stderr: Stderr::default(), folder, proxy: setup.proxy, admin: setup.admin };
         gateway.wait_until_ready();
         gateway
     }
@@ -160,14 +160,19 @@ impl Gateway {
         self.child.id()
     }
 
-    /// The most memory the process ever had in use, in bytes, as Linux tells it.
+    /// The most memory of its own the process ever had in use, in bytes, as Linux tells it. How much of the program itself
+    /// is in memory does not count: that is the system's affair, and of a debug build some tens of MiB more or less.
     ///
     /// # Panics
     /// Where there is no `/proc`.
     pub fn peak_memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("/proc of our own child");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
-        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of KiB") * 1024
+        let bytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of Linux 4.5 or later");
+            line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of KiB") * 1024
+        };
+        // There is no peak of its own memory alone; what is mapped of files only grows.
+        bytes("VmHWM:").saturating_sub(bytes("RssFile:")).max(bytes("RssAnon:"))
     }
 
     /// Whether the process is running.
@@ -194,7 +199,7 @@ impl Gateway {
         self.end()
     }
 
-    /// Waits for an end that was already asked for.
+    /// Waits for an end that was already asked for; then all that was ever said can be read.
     ///
     /// # Panics
     /// When it is still running after 20 seconds.
@@ -203,12 +208,15 @@ impl Gateway {
         let start = Instant::now();
         let status =
             eventually_some(Duration::from_secs(20), || self.child.try_wait().expect("the state of our own child"));
-        Exit { status, took: start.elapsed() }
+        let took = start.elapsed();
+        eventually(SOON, || self.stderr.is_whole());
+        Exit { status, took }
     }
 
-    /// What was said on standard error so far.
+    /// What was said on standard error so far. The gateway logs beside its requests: what one of them is about may come a
+    /// moment after its answer.
     pub fn stderr(&self) -> String {
-        String::from_utf8_lossy(&self.stderr.lock().expect("no panic inside")).into_owned()
+        self.stderr.text()
     }
 
     /// What was logged so far: standard error, and the error log below the prefix.
@@ -229,9 +237,10 @@ impl Gateway {
         while !self.is_ready() {
             let ended = self.child.try_wait().expect("the state of our own child");
             if ended.is_some() || start.elapsed() > READY_LIMIT {
-                // Standard error ends with the process, so wait for it to have all that was said.
                 let _ = self.child.kill();
                 let _ = self.child.wait();
+                // Standard error ends with the process, so wait for it to have all that was said.
+                eventually(SOON, || self.stderr.is_whole());
                 panic!("the gateway is not ready after {:?} ({ended:?}); it said:\n{}", start.elapsed(), self.log());
             }
             thread::sleep(Duration::from_millis(5));
@@ -239,10 +248,10 @@ impl Gateway {
     }
 
     fn is_ready(&self) -> bool {
-        TcpStream::connect(self.proxy()).is_ok()
-            && Connection::try_open(self.admin()).is_ok_and(|mut admin| {
-                admin.try_request(&Request::get("/status")).is_ok_and(|answer| answer.status < 500)
-            })
+        // The proxy last, so that the look costs it one connection: tests count them.
+        Connection::try_open(self.admin())
+            .is_ok_and(|mut admin| admin.try_request(&Request::get("/status")).is_ok_and(|answer| answer.status < 500))
+            && TcpStream::connect(self.proxy()).is_ok()
     }
 }
 
@@ -256,15 +265,32 @@ impl Drop for Gateway {
     }
 }
 
-/// Reads standard error as it comes, so that the gateway never waits for us.
-fn collect(mut pipe: ChildStderr) -> Arc<Mutex<Vec<u8>>> {
-    let collected = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&collected);
-    thread::spawn(move || {
-        let mut bytes = [0; 4096];
-        while let Ok(count @ 1..) = pipe.read(&mut bytes) {
-            sink.lock().expect("no panic inside").extend_from_slice(&bytes[..count]);
-        }
-    });
-    collected
+/// Standard error, read as it comes, so that the gateway never waits for us.
+#[derive(Debug, Default)]
+struct Stderr {
+    said: Arc<Mutex<Vec<u8>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Stderr {
+    fn of(mut pipe: ChildStderr) -> Self {
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&said);
+        let reader = thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = pipe.read(&mut bytes) {
+                sink.lock().expect("no panic inside").extend_from_slice(&bytes[..count]);
+            }
+        });
+        Self { said, reader: Some(reader) }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.said.lock().expect("no panic inside")).into_owned()
+    }
+
+    /// Whether it has ended, and all of it was read.
+    fn is_whole(&self) -> bool {
+        self.reader.as_ref().is_none_or(JoinHandle::is_finished)
+    }
 }

@@ -98,7 +98,7 @@ impl Postgres {
     #[track_caller]
     pub fn launch(&self) {
         assert!(self.running().is_none(), "it is running already");
-        eventually(Duration::from_secs(30), || {
+        eventually(Duration::from_secs(60), || {
             let mut running = self.running();
             // After a power cut it refuses to start as long as processes of the one before are left.
             let has_ended = running.as_mut().is_none_or(|child| child.try_wait().is_ok_and(|ended| ended.is_some()));

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::{Connection, Port, Request, eventually, eventually_some};
 
 /// A start on a busy machine, and a few scrapes.
-const LIMIT: Duration = Duration::from_secs(40);
+const LIMIT: Duration = Duration::from_secs(90);
 
 /// A Prometheus of its own folder and port; killed when dropped.
 #[derive(Debug)]

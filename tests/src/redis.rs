@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{Port, SOON, eventually};
+use crate::{Port, eventually};
 
 /// A running `redis-server` with its own folder and port; killed when dropped.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Redis {
     pub fn sentinel_of(master: &Redis) -> Self {
         let mut sentinel = Self::prepared(&["{folder}/sentinel.conf", "--sentinel"]);
         let settings = format!(
-            "sentinel monitor limits 127.0.0.1 {} 1\nsentinel down-after-milliseconds limits 500\n\
+            "sentinel monitor limits 127.0.0.1 {} 1\nsentinel down-after-milliseconds limits 1500\n\
              sentinel failover-timeout limits 3000\n",
             master.port()
         );
@@ -69,7 +69,7 @@ impl Redis {
             assert_eq!(nodes[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]), "OK");
         }
         for node in &nodes {
-            eventually(SOON, || {
+            eventually(Duration::from_secs(60), || {
                 let info = node.ask(&["CLUSTER", "INFO"]);
                 info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
             });
@@ -141,7 +141,7 @@ impl Redis {
         command.args(["--dir", &self.folder.path().to_string_lossy(), "--cluster-port", &bus]);
         let child = command.stdin(Stdio::null()).stdout(log).stderr(Stdio::null()).spawn();
         self.child = Some(child.expect("redis-server runs (Debian: redis-server)"));
-        eventually(Duration::from_secs(20), || {
+        eventually(Duration::from_secs(60), || {
             let answer = self.ask(&["PING"]);
             answer == "PONG" || answer.contains("NOAUTH")
         });

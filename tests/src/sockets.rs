@@ -17,11 +17,13 @@ use tokio_tungstenite::tungstenite::http::header::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
 
+use crate::patient::Patient;
+
 /// A client that gives up after this long without a byte.
-const SILENCE: Duration = Duration::from_secs(20);
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// A client's end of a WebSocket.
-pub type Socket = WebSocket<TcpStream>;
+pub type Socket = WebSocket<Patient>;
 
 /// A WebSocket server, running until dropped. The path says what it does:
 ///
@@ -163,7 +165,7 @@ pub fn try_open(address: SocketAddr, path: &str, lines: &[(&str, &str)]) -> Resu
     let stream = TcpStream::connect(address).map_err(|error| Box::new(error.into()))?;
     let set_up = stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(SILENCE)));
     set_up.and_then(|()| stream.set_write_timeout(Some(SILENCE))).expect("a socket that can be set up");
-    client(request, stream).map_err(|failure| match failure {
+    client(request, Patient(stream)).map_err(|failure| match failure {
         tokio_tungstenite::tungstenite::HandshakeError::Failure(error) => Box::new(error),
         tokio_tungstenite::tungstenite::HandshakeError::Interrupted(_) => {
             Box::new(Error::Io(std::io::ErrorKind::TimedOut.into()))
@@ -175,8 +177,8 @@ pub fn try_open(address: SocketAddr, path: &str, lines: &[(&str, &str)]) -> Resu
 ///
 /// # Panics
 /// When the system refuses.
-pub fn linger(stream: &TcpStream, limit: Option<Duration>) {
-    socket2::SockRef::from(stream).set_linger(limit).expect("a socket of ours");
+pub fn linger(socket: &Socket, limit: Option<Duration>) {
+    socket2::SockRef::from(&socket.get_ref().0).set_linger(limit).expect("a socket of ours");
 }
 
 /// Opens a WebSocket at this address.

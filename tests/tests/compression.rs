@@ -246,7 +246,7 @@ fn a_large_body_is_compressed_in_little_memory() {
     let answer = gateway.send(&Request::get("/").header("Accept-Encoding", "zstd"));
     assert_eq!(answer.header("Content-Encoding"), Some("zstd"));
     assert_eq!(decoded("zstd", &answer.body).len() as u64, bytes);
-    assert!(gateway.peak_memory() < 64 << 20, "{} MiB", gateway.peak_memory() >> 20);
+    assert!(gateway.peak_memory() < 32 << 20, "{} MiB", gateway.peak_memory() >> 20);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use towergate_tests::{Bulk, Delimiting, Gateway, Pipe, Progress, SOON, eventuall
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// What the gateway may need, whatever passes through it.
-const MEMORY: u64 = 64 * MIB;
+/// What the gateway may need beside its program, whatever passes through it.
+const MEMORY: u64 = 32 * MIB;
 
 /// What may be under way in the buffers of two sockets of the gateway and in its own: enough for any system's defaults, and
 /// far less than a body.

@@ -108,13 +108,17 @@ fn a_length_over_the_limit_is_413_before_the_body_is_sent() {
 
 // --- times -----------------------------------------------------------------------------------------------------------------------
 
-/// How long it takes until the connection is closed, and what came before.
+/// What comes until the connection is closed, which must take at least so long from this moment, and no minute.
 #[track_caller]
-fn until_closed(connection: &mut Connection) -> (Duration, String) {
-    let start = Instant::now();
+fn until_closed(start: Instant, least: Duration, connection: &mut Connection) -> String {
     let bytes = connection.drained();
-    (start.elapsed(), String::from_utf8_lossy(&bytes).into_owned())
+    let took = start.elapsed();
+    assert!((least..Duration::from_secs(15)).contains(&took), "{took:?}");
+    String::from_utf8_lossy(&bytes).into_owned()
 }
+
+/// A timeout of a second, which is looked for a few times in a second.
+const A_SECOND: Duration = Duration::from_millis(800);
 
 /// nginx closes such a connection; an answer 408 is right as well (RFC 9110 section 15.5.9).
 #[test]
@@ -122,11 +126,11 @@ fn a_client_that_does_not_end_its_head_is_closed() {
     let upstream = Upstream::echo();
     let gateway = limited(&upstream, &[("nginx_http_client_header_timeout", "1")]);
     for start in ["", "G", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: gateway.test\r\n"] {
+        let begun = Instant::now();
         let mut connection = gateway.connect();
         connection.send(start);
-        let (took, said) = until_closed(&mut connection);
+        let said = until_closed(begun, A_SECOND, &mut connection);
         assert!(said.is_empty() || said.starts_with("HTTP/1.1 408 "), "{start:?}: {said}");
-        assert!((800..6000).contains(&took.as_millis()), "{start:?}: {took:?}");
     }
     assert_eq!(upstream.count(), 0);
 }
@@ -142,7 +146,7 @@ fn a_client_that_drips_its_head_is_closed() {
     // The pause is the subject.
     while connection.try_send("a").is_ok() {
         thread::sleep(Duration::from_millis(50));
-        assert!(start.elapsed() < Duration::from_secs(8), "still open after {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(15), "still open after {:?}", start.elapsed());
     }
     assert_eq!(upstream.count(), 0);
 }
@@ -154,10 +158,10 @@ fn a_second_head_has_its_time_too() {
     let gateway = limited(&upstream, &[("nginx_http_client_header_timeout", "1")]);
     let mut connection = gateway.connect();
     assert_eq!(connection.request(&Request::get("/")).status, 200);
+    let begun = Instant::now();
     connection.send("GET /second HTTP/1.1\r\n");
-    let (took, said) = until_closed(&mut connection);
+    let said = until_closed(begun, Duration::ZERO, &mut connection);
     assert!(said.is_empty() || said.starts_with("HTTP/1.1 408 "), "{said}");
-    assert!(took < Duration::from_secs(6), "{took:?}");
 }
 
 #[test]
@@ -201,10 +205,9 @@ fn an_idle_connection_is_closed_in_peace() {
     let upstream = Upstream::echo();
     let gateway = limited(&upstream, &[("nginx_http_keepalive_timeout", "1")]);
     let mut connection = gateway.connect();
+    let begun = Instant::now();
     assert_eq!(connection.request(&Request::get("/")).status, 200);
-    let (took, said) = until_closed(&mut connection);
-    assert_eq!(said, "");
-    assert!((500..6000).contains(&took.as_millis()), "{took:?}");
+    assert_eq!(until_closed(begun, A_SECOND, &mut connection), "");
 }
 
 /// The idle time does not count while the upstream thinks.
@@ -259,14 +262,21 @@ fn server_status(gateway: &Gateway, name: &str) -> u64 {
     gateway.ask_admin(&Request::get("/status")).json()["server"][name].as_u64().expect("a number")
 }
 
+/// Waits until no connection is left. The look whether it was ready was one as well, which may not be accepted yet.
+#[track_caller]
+fn wait_until_empty(gateway: &Gateway) {
+    eventually(SOON, || {
+        server_status(gateway, "connections_accepted") > 0 && server_status(gateway, "connections_active") == 0
+    });
+}
+
 #[test]
 fn connections_beyond_the_limit_are_closed_and_told_once_a_second() {
     let gate = Gate::closed();
     let held = gate.clone();
     let upstream = Upstream::answering(move |_| Script::echo().behind(&held));
     let gateway = limited(&upstream, &[("nginx_events_worker_connections", "4")]);
-    // The look whether it was ready was a connection as well.
-    eventually(SOON, || server_status(&gateway, "connections_active") == 0);
+    wait_until_empty(&gateway);
     let mut busy = busy(&gateway, &upstream, 4);
     let start = Instant::now();
     for _ in 0..20 {
@@ -274,15 +284,16 @@ fn connections_beyond_the_limit_are_closed_and_told_once_a_second() {
         let _ = connection.try_send(Request::get("/").bytes());
         assert_eq!(connection.drained(), b"");
     }
-    let told = gateway.log().matches("nginx_events_worker_connections").count() as u64;
-    assert!((1..=start.elapsed().as_secs() + 1).contains(&told), "{}", gateway.log());
+    let told = || gateway.log().matches("nginx_events_worker_connections").count() as u64;
+    eventually(SOON, || told() >= 1);
+    assert!(told() <= start.elapsed().as_secs() + 1, "{}", gateway.log());
     assert_eq!(server_status(&gateway, "connections_accepted") - server_status(&gateway, "connections_handled"), 20);
     gate.open();
     for connection in &mut busy {
         assert_eq!(connection.answer().status, 200, "those that are served are not disturbed");
     }
     drop(busy);
-    eventually(SOON, || server_status(&gateway, "connections_active") == 0);
+    wait_until_empty(&gateway);
     assert_eq!(gateway.get("/").status, 200);
 }
 
@@ -291,7 +302,7 @@ fn connections_beyond_the_limit_are_closed_and_told_once_a_second() {
 fn idle_connections_give_way() {
     let upstream = Upstream::echo();
     let gateway = limited(&upstream, &[("nginx_events_worker_connections", "4")]);
-    eventually(SOON, || server_status(&gateway, "connections_active") == 0);
+    wait_until_empty(&gateway);
     let mut idle: Vec<Connection> = (0..4).map(|_| gateway.connect()).collect();
     for connection in &mut idle {
         assert_eq!(connection.request(&Request::get("/")).status, 200);

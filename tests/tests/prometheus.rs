@@ -9,7 +9,7 @@ use towergate_tests::sockets::{Sockets, open};
 use towergate_tests::tungstenite::protocol::Message;
 use towergate_tests::{
     Answer, Certificate, Connection, Gate, Gateway, Http2, KONG_VERSION, Port, Prometheus, Reply, Request, SOON,
-    Script, Upstream, check_metrics, chunk, eventually, post, proxying, proxying_to,
+    Script, Upstream, check_metrics, chunk, eventually, post, proxying, proxying_to, uninterrupted,
 };
 
 /// All that Kong counts of requests.
@@ -173,7 +173,7 @@ fn length_of_answer(gateway: &Gateway, request: &[u8], body: usize) -> usize {
     client.write_all(request).expect("the gateway reads");
     let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
-        let count = client.read(&mut buffer).expect("the gateway answers");
+        let count = uninterrupted(|| client.read(&mut buffer)).expect("the gateway answers");
         assert!(count > 0, "{}", String::from_utf8_lossy(&bytes));
         bytes.extend_from_slice(&buffer[..count]);
         let head = bytes.windows(4).position(|end| end == b"\r\n\r\n");
@@ -452,7 +452,8 @@ fn a_real_prometheus_reads_what_was_counted() {
     let is_broken = |(labels, value): &(serde_json::Value, f64)| labels["code"] == "503" && *value == 1.0;
     assert!(all.iter().any(is_broken), "{all:?}");
     let share = "sum(kong_http_requests_total{code=~\"5..\"}) / sum(kong_http_requests_total)";
-    assert_eq!(prometheus.query(share)[0].1, 0.25);
+    // A scrape that fails on a busy machine hides the series until the next.
+    prometheus.eventually(share, |series| series.first().is_some_and(|(_, value)| *value == 0.25));
     // As the guide's alert asks, whose name for latencies was Kong 2.x's: there must be something to compare with its limit.
     let alert = "histogram_quantile(0.95, rate(kong_latency_bucket[5m]))";
     prometheus.eventually(alert, |series| {

@@ -291,7 +291,7 @@ fn sentinels_tell_the_master_also_after_it_failed() {
     assert_eq!(master.ask(&["DBSIZE"]), "2");
     eventually(SOON, || replica.ask(&["DBSIZE"]) == "2");
     master.stop();
-    eventually(Duration::from_secs(30), || replica.ask(&["ROLE"]).starts_with("master"));
+    eventually(Duration::from_secs(60), || replica.ask(&["ROLE"]).starts_with("master"));
     // The replica knows what was counted, and goes on.
-    eventually(Duration::from_secs(30), || number(&gateway.get("/"), "RateLimit-Remaining") == 98);
+    eventually(Duration::from_secs(60), || number(&gateway.get("/"), "RateLimit-Remaining") == 98);
 }

@@ -126,10 +126,10 @@ fn an_attempt_that_takes_too_long_is_given_up_for_another() {
 #[test]
 fn a_deadline_ends_all_attempts() {
     let hanging = Upstream::answering(|_| Script::hang());
-    let gateway = gateway(50, "try_timeout: 0.2, deadline: 0.7", &[&hanging]);
+    let gateway = gateway(50, "try_timeout: 0.5, deadline: 1.8", &[&hanging]);
     let answer = gateway.get("/");
     assert_eq!((answer.status, answer.text().lines().next()), (504, Some("The upstream server is timing out")));
-    assert!((700..3_000).contains(&answer.took.as_millis()), "{:?}", answer.took);
+    assert!((1_800..6_000).contains(&answer.took.as_millis()), "{:?}", answer.took);
     assert!((2..=4).contains(&hanging.count()), "{} attempts", hanging.count());
 }
 
@@ -218,7 +218,7 @@ fn hedging_cuts_the_tail_of_a_slow_target() {
         (p99(&answers), answers.len(), slow.count(), fast.count())
     };
     let (without, ..) = run("");
-    let (with, answers, slow, fast) = run("hedge_after: 0.05");
+    let (with, answers, slow, fast) = run("hedge_after: 0.3");
     assert!(without >= SLOW, "{without:?}");
     assert!(with < SLOW, "p99 {with:?}, without hedging {without:?}");
     assert_eq!((answers, fast), (80, 80), "all answers are the fast one's");
@@ -264,8 +264,9 @@ fn hedges_are_paid_from_the_budget() {
     let (one, other) = (upstream(), upstream());
     let config = "hedge_after: 0.02, budget_percentage: 10, budget_min_per_second: 0, budget_window: 600";
     let gateway = gateway(5, config, &[&one, &other]);
-    assert!((0..20).all(|_| gateway.get("/").status == 200));
-    assert_eq!(one.count() + other.count(), 22, "a tenth of 20 requests are two hedges");
+    // The tenth request pays for a hedge and the twentieth for another, which may come with one of the next.
+    assert!((0..26).all(|_| gateway.get("/").status == 200));
+    assert_eq!(one.count() + other.count(), 28, "a tenth of 26 requests are two hedges");
 }
 
 // --- and nothing else ----------------------------------------------------------------------------------------------------

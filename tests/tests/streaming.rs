@@ -1,7 +1,6 @@
 //! Bodies on their way, clients and upstreams that leave under way, and the connections between.
 
 use std::thread;
-use std::time::Duration;
 
 use towergate_tests::{
     Gate, Gateway, LAST_CHUNK, Received, Reply, Request, SOON, Script, Upstream, chunk, eventually, proxying,
@@ -157,7 +156,7 @@ fn a_client_that_leaves_while_waiting_frees_the_upstream() {
     connection.send(Request::get("/").bytes());
     eventually(SOON, || upstream.count() == 1);
     drop(connection);
-    eventually(Duration::from_secs(1), || upstream.open_connections() == 0);
+    eventually(SOON, || upstream.open_connections() == 0);
 }
 
 #[test]
@@ -169,7 +168,7 @@ fn a_client_that_leaves_inside_its_answer_frees_the_upstream() {
     connection.send(Request::get("/").bytes());
     connection.head();
     drop(connection);
-    eventually(Duration::from_secs(1), || upstream.open_connections() == 0);
+    eventually(SOON, || upstream.open_connections() == 0);
 }
 
 #[test]
@@ -341,6 +340,6 @@ fn one_hanging_upstream_does_not_delay_another() {
     eventually(SOON, || hanging.count() == waiting.len());
     for _ in 0..20 {
         let answer = gateway.get("/");
-        assert!(answer.status == 200 && answer.took < Duration::from_secs(1), "{:?}", answer.took);
+        assert!(answer.status == 200 && answer.took < SOON, "{:?}", answer.took);
     }
 }

@@ -267,7 +267,9 @@ async fn a_silent_socket_ends_with_the_services_timeout_and_the_connection_stays
     let mut busy = client.socket("/echo").await;
     let mut silent = client.socket("/echo").await;
     let begin = Instant::now();
-    while begin.elapsed() < Duration::from_millis(2500) {
+    // Longer than the timeout, and until the silent one is gone.
+    while begin.elapsed() < Duration::from_millis(2500) || sockets.open() > 1 {
+        assert!(begin.elapsed() < SOON, "the silent one is still there");
         busy.send(Message::text("tick")).await.unwrap();
         assert_eq!(soon(busy.next()).await.unwrap().unwrap(), Message::text("tick"));
         tokio::time::sleep(Duration::from_millis(100)).await;

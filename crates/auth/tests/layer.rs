@@ -16,7 +16,8 @@ use service::{Answer, Headers, IDENTITY, Seen, request, send, with_body};
 use tower::{Layer, ServiceExt, service_fn};
 use towergate_auth::{KeyAuth, KeyAuthConfig, KeyAuthLayer};
 use towergate_core::{
-    Choice, Client, Consumer, Context, Directory, Env, Guard, GuardBody, GuardLayer, Level, Plan, Plugin, Timing,
+    Choice, Client, Consumer, Context, Directory, Env, Guard, GuardBody, GuardLayer, Level, Plan, Plugin, Plugins,
+    Timing,
 };
 use uuid::Uuid;
 
@@ -234,7 +235,7 @@ async fn in_gateway(guards: Vec<KeyAuthConfig>, mut request: Request<Full<Bytes>
         Choice::new(KeyAuth::NAME, vec![Level::Everybody(guard)])
     };
     let guards = guards.into_iter().map(everybody).collect();
-    let plan = Plan { guards, ..Plan::default() };
+    let plan = Plan::from(Plugins { guards, ..Plugins::default() });
     let timing = Timing::at(Instant::now(), SystemTime::UNIX_EPOCH + Duration::from_secs(now));
     let (head, ()) = Request::new(()).into_parts();
     let cx = Context::new(Client::default(), &head, timing, Some(Arc::new(plan)));

@@ -11,8 +11,8 @@ use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use tower::{Layer, ServiceExt, service_fn};
 use towergate_circuit_breaker::{CircuitBreaker, CircuitBreakerConfig, FailureError, Scope};
 use towergate_core::{
-    Attempt, Body, Choice, Client, Context, Env, Fault, GuardBody, Level, Plan, Plugin, Policy, Protocol, Route,
-    Service, Slot, Timing, Wrap,
+    Attempt, Body, Choice, Client, Context, Env, Fault, GuardBody, Level, Plan, Plugin, Plugins, Policy, Protocol,
+    Route, Service, Slot, Timing, Wrap,
 };
 use uuid::Uuid;
 
@@ -34,8 +34,8 @@ fn service(name: Option<&str>) -> Arc<Service> {
     })
 }
 
-fn route() -> Arc<Route> {
-    Arc::new(Route {
+fn route() -> Route {
+    Route {
         id: Uuid::new_v4(),
         name: None,
         protocols: [Protocol::Http].into(),
@@ -45,7 +45,7 @@ fn route() -> Arc<Route> {
         response_buffering: true,
         https_redirect_status_code: 426,
         tags: vec![],
-    })
+    }
 }
 
 /// Opens after two failures in a row.
@@ -61,10 +61,10 @@ impl Gateway {
         Self(Arc::new(CircuitBreaker::new(config, &Env::default()).unwrap()))
     }
 
-    fn plan(&self, route: &Arc<Route>, service: Option<&Arc<Service>>) -> Arc<Plan> {
+    fn plan(&self, route: &Route, service: Option<&Arc<Service>>) -> Arc<Plan> {
         let choice = Choice::new(CircuitBreaker::NAME, vec![Level::Everybody(self.0.clone())]);
         let (route, service) = (Some(route.clone()), service.cloned());
-        Arc::new(Plan { route, service, wraps: vec![Some(choice)], ..Plan::default() })
+        Arc::new(Plan { route, service, ..Plugins { wraps: vec![Some(choice)], ..Plugins::default() }.into() })
     }
 }
 
@@ -143,7 +143,7 @@ async fn what_belongs_to_no_service_or_has_no_breaker_passes() {
     let gateway = Gateway::new(config());
     let without_service = gateway.plan(&route(), None);
     let mut without_breaker = Plan::clone(&gateway.plan(&route(), Some(&service(None))));
-    without_breaker.wraps = vec![None];
+    Arc::make_mut(&mut without_breaker.plugins).wraps = vec![None];
     for plan in [without_service, Arc::new(without_breaker)] {
         fail(&plan).await;
         assert!(!is_open(&plan).await);

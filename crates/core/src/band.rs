@@ -30,7 +30,7 @@ pub struct Bands {
 ///
 /// Each layer by itself leaves a request alone that it has nothing to do with, but moving requests and responses from
 /// layer to layer costs more than most layers do. Of the layers together one question is asked, whose answer was found
-/// when the plan was made ([`Plan::bands`]). A request without a plan goes through all of them.
+/// when the plan was made ([`bands`](crate::Plugins::bands)). A request without a plan goes through all of them.
 ///
 /// ```
 /// use tower::ServiceBuilder;
@@ -48,12 +48,12 @@ pub struct BandLayer<L> {
 impl<L> BandLayer<L> {
     /// Layers outside the guards.
     pub fn outer(layers: L) -> Self {
-        Self { layers, is_used: |plan| plan.bands.outer }
+        Self { layers, is_used: |plan| plan.plugins.bands.outer }
     }
 
     /// Layers inside the guards.
     pub fn inner(layers: L) -> Self {
-        Self { layers, is_used: |plan| plan.bands.inner }
+        Self { layers, is_used: |plan| plan.plugins.bands.inner }
     }
 }
 

@@ -187,7 +187,7 @@ impl Context {
 
     /// The matched route.
     pub fn route(&self) -> Option<&Route> {
-        self.plan()?.route.as_deref()
+        self.plan()?.route.as_ref()
     }
 
     /// The service of the matched route.
@@ -365,7 +365,7 @@ impl Context {
         if !self.has_request_headers.load(Ordering::Relaxed) {
             return;
         }
-        let is_alone = !self.records.is_asked() && self.plan().is_some_and(|plan| !plan.bands.inner);
+        let is_alone = !self.records.is_asked() && self.plan().is_some_and(|plan| !plan.plugins.bands.inner);
         let may_wait = || self.request_headers.lock().unwrap_or_else(PoisonError::into_inner).may_wait();
         if !(is_sender_writing && is_alone && may_wait()) {
             self.write_request_headers(headers);
@@ -394,14 +394,16 @@ impl Context {
         if self.may_defer() {
             return 0;
         }
-        let guards = self.plan().map_or(0, |plan| plan.guards.len());
+        let guards = self.plan().map_or(0, |plan| plan.plugins.guards.len());
         let set = self.response_headers.lock().unwrap_or_else(PoisonError::into_inner).len();
         guards.saturating_mul(2).saturating_add(set)
     }
 
     /// Whether nobody on the way of this response looks at the headers that guards set.
     fn may_defer(&self) -> bool {
-        self.defers_response_headers && !self.records.is_asked() && self.plan().is_some_and(|plan| !plan.bands.heads)
+        self.defers_response_headers
+            && !self.records.is_asked()
+            && self.plan().is_some_and(|plan| !plan.plugins.bands.heads)
     }
 
     /// The headers of the response that guards have set and that were not written yet.
@@ -482,13 +484,13 @@ impl Context {
 
     /// The way to this other place, if the request's plan has it.
     pub fn other_way(&self, to: &ServiceOverride) -> Option<&OtherWay> {
-        self.plan()?.overrides.iter().find(|way| way.to == *to)
+        self.plan()?.plugins.overrides.iter().find(|way| way.to == *to)
     }
 
     /// Sends the request to another place than its route's service; the last one to do so counts, as in
     /// Kong. `false` means that the request's plan has no way there, and nothing is changed.
     pub fn override_service(&self, to: &ServiceOverride) -> bool {
-        let place = self.plan().and_then(|plan| plan.overrides.iter().position(|way| way.to == *to));
+        let place = self.plan().and_then(|plan| plan.plugins.overrides.iter().position(|way| way.to == *to));
         if let Some(place) = place {
             self.overridden.store(place, Ordering::Relaxed);
         }
@@ -497,7 +499,7 @@ impl Context {
 
     /// Where the request goes instead of to its route's service.
     pub fn overridden(&self) -> Option<&OtherWay> {
-        self.plan()?.overrides.get(self.overridden.load(Ordering::Relaxed))
+        self.plan()?.plugins.overrides.get(self.overridden.load(Ordering::Relaxed))
     }
 
     /// Sets the path to ask the upstream for, escaped, without the query, in place of the one that the

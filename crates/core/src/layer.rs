@@ -73,15 +73,15 @@ pub struct FromPlan {
 
 impl Guards for FromPlan {
     fn turns(&self, cx: &Context) -> usize {
-        cx.plan().map_or(0, |plan| plan.guards.len())
+        cx.plan().map_or(0, |plan| plan.plugins.guards.len())
     }
 
     fn guard<'a>(&'a self, cx: &'a Context, turn: usize) -> Option<&'a dyn Guard> {
-        cx.plan()?.guards.get(turn)?.pick_for(|| cx.consumer_before(turn))
+        cx.plan()?.plugins.guards.get(turn)?.pick_for(|| cx.consumer_before(turn))
     }
 
     fn response_turn(&self, cx: &Context, nth: usize) -> usize {
-        let turns = cx.plan().and_then(|plan| plan.response_turns.as_deref());
+        let turns = cx.plan().and_then(|plan| plan.plugins.response_turns.as_deref());
         turns.and_then(|turns| turns.get(nth).copied()).unwrap_or(nth)
     }
 
@@ -90,7 +90,7 @@ impl Guards for FromPlan {
     }
 
     fn name(&self, cx: &Context, turn: usize) -> &'static str {
-        cx.plan().and_then(|plan| plan.guards.get(turn)).map_or("", |choice| choice.name)
+        cx.plan().and_then(|plan| plan.plugins.guards.get(turn)).map_or("", |choice| choice.name)
     }
 }
 

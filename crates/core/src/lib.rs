@@ -67,7 +67,7 @@ pub use negotiate::{Asker, Asking, Form};
 pub use node::{Instrumentations, Node};
 pub use observe::{Each, Ended, Observe, ObserveFuture, ObserveLayer, ObserveService, ObservedBody, Observers, OfPlan};
 pub use per_worker::PerWorker;
-pub use plan::{Choice, Level, Plan, Policy};
+pub use plan::{Choice, Level, Plan, Plugins, Policy};
 pub use plugin::{Env, Plugin, PluginError, Slot, Task, Wrap};
 pub use records::Records;
 pub use reply::{Pages, Reply};

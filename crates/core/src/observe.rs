@@ -107,11 +107,11 @@ pub struct OfPlan;
 
 impl Observers for OfPlan {
     fn is_any(&self, cx: &Context) -> bool {
-        cx.plan().is_some_and(|plan| !plan.observers.is_empty())
+        cx.plan().is_some_and(|plan| !plan.plugins.observers.is_empty())
     }
 
     fn tell(&self, cx: &Context, ended: &Ended) {
-        let choices = cx.plan().map(|plan| plan.observers.as_slice()).unwrap_or_default();
+        let choices = cx.plan().map(|plan| plan.plugins.observers.as_slice()).unwrap_or_default();
         for observer in choices.iter().filter_map(|choice| choice.pick(cx.consumer())) {
             observer.observe(cx, ended);
         }

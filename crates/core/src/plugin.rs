@@ -100,7 +100,9 @@ impl<P: Send + Sync + 'static> Slot<P> {
     pub fn policy<'a>(&'a self, cx: &'a Context) -> Option<&'a P> {
         match &self.place {
             Place::Own(policy) => Some(policy),
-            Place::InPlan(slot) => cx.plan()?.wraps.get(*slot)?.as_ref()?.pick_for(|| cx.consumer())?.downcast_ref(),
+            Place::InPlan(slot) => {
+                cx.plan()?.plugins.wraps.get(*slot)?.as_ref()?.pick_for(|| cx.consumer())?.downcast_ref()
+            }
         }
     }
 
@@ -108,7 +110,9 @@ impl<P: Send + Sync + 'static> Slot<P> {
     pub fn may_apply(&self, cx: &Context) -> bool {
         match &self.place {
             Place::Own(_) => true,
-            Place::InPlan(slot) => cx.plan().and_then(|plan| plan.wraps.get(*slot)).is_some_and(Option::is_some),
+            Place::InPlan(slot) => {
+                cx.plan().and_then(|plan| plan.plugins.wraps.get(*slot)).is_some_and(Option::is_some)
+            }
         }
     }
 

@@ -82,12 +82,11 @@ impl<const N: usize> From<[Protocol; N]> for Protocols {
 }
 
 /// A route: which requests it takes is the router's business, this is how it treats them.
+///
+/// What each request looks at comes first in memory, too: see [`Plan`](crate::Plan).
 #[derive(Debug, Clone, PartialEq)]
+#[repr(C)]
 pub struct Route {
-    /// Its id.
-    pub id: Uuid,
-    /// Its name.
-    pub name: Option<String>,
     /// The protocols it accepts.
     pub protocols: Protocols,
     /// Whether the matched path prefix is taken off before proxying.
@@ -100,6 +99,10 @@ pub struct Route {
     pub response_buffering: bool,
     /// The status of the answer to cleartext requests on a TLS-only route: 426, 301, 302, 307 or 308.
     pub https_redirect_status_code: u16,
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: Option<String>,
     /// Its tags.
     pub tags: Vec<String>,
 }

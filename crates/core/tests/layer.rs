@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use towergate_core::{
     Accounts, Bands, Choice, Client, Consumer, Context, Directory, Guard, GuardBody, GuardLayer, Level, Outcome, Part,
-    Plan, Reply, Responding, Route, Timing, Verdict,
+    Plan, Plugins, Reply, Responding, Route, Timing, Verdict,
 };
 use uuid::Uuid;
 
@@ -64,7 +64,7 @@ fn route() -> Route {
 }
 
 fn plan(guards: Vec<Choice<dyn Guard>>) -> Plan {
-    Plan { route: Some(Arc::new(route())), guards, ..Plan::default() }
+    Plan { route: Some(route()), ..Plugins { guards, ..Plugins::default() }.into() }
 }
 
 /// The `x-` headers and the body that the inner service saw.
@@ -136,7 +136,8 @@ async fn guards_run_in_order_and_see_the_response_in_the_same_order() {
 async fn guards_may_see_the_response_in_another_order_than_they_checked() {
     let guards =
         vec![everybody("b", Mark("b", pass)), everybody("a", Mark("a", pass)), everybody("c", Mark("c", pass))];
-    let plan = Plan { response_turns: Some([1, 0, 2].into()), ..plan(guards) };
+    let mut plan = plan(guards);
+    Arc::make_mut(&mut plan.plugins).response_turns = Some([1, 0, 2].into());
     let (inner, _, answered) = send(plan, None, "").await;
     assert_eq!(inner.unwrap().0, ["b", "a", "c"]);
     assert_eq!(answered, ["a", "b", "c"]);
@@ -331,7 +332,7 @@ impl Guard for Sets {
 /// by [`Sets`], on a plan with these guards after it; what is not there has to be left for who writes it.
 async fn in_maps(guards: Vec<Choice<dyn Guard>>, bands: Bands, is_recorded: bool) -> (bool, bool) {
     let guards = [everybody("sets", Sets)].into_iter().chain(guards).collect();
-    let plan = Plan { bands, ..plan(guards) };
+    let plan = Plan { route: Some(route()), ..Plugins { guards, bands, ..Plugins::default() }.into() };
     let (mut head, body) = Request::new(Full::<Bytes>::default()).into_parts();
     let mut cx = Context::new(Client::default(), &head, Timing::start(), Some(Arc::new(plan)));
     cx.defer_response_headers();

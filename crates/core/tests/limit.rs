@@ -15,7 +15,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use towergate_core::{
-    BodyLimit, BodyTooLarge, Choice, Client, Context, Guard, GuardBody, GuardLayer, Level, Plan, Reply, Timing, Verdict,
+    BodyLimit, BodyTooLarge, Choice, Client, Context, Guard, GuardBody, GuardLayer, Level, Plan, Plugins, Reply,
+    Timing, Verdict,
 };
 
 /// Lets a body of so many bytes pass.
@@ -71,7 +72,7 @@ async fn send(guards: Vec<Arc<dyn Guard>>, body: Pieces) -> (u16, Option<Result<
     });
     let guards = guards.into_iter().map(|guard| Choice::new("x", vec![Level::Everybody(guard)])).collect();
     let (mut head, body) = Request::new(body).into_parts();
-    let plan = Plan { guards, ..Plan::default() };
+    let plan = Plan::from(Plugins { guards, ..Plugins::default() });
     let cx = Context::new(Client::default(), &head, Timing::start(), Some(Arc::new(plan)));
     head.extensions.insert(Arc::new(cx));
     let service = GuardLayer::from_plan().layer(inner);

@@ -13,7 +13,7 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use towergate_core::{
-    BandLayer, Bands, Choice, Client, Consumer, Context, Ended, Level, Observe, ObserveLayer, Plan, Timing,
+    BandLayer, Bands, Choice, Client, Consumer, Context, Ended, Level, Observe, ObserveLayer, Plan, Plugins, Timing,
 };
 
 /// What it was told, in a line each.
@@ -80,11 +80,9 @@ async fn observers_of_the_plan_read_what_the_server_counted_and_sent() {
     let (everybody, alices) = (Told::default(), Told::default());
     let alice = Consumer::named("alice");
     let own = Level::Consumer(Arc::new([(alice.id, Arc::new(alices.clone()) as Arc<dyn Observe>)].into()));
-    let plan = Plan {
-        observers: vec![Choice::new("a", vec![own, Level::Everybody(Arc::new(everybody.clone()))])],
-        ..Plan::default()
-    };
-    let response = ObserveLayer::from_plan().layer(service_fn(answer)).oneshot(on_plan(plan)).await.unwrap();
+    let observers = vec![Choice::new("a", vec![own, Level::Everybody(Arc::new(everybody.clone()))])];
+    let plan = Plugins { observers, ..Plugins::default() };
+    let response = ObserveLayer::from_plan().layer(service_fn(answer)).oneshot(on_plan(plan.into())).await.unwrap();
     drop(response);
     let expected = "POST /a?b 202 received 33 sent 104 body 4 kept Some(\"202 Accepted 1\")";
     assert_eq!((everybody.lines(), alices.lines().len()), (vec![expected.to_owned()], 0));
@@ -112,7 +110,8 @@ async fn layers_of_a_band_are_there_for_those_whose_plan_has_one_of_them() {
     let told = Told::default();
     let mut outer = BandLayer::outer(ObserveLayer::in_gateway(Arc::new(told.clone()))).layer(service_fn(answer));
     let mut inner = BandLayer::inner(ObserveLayer::in_gateway(Arc::new(told.clone()))).layer(service_fn(answer));
-    let bands = |outer, inner| on_plan(Plan { bands: Bands { outer, inner, heads: true }, ..Plan::default() });
+    let bands =
+        |outer, inner| on_plan(Plugins { bands: Bands { outer, inner, heads: true }, ..Plugins::default() }.into());
     for (request, through_outer, through_inner) in
         [(bands(false, false), 0, 0), (bands(true, false), 1, 0), (bands(false, true), 0, 1), (bands(true, true), 1, 1)]
     {

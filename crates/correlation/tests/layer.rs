@@ -8,7 +8,7 @@ use http::{HeaderName, Request, Response, StatusCode, request};
 use http_body_util::{Empty, Full};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use towergate_core::{
-    Choice, Client, Context, Env, Guard, GuardBody, GuardLayer, Level, Plan, Plugin, Reply, Timing, Verdict,
+    Choice, Client, Context, Env, Guard, GuardBody, GuardLayer, Level, Plan, Plugin, Plugins, Reply, Timing, Verdict,
 };
 use towergate_correlation::{CorrelationId, CorrelationIdConfig, CorrelationIdLayer, Generator};
 
@@ -88,7 +88,12 @@ async fn in_gateway(sent: &[&str], echo: bool, refused: bool) -> Response<GuardB
         connection_requests: 2,
         ..Client::default()
     };
-    let cx = Context::new(client, &head, Timing::start(), Some(Arc::new(Plan { guards, ..Plan::default() })));
+    let cx = Context::new(
+        client,
+        &head,
+        Timing::start(),
+        Some(Arc::new(Plan::from(Plugins { guards, ..Plugins::default() }))),
+    );
     if refused {
         cx.refuse(Reply::error(StatusCode::NOT_FOUND, "no Route matched with those values"));
     }

@@ -13,7 +13,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, request};
 use http_body_util::{BodyExt, Empty, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use towergate_core::{
-    Choice, Client, Context, Env, Guard, GuardBody, GuardLayer, Level, Plan, Plugin, Reply, Timing, Verdict,
+    Choice, Client, Context, Env, Guard, GuardBody, GuardLayer, Level, Plan, Plugin, Plugins, Reply, Timing, Verdict,
 };
 use towergate_cors::{Cors, CorsConfig};
 
@@ -66,7 +66,7 @@ async fn send(config: CorsConfig, method: Method, headers: Headers<'_>, end: End
         request = request.header(*name, *value);
     }
     let (mut head, body) = request.body(Empty::<Bytes>::new()).unwrap().into_parts();
-    let plan = Arc::new(Plan { guards, ..Plan::default() });
+    let plan = Arc::new(Plan::from(Plugins { guards, ..Plugins::default() }));
     let cx = Context::new(Client::default(), &head, Timing::start(), Some(plan));
     if end == End::Unrouted {
         cx.refuse(Reply::error(StatusCode::NOT_FOUND, "no Route matched with those values"));

@@ -5,10 +5,10 @@ use std::{
     fs,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{self, Child, Command, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU16, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -30,8 +30,7 @@ impl Server {
     fn start(hosts: &str, more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("hosts"), hosts).unwrap();
-        // Free for both protocols when it is free for one, on a machine where nobody else serves DNS there.
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let address = free();
         let hosts = format!("--addn-hosts={}", folder.path().join("hosts").display());
         let child = Command::new("dnsmasq")
             .args(["-C", "/dev/null", "-k", "--no-resolv", "--no-hosts", "--local-ttl=1", "--local=/test/"])
@@ -62,6 +61,20 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// An address that is free for both protocols. Its port lies below those that the system gives to sockets that ask for none,
+/// such as the questions of other tests, and is given out once.
+fn free() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let place = process::id().wrapping_mul(2_654_435_761).wrapping_add(step.into()) % 20_000;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 12_000 + u16::try_from(place).unwrap()));
+        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
+            return address;
+        }
     }
 }
 
@@ -135,7 +148,7 @@ async fn other_names_are_followed() {
 #[tokio::test]
 async fn a_name_that_is_not_there_is_remembered_as_such() {
     let server = Server::start("10.0.0.1 web.test\n", &[]);
-    let not_found_ttl = Duration::from_millis(500);
+    let not_found_ttl = Duration::from_secs(2);
     let client = Client::new(Settings { not_found_ttl, ..settings(server.address) });
     let answer = client.look_up("none.test").await;
     assert_eq!(answer.found, Err(Failure::NoSuchName));

@@ -67,6 +67,7 @@ mod alarm;
 mod body;
 mod error;
 mod exchange;
+mod lines;
 mod link;
 mod outbox;
 mod request;
@@ -91,6 +92,7 @@ use sending::Sending;
 pub use body::Body;
 pub use error::{Error, ErrorKind};
 pub use exchange::Exchange;
+pub use lines::Lines;
 pub(crate) use request::Asked;
 pub use request::{Length, Request};
 

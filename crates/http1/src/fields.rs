@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::{
     names,
     spelling::{self, Spelling},
+    values,
 };
 
 /// How many header lines a message may have at most, whatever is asked for.
@@ -79,7 +80,10 @@ pub(crate) fn read(
     value: &[u8],
     spelling: &mut Spelling,
 ) -> Result<(HeaderName, HeaderValue), FieldError> {
-    let value = HeaderValue::from_maybe_shared(shared(head, value)).map_err(|_| FieldError::Line)?;
+    let value = match values::known(value) {
+        Some(value) => value,
+        None => HeaderValue::from_maybe_shared(shared(head, value)).map_err(|_| FieldError::Line)?,
+    };
     let name = match names::known(written) {
         Some(name) => name,
         None => read_name(head, written, spelling)?,

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use crate::{
     client::Asked,
     fields::{self, FieldError, Lines},
+    find::find,
     spare,
     spelling::Spelling,
 };
@@ -147,8 +148,10 @@ impl HeadReader {
 
     /// Where the head ends, if it has come: after its first empty line.
     fn end(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadError> {
-        for found in memchr::memchr_iter(b'\n', bytes.get(self.seen..).unwrap_or_default()) {
-            let at = self.seen.saturating_add(found);
+        let mut from = self.seen;
+        while let Some(found) = find(b'\n', bytes.get(from..).unwrap_or_default()) {
+            let at = from.saturating_add(found);
+            from = at.saturating_add(1);
             if matches!(bytes.get(..at), Some([.., b'\n'] | [.., b'\n', b'\r'])) {
                 return Ok(at.checked_add(1));
             }

@@ -4,12 +4,14 @@
 mod chunked;
 pub mod client;
 mod fields;
+mod find;
 mod head;
 mod names;
 pub mod server;
 mod spare;
 mod spelling;
 mod upgrade;
+mod values;
 
 pub use spare::reuse;
 pub use spelling::Spelling;

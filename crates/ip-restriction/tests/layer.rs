@@ -7,7 +7,9 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
 use tower::{Layer, ServiceExt, service_fn};
-use towergate_core::{Choice, Client, Context, Env, Guard, GuardBody, GuardLayer, Level, Plan, Plugin, Timing};
+use towergate_core::{
+    Choice, Client, Context, Env, Guard, GuardBody, GuardLayer, Level, Plan, Plugin, Plugins, Timing,
+};
 use towergate_ip_restriction::{IpRestriction, IpRestrictionConfig, IpRestrictionLayer};
 
 async fn inner<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -26,7 +28,7 @@ async fn in_gateway(config: IpRestrictionConfig, address: Option<&str>) -> (u16,
     let guards = vec![Choice::new(IpRestriction::NAME, vec![Level::Everybody(guard)])];
     let (mut head, body) = Request::new(Empty::<Bytes>::new()).into_parts();
     let client = Client { address: address.map(|address| address.parse().unwrap()), ..Client::default() };
-    let plan = Arc::new(Plan { guards, ..Plan::default() });
+    let plan = Arc::new(Plan::from(Plugins { guards, ..Plugins::default() }));
     head.extensions.insert(Arc::new(Context::new(client, &head, Timing::start(), Some(plan))));
     let service = GuardLayer::from_plan().layer(service_fn(inner));
     answer(service.oneshot(Request::from_parts(head, body)).await.unwrap()).await

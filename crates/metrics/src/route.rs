@@ -40,7 +40,7 @@ pub(crate) struct Latencies {
 impl RouteMetrics {
     /// For the route of a plan; `None` without a route and its service, for which Kong counts nothing.
     pub(crate) fn of(plan: &Plan, registry: &Arc<Registry>) -> Option<Self> {
-        let (route, service) = (plan.route.as_deref()?, plan.service.as_deref()?);
+        let (route, service) = (plan.route.as_ref()?, plan.service.as_deref()?);
         Some(Self {
             registry: registry.clone(),
             service: service.name.clone().unwrap_or_else(|| service.host.clone()),

@@ -12,7 +12,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use towergate_core::{
-    Accounts, Choice, Client, Consumer, Context, Directory, Env, Level, Memos, Plan, Plugin, Policy, Protocol, Route,
+    Accounts, Choice, Client, Consumer, Context, Directory, Env, Level, Plan, Plugin, Plugins, Policy, Protocol, Route,
     Service, Slot, Timing, Wrap,
 };
 use towergate_metrics::{Exposition, Prometheus, PrometheusConfig, Registry};
@@ -67,11 +67,9 @@ fn plan(config: PrometheusConfig, env: &Env) -> Plan {
     let policy: Arc<Policy> = Arc::new(Prometheus::new(config, env).unwrap());
     let choice = Choice::new("prometheus", vec![Level::Everybody(policy)]);
     Plan {
-        route: Some(Arc::new(route())),
+        route: Some(route()),
         service: Some(Arc::new(service())),
-        wraps: vec![Some(choice)],
-        memos: Memos::new(1),
-        ..Plan::default()
+        ..Plugins { wraps: vec![Some(choice)], ..Plugins::default() }.into()
     }
 }
 
@@ -232,7 +230,7 @@ async fn a_client_that_went_away_is_counted_as_499() {
 async fn where_the_plugin_does_not_apply_nothing_is_asked_of_the_server() {
     let env = Env::default();
     let mut plan = plan(all(), &env);
-    plan.wraps = vec![None];
+    Arc::make_mut(&mut plan.plugins).wraps = vec![None];
     let inner = service_fn(|request: Request<Empty<Bytes>>| async move {
         assert!(!request.extensions().get::<Arc<Context>>().unwrap().traffic.is_asked());
         Ok::<_, Infallible>(Response::builder().status(StatusCode::OK).body(Empty::<Bytes>::new()).unwrap())

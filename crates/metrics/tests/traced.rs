@@ -8,7 +8,7 @@ use http::{Request, Response, request::Parts};
 use http_body_util::Empty;
 use tower::{Layer, ServiceExt, service_fn};
 use towergate_core::{
-    Choice, Client, Context, Env, Guard, GuardLayer, Level, Memos, Outcome, Plan, Plugin, Policy, Protocol, Reply,
+    Choice, Client, Context, Env, Guard, GuardLayer, Level, Outcome, Plan, Plugin, Plugins, Policy, Protocol, Reply,
     Route, Service, Slot, Timing, Trace, TraceFormats, Verdict, Wrap,
 };
 use towergate_metrics::{Exposition, Format, Prometheus, PrometheusConfig, Registry};
@@ -38,9 +38,10 @@ impl Guard for Refusing {
 fn plan(guards: Vec<Choice<dyn Guard>>, env: &Env) -> Arc<Plan> {
     let config = PrometheusConfig { latency_metrics: Some(true), ..PrometheusConfig::default() };
     let policy: Arc<Policy> = Arc::new(Prometheus::new(config, env).unwrap());
+    let wraps = vec![Some(Choice::new("prometheus", vec![Level::Everybody(policy)]))];
     let limit = Duration::from_secs(1);
     Arc::new(Plan {
-        route: Some(Arc::new(Route {
+        route: Some(Route {
             id: Uuid::from_u128(7),
             name: Some("r".into()),
             protocols: [Protocol::Http].into(),
@@ -50,7 +51,7 @@ fn plan(guards: Vec<Choice<dyn Guard>>, env: &Env) -> Arc<Plan> {
             response_buffering: true,
             https_redirect_status_code: 426,
             tags: Vec::new(),
-        })),
+        }),
         service: Some(Arc::new(Service {
             id: Uuid::from_u128(8),
             name: Some("s".into()),
@@ -66,10 +67,7 @@ fn plan(guards: Vec<Choice<dyn Guard>>, env: &Env) -> Arc<Plan> {
             tags: Vec::new(),
             balancing: None,
         })),
-        guards,
-        wraps: vec![Some(Choice::new("prometheus", vec![Level::Everybody(policy)]))],
-        memos: Memos::new(1),
-        ..Plan::default()
+        ..Plugins { guards, wraps, ..Plugins::default() }.into()
     })
 }
 

@@ -9,7 +9,8 @@ use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use towergate_core::{
-    Choice, Client, Context, Entities, Env, Generation, Guard, GuardLayer, Level, Matched, Plan, Plugin, Route, Timing,
+    Choice, Client, Context, Entities, Env, Generation, Guard, GuardLayer, Level, Matched, Plan, Plugin, Plugins,
+    Route, Timing,
 };
 use towergate_request_termination::{RequestTermination, RequestTerminationConfig, RequestTerminationLayer};
 use uuid::Uuid;
@@ -134,11 +135,8 @@ async fn in_the_gateway_an_echo_tells_the_route() {
         https_redirect_status_code: 426,
         tags: vec![],
     };
-    let plan = Plan {
-        route: Some(Arc::new(route)),
-        guards: vec![Choice::new(RequestTermination::NAME, vec![Level::Everybody(guard)])],
-        ..Plan::default()
-    };
+    let guards = vec![Choice::new(RequestTermination::NAME, vec![Level::Everybody(guard)])];
+    let plan = Plan { route: Some(route), ..Plugins { guards, ..Plugins::default() }.into() };
     let (mut head, body) = get("/status/200").into_parts();
     let client = Client { local: Some("192.0.2.1:8000".parse().unwrap()), ..Client::default() };
     let generation = Generation { entities: Some(Arc::new(Known)), ..Generation::default() };

@@ -41,18 +41,19 @@ pub(crate) enum Paths {
 pub(crate) enum PathMatch {
     No,
     Any,
-    Bytes(usize),
+    Prefix(usize),
+    Regex(usize),
 }
 
 impl Paths {
     pub(crate) fn find(&self, path: &str) -> PathMatch {
-        let end = match self {
-            Self::Any => return PathMatch::Any,
-            Self::Prefix(prefix) => path.starts_with(&**prefix).then_some(prefix.len()),
-            Self::Prefixes(prefixes) => has_prefix(prefixes, path),
-            Self::Regex(regex) => regex.end(path),
+        let found = match self {
+            Self::Any => Some(PathMatch::Any),
+            Self::Prefix(prefix) => path.starts_with(&**prefix).then_some(PathMatch::Prefix(prefix.len())),
+            Self::Prefixes(prefixes) => has_prefix(prefixes, path).map(PathMatch::Prefix),
+            Self::Regex(regex) => regex.end(path).map(PathMatch::Regex),
         };
-        end.map_or(PathMatch::No, PathMatch::Bytes)
+        found.unwrap_or(PathMatch::No)
     }
 }
 
@@ -151,8 +152,8 @@ mod tests {
         let parts = branches(&["/ab", "~/x", "/cd", "/efg", "~/y"]).unwrap();
         let numbers: Vec<_> = parts.iter().map(|part| part.standing.number).collect();
         assert_eq!(numbers, [1 << 61 | 3, 1 << 61 | 1 << 51, 1 << 61 | 4]);
-        assert_eq!(parts[0].paths.find("/cde"), PathMatch::Bytes(3));
-        assert_eq!(parts[1].paths.find("/yy"), PathMatch::Bytes(2));
+        assert_eq!(parts[0].paths.find("/cde"), PathMatch::Prefix(3));
+        assert_eq!(parts[1].paths.find("/yy"), PathMatch::Regex(2));
         assert_eq!(parts[2].paths.find("/ef"), PathMatch::No);
         assert_eq!(branches(&["/ab", "/cd"]).unwrap().len(), 1);
         assert_eq!(branches(&[]).unwrap()[0].paths.find("/"), PathMatch::Any);
@@ -173,8 +174,8 @@ mod tests {
 
     #[test]
     fn escapes_in_a_prefix_are_decoded_and_odd_ones_refused() {
-        assert_eq!(branches(&["/caf%c3%a9"]).unwrap()[0].paths.find("/café/x"), PathMatch::Bytes(6));
-        assert_eq!(branches(&["/a%2fb"]).unwrap()[0].paths.find("/a%2Fb"), PathMatch::Bytes(6));
+        assert_eq!(branches(&["/caf%c3%a9"]).unwrap()[0].paths.find("/café/x"), PathMatch::Prefix(6));
+        assert_eq!(branches(&["/a%2fb"]).unwrap()[0].paths.find("/a%2Fb"), PathMatch::Prefix(6));
         let errors = branches(&["/a//b", "/../x", "/%zz", "x", "/.", "~(", "/good"]).unwrap_err();
         let starts = [
             "rule 0: paths[0]: non-normalized path, consider use '/a/b' instead",

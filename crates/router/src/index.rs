@@ -53,11 +53,20 @@ pub(crate) struct Search<'a> {
     branches: &'a [Branch],
     /// Rules that are passed over.
     gone: &'a Places,
-    /// The place of the best branch found so far, and how it matched the path.
-    best: usize,
-    path: PathMatch,
+    /// The best branch found so far.
+    found: Option<Found>,
     #[cfg(test)]
     tried: usize,
+}
+
+/// A branch that matches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found {
+    /// Its place in the order of all.
+    pub(crate) rank: usize,
+    /// The place of its rule.
+    pub(crate) rule: usize,
+    pub(crate) path: PathMatch,
 }
 
 impl<'a> Search<'a> {
@@ -72,52 +81,77 @@ impl<'a> Search<'a> {
             conditions,
             branches,
             gone,
-            best: usize::MAX,
-            path: PathMatch::No,
+            found: None,
             #[cfg(test)]
             tried: 0,
         }
     }
 
-    pub(crate) fn found(&self) -> Option<(&'a Branch, PathMatch)> {
-        Some((self.branches.get(self.best)?, self.path))
+    pub(crate) const fn found(&self) -> Option<Found> {
+        self.found
+    }
+
+    /// Whether a branch of this rank would be better than what was found.
+    fn is_better(&self, rank: usize) -> bool {
+        self.found.is_none_or(|found| rank < found.rank)
     }
 
     /// Tries branches, the best first.
     fn attempt(&mut self, ranks: &[usize]) {
         for rank in ranks {
-            if *rank >= self.best {
+            if !self.is_better(*rank) {
                 return;
             }
             #[cfg(test)]
             {
                 self.tried += 1;
             }
-            let path = self.path_match(*rank);
-            if path != PathMatch::No {
-                (self.best, self.path) = (*rank, path);
+            if let Some(found) = self.matched(*rank) {
+                self.found = Some(found);
                 return;
             }
         }
     }
 
-    fn path_match(&self, rank: usize) -> PathMatch {
-        let Some(branch) = self.branches.get(rank) else { return PathMatch::No };
-        let Some(conditions) = self.conditions.get(branch.rule) else { return PathMatch::No };
-        if self.gone.contains(branch.rule) {
-            return PathMatch::No;
+    fn matched(&self, rank: usize) -> Option<Found> {
+        let branch = self.branches.get(rank)?;
+        let conditions = self.conditions.get(branch.rule).filter(|_| !self.gone.contains(branch.rule))?;
+        let path = conditions.matches(self.request).then(|| branch.paths.find(self.request.path))?;
+        (path != PathMatch::No).then_some(Found { rank, rule: branch.rule, path })
+    }
+
+    /// Takes a branch that matches, unless it is gone.
+    fn take(&mut self, found: Found) {
+        #[cfg(test)]
+        {
+            self.tried += 1;
         }
-        if conditions.matches(self.request) { branch.paths.find(self.request.path) } else { PathMatch::No }
+        if !self.gone.contains(found.rule) {
+            self.found = Some(found);
+        }
     }
 }
 
 /// Branches by their place in the order of all.
 #[derive(Debug, Clone)]
 enum Node {
-    /// A leaf with one branch, as most are of very many.
+    /// A leaf with one branch that asks for nothing but the prefix of so many bytes under which it stands: whoever comes
+    /// here has it. As most are of very many, all that is to be known of it is here, so that nothing else is read.
+    Prefix {
+        rank: u32,
+        rule: u32,
+        length: u32,
+    },
+    /// A leaf with one branch.
     One(usize),
-    Leaf(Box<[usize]>),
+    Leaf(Box<Leaf>),
     Split(Box<Split>),
+}
+
+/// Several branches, the best first.
+#[derive(Debug, Clone)]
+struct Leaf {
+    ranks: Box<[usize]>,
 }
 
 /// Branches told apart by one attribute.
@@ -165,26 +199,32 @@ impl Node {
     fn leaf(ranks: &[usize]) -> Self {
         match ranks {
             [rank] => Self::One(*rank),
-            _ => Self::Leaf(ranks.into()),
+            _ => Self::Leaf(Box::new(Leaf { ranks: ranks.into() })),
         }
     }
 
     fn best(&self) -> usize {
         match self {
+            Self::Prefix { rank, .. } => *rank as usize,
             Self::One(rank) => *rank,
-            Self::Leaf(ranks) => ranks.first().copied().unwrap_or(usize::MAX),
+            Self::Leaf(leaf) => leaf.ranks.first().copied().unwrap_or(usize::MAX),
             Self::Split(split) => split.best,
         }
     }
 
     /// As deep as there are attributes to tell branches apart by.
     fn find(&self, search: &mut Search<'_>) {
-        if self.best() >= search.best {
+        if !search.is_better(self.best()) {
             return;
         }
         match self {
+            Self::Prefix { rank, rule, length } => search.take(Found {
+                rank: *rank as usize,
+                rule: *rule as usize,
+                path: PathMatch::Prefix(*length as usize),
+            }),
             Self::One(rank) => search.attempt(slice::from_ref(rank)),
-            Self::Leaf(ranks) => search.attempt(ranks),
+            Self::Leaf(leaf) => search.attempt(&leaf.ranks),
             Self::Split(split) => {
                 split.by.find(search);
                 split.rest.find(search);
@@ -239,7 +279,7 @@ fn find_key(table: &KeyMap<Node>, key: Key, search: &mut Search<'_>) {
 /// The longest prefix first: among branches alike in all else it is the best, and ends the search.
 fn find_prefixes(trie: &Trie<PathEntry>, search: &mut Search<'_>) {
     for entry in trie.prefixes_of(search.request.path.as_bytes()) {
-        if entry.value.best >= search.best {
+        if !search.is_better(entry.value.best) {
             return;
         }
         entry.value.node.find(search);
@@ -295,7 +335,7 @@ mod tests {
         let gone = Places::default();
         let mut search = Search::new(&request, &conditions, &branches, &gone);
         index.find(&mut search);
-        assert_eq!(search.found().map(|(branch, _)| branch.rule), Some(7));
+        assert_eq!(search.found().map(|found| found.rule), Some(7));
         search.tried
     }
 

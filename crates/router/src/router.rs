@@ -115,7 +115,7 @@ impl Router {
         let Some(later) = &self.later else { return best.map(|best| best.matched(request)) };
         let none = Places::default();
         let best = match (best, later.set.find(request, &none)) {
-            (Some(best), Some(later)) if later.standing < best.standing => Some(later),
+            (Some(best), Some(later)) if later.standing() < best.standing() => Some(later),
             (best, later) => best.or(later),
         };
         best.map(|best| best.matched(request))

@@ -4,8 +4,8 @@ use crate::{
     branch::{self, Branch, PathMatch, Paths},
     conditions::Conditions,
     error::{Problems, RuleError},
-    index::{Index, Search},
-    matched::Match,
+    index::{Found, Index, Search},
+    matched::{Captures, Match},
     priority::Standing,
     request::Request,
     router::Candidate,
@@ -30,10 +30,8 @@ pub(crate) struct Places(Vec<u64>);
 
 /// The best of a set's rules that match: what it is compared by with those of another set.
 pub(crate) struct Best<'a> {
-    pub(crate) standing: Standing,
-    rule: usize,
-    path: PathMatch,
-    paths: &'a Paths,
+    set: &'a Set,
+    found: Found,
 }
 
 impl Set {
@@ -82,8 +80,7 @@ impl Set {
     pub(crate) fn find<'a>(&'a self, request: &'a Request<'_>, gone: &'a Places) -> Option<Best<'a>> {
         let mut search = Search::new(request, &self.conditions, &self.branches, gone);
         self.index.find(&mut search);
-        let (branch, path) = search.found()?;
-        Some(Best { standing: branch.standing, rule: self.number(branch.rule), path, paths: &branch.paths })
+        search.found().map(|found| Best { set: self, found })
     }
 
     /// Every rule that is not at one of these places, the best first, each with its standing.
@@ -105,17 +102,27 @@ impl Set {
 }
 
 impl Best<'_> {
+    /// Its place among the rules of all sets, to be compared with another's.
+    pub(crate) fn standing(&self) -> Option<Standing> {
+        self.set.branches.get(self.found.rank).map(|branch| branch.standing)
+    }
+
     /// The rule, and what of the request it matched.
     pub(crate) fn matched(self, request: &Request<'_>) -> Match {
-        let prefix = match self.path {
-            PathMatch::Bytes(bytes) => Some(bytes),
-            PathMatch::Any | PathMatch::No => None,
+        let rule = self.set.number(self.found.rule);
+        let (prefix, captures) = match self.found.path {
+            PathMatch::Any | PathMatch::No => (None, None),
+            PathMatch::Prefix(bytes) => (Some(bytes), None),
+            PathMatch::Regex(bytes) => (Some(bytes), self.captures(request)),
         };
-        let captures = match self.paths {
+        Match { rule, prefix, captures }
+    }
+
+    fn captures(&self, request: &Request<'_>) -> Option<Box<Captures>> {
+        match &self.set.branches.get(self.found.rank)?.paths {
             Paths::Regex(regex) => regex.captures(request.path),
             Paths::Any | Paths::Prefix(_) | Paths::Prefixes(_) => None,
-        };
-        Match { rule: self.rule, prefix, captures }
+        }
     }
 }
 

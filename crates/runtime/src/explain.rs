@@ -78,7 +78,7 @@ impl Runtime {
         let running = plan.filter(|_| answer.is_none()).unwrap_or(&self.table.unrouted);
         let turns = plugins::run(self, registry, running, consumer.as_ref(), &mut notes);
         let upstream = plan.filter(|_| answer.is_none());
-        let others = upstream.iter().flat_map(|plan| &plan.overrides).map(|way| way.to.to_string());
+        let others = upstream.iter().flat_map(|plan| &plan.plugins.overrides).map(|way| way.to.to_string());
         let others: Vec<_> = others.collect();
         if !others.is_empty() {
             notes.push(format!("a plugin here may send it elsewhere: {}", others.join(", ")));

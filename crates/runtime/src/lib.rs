@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![doc = include_str!("LIFECYCLE.md")]
 
+mod alike;
 mod asked;
 mod balancing;
 mod base;

@@ -3,10 +3,11 @@
 use std::{collections::HashMap, sync::Arc};
 
 use towergate_config::Config;
-use towergate_core::{Pages, Plan, Policy, Service};
+use towergate_core::{Pages, Plan, Plugins, Policy, Service};
 use uuid::Uuid;
 
 use crate::{
+    alike::Alike,
     compile::{Destinations, Runtime},
     concerned::Concerned,
     overrides::Overrides,
@@ -100,22 +101,27 @@ impl<'a> Making<'a> {
         problems: &mut Vec<CompileProblem>,
     ) -> Plans {
         let Self { config, previous, destinations, services, mut reached, concerned } = self;
-        let blank = Plan { pages: pages.clone(), ..Plan::default() };
+        let mut alike = Alike::default();
         let mut overrides = Overrides::new(config, services, policies, problems);
-        let mut plan = |number: usize, served: &Served<'_>| {
-            let known = previous.filter(|_| !concerned.has_changed(served.route.id));
-            let known = known.and_then(|previous| previous.table.plans.get(number)?.route.clone());
-            let known = known.filter(|route| route.id == served.route.id);
-            let route = known.unwrap_or_else(|| Arc::new(resolve::route(served.route)));
-            let mut plan = Plan { route: Some(route), ..blank.clone() };
-            if let Some(service) = served.service {
-                let (service, destination) = reach(&mut reached, service, services, destinations);
-                (plan.service, plan.destination) = (Some(service), Some(destination));
+        let unrouted = match previous.filter(|_| !concerned.all) {
+            Some(previous) => previous.table.unrouted.clone(),
+            None => {
+                let plugins = noted(problems, stages.plugins(None, None, Vec::new()));
+                Arc::new(Plan { pages: pages.clone(), ..plugins.into() })
             }
-            plan.overrides = overrides.of(served, destinations);
-            let service = served.service.map(|service| service.id);
-            note(problems, stages.apply(&mut plan, Some(served.route.id), service));
-            Arc::new(plan)
+        };
+        alike.know(&unrouted.plugins);
+        let mut plan = |number: usize, served: &Served<'_>| {
+            let (service, destination) =
+                served.service.map(|service| reach(&mut reached, service, services, destinations)).unzip();
+            let ways = overrides.of(served, destinations);
+            let plugins = stages.plugins(Some(served.route.id), served.service.map(|service| service.id), ways);
+            if let Some(before) = previous.and_then(|previous| previous.table.plans.get(number)) {
+                alike.know(&before.plugins);
+            }
+            let plugins = alike.share(noted(problems, plugins));
+            let route = Some(resolve::route(served.route));
+            Arc::new(Plan { service, destination, route, pages: pages.clone(), ..plugins.into() })
         };
         let mut plans = previous.map(|previous| previous.table.plans.clone()).unwrap_or_default();
         let vacant = Arc::default();
@@ -126,14 +132,6 @@ impl<'a> Making<'a> {
                 *place = plan;
             }
         }
-        let unrouted = match previous.filter(|_| !concerned.all) {
-            Some(previous) => previous.table.unrouted.clone(),
-            None => {
-                let mut unrouted = blank;
-                note(problems, stages.apply(&mut unrouted, None, None));
-                Arc::new(unrouted)
-            }
-        };
         Plans { plans, unrouted, reached }
     }
 }
@@ -154,9 +152,12 @@ fn reach(
     (service, destination)
 }
 
-/// The same is wrong on many routes: once is enough.
-fn note(problems: &mut Vec<CompileProblem>, result: Result<(), CompileProblem>) {
-    if let Some(problem) = result.err().filter(|problem| !problems.contains(problem)) {
-        problems.push(problem);
-    }
+/// What came out, or nothing and its problem. The same is wrong on many routes: once is enough.
+fn noted(problems: &mut Vec<CompileProblem>, plugins: Result<Plugins, CompileProblem>) -> Plugins {
+    plugins.unwrap_or_else(|problem| {
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+        Plugins::default()
+    })
 }

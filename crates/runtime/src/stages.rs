@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use towergate_core::{Bands, Guard, Memos, Observe, Plan, Policy, Secrets};
+use towergate_core::{Bands, Guard, Observe, OtherWay, Plugins, Policy, Secrets};
 use uuid::Uuid;
 
 use crate::{
@@ -75,45 +75,40 @@ impl Stages {
         &self.secrets
     }
 
-    /// Puts into a plan what applies to requests of this route and service.
+    /// What applies to requests of this route and service, which may be sent these ways instead.
     ///
     /// # Errors
     /// A plugin that cannot run where it is to.
-    pub(crate) fn apply(
+    pub(crate) fn plugins(
         &self,
-        plan: &mut Plan,
         route: Option<Uuid>,
         service: Option<Uuid>,
-    ) -> Result<(), CompileProblem> {
+        overrides: Vec<OtherWay>,
+    ) -> Result<Plugins, CompileProblem> {
         let guards = self.guards.iter().enumerate();
-        let (present, mut choices): (Vec<_>, Vec<_>) =
+        let (present, mut guards): (Vec<_>, Vec<_>) =
             guards.filter_map(|(kind, scopes)| Some((kind, scopes.choice(route, service)?))).unzip();
+        let mut response_turns = None;
         if let Some(order) = self.orders.arrange(&present, route, service)? {
-            choices = order.iter().filter_map(|place| choices.get(*place).cloned()).collect();
+            guards = order.iter().filter_map(|place| guards.get(*place).cloned()).collect();
             let turn = |place| order.iter().position(|other| *other == place);
-            plan.response_turns = Some((0..order.len()).filter_map(turn).collect());
+            response_turns = Some((0..order.len()).filter_map(turn).collect());
         }
-        plan.guards = choices;
         let mut wraps: Vec<_> = self.wraps.iter().map(|(_, scopes)| scopes.choice(route, service)).collect();
         let has = |band| self.wraps.iter().zip(&wraps).any(|((of, _), choice)| *of == band && choice.is_some());
-        let heads = wraps.iter().flatten().any(|choice| self.seers.contains(&choice.name));
-        plan.bands = Bands { outer: has(Band::Outer), inner: has(Band::Inner), heads };
+        let observers: Vec<_> = self.observers.iter().filter_map(|scopes| scopes.choice(route, service)).collect();
+        let heads = !observers.is_empty() || wraps.iter().flatten().any(|choice| self.seers.contains(&choice.name));
+        let bands = Bands { outer: has(Band::Outer) || !observers.is_empty(), inner: has(Band::Inner), heads };
         // What has no place does not apply either: without a wrapping plugin, as on most of very many routes, no memory
         // is taken for them, nor read for a request.
         let used = wraps.iter().rposition(Option::is_some).map_or(0, |last| last.saturating_add(1));
         wraps.truncate(used);
         wraps.shrink_to_fit();
-        plan.wraps = wraps;
-        plan.memos = Memos::new(plan.wraps.len());
-        plan.observers = self.observers.iter().filter_map(|scopes| scopes.choice(route, service)).collect();
-        plan.bands.outer |= !plan.observers.is_empty();
-        plan.bands.heads |= !plan.observers.is_empty();
-        plan.observed = Memos::new(usize::from(!plan.observers.is_empty()));
-        let names = plan.guards.iter().map(|choice| choice.name);
-        let names = names.chain(plan.wraps.iter().flatten().map(|choice| choice.name));
-        let mut names = names.chain(plan.observers.iter().map(|choice| choice.name));
-        plan.records_spans = names.any(|name| self.recorders.contains(&name));
-        Ok(())
+        let names = guards.iter().map(|choice| choice.name);
+        let names = names.chain(wraps.iter().flatten().map(|choice| choice.name));
+        let mut names = names.chain(observers.iter().map(|choice| choice.name));
+        let records_spans = names.any(|name| self.recorders.contains(&name));
+        Ok(Plugins { bands, records_spans, guards, response_turns, wraps, observers, overrides })
     }
 }
 

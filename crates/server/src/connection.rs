@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use bytes::Bytes;
 use http::{Request, Version, request::Parts, response};
 use http_body::Body as HttpBody;
-use towergate_core::{Body, Client, Context, Matched, Timing};
+use towergate_core::{Asking, Body, Client, Context, Matched, Timing};
 use towergate_http1::server::{self as http1, Malformed};
 
 use crate::{
@@ -77,19 +77,18 @@ impl<S> Connection<S> {
             Ok(asked) => routing::find(table, head, &client, self.origin.local, asked),
             Err(refusal) => Found::refused(table, refusal.reply()),
         });
-        if found.plan.records_spans {
+        if found.plan.plugins.records_spans {
             timing.mark_routed(Instant::now());
         }
         let may_list = checked.as_ref().map_or(true, |asked| asked.has_connection);
-        let mut cx = match checked {
-            Ok(asked) => {
-                let mut cx = Context::asked(asked.asking, client, head, timing, Some(found.plan));
-                cx.matched = Matched { path: asked.path, ..found.matched };
-                cx.host = asked.host;
-                cx
-            }
-            Err(_) => Context::new(client, head, timing, Some(found.plan)),
+        // Made in one place, because moving a context costs more than making one.
+        let (asking, path, host) = match checked {
+            Ok(asked) => (asked.asking, asked.path, asked.host),
+            Err(_) => (Asking::of(head), String::new(), String::new()),
         };
+        let mut cx = Context::asked(asking, client, head, timing, Some(found.plan));
+        cx.matched = Matched { path, ..found.matched };
+        cx.host = host;
         cx.put_under(found.generation);
         // A connection of HTTP/1 writes what guards set straight into the head.
         if head.version < Version::HTTP_2 {

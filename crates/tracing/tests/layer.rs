@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use towergate_core::{
     Accounts, Choice, Client, Consumer, Context, Directory, Env, Generation, Guard, GuardLayer, Instrumentations,
-    Level, Memos, Node, Plan, Plugin, Policy, Reply, Slot, Timing, Verdict, Wrap,
+    Level, Node, Plan, Plugin, Plugins, Policy, Reply, Slot, Timing, Verdict, Wrap,
 };
 use towergate_queue::{QueueConfig, Queues};
 use towergate_schema::RecordSchema;
@@ -66,14 +66,13 @@ fn plan(choice: Choice<Policy>, guard: Ask) -> (Arc<Plan>, Arc<Generation>) {
     let directory =
         guard.0.iter().fold(Directory::builder(), |directory, consumer| directory.consumer(consumer.clone()));
     let guard: Arc<dyn Guard> = Arc::new(guard);
-    let plan = Plan {
+    let plugins = Plugins {
         guards: vec![Choice::new("ask", vec![Level::Everybody(guard)])],
         wraps: vec![Some(choice)],
-        memos: Memos::new(1),
         records_spans: true,
-        ..Plan::default()
+        ..Plugins::default()
     };
-    (Arc::new(plan), Arc::new(Arc::new(directory.build()).into()))
+    (Arc::new(plugins.into()), Arc::new(Arc::new(directory.build()).into()))
 }
 
 /// What the inner service saw of a request.
@@ -294,7 +293,7 @@ async fn traces_go_on_as_configured() {
 /// On a plan without the plugin nothing is touched.
 #[tokio::test]
 async fn without_the_plugin_nothing_is_done() {
-    let plan = (Arc::new(Plan { wraps: vec![None], memos: Memos::new(1), ..Plan::default() }), Arc::default());
+    let plan = (Arc::new(Plugins { wraps: vec![None], ..Plugins::default() }.into()), Arc::default());
     let seen = Seen::default();
     let service = OpenTelemetry::layer(Slot::in_plan(0)).layer(seen.service());
     let head = send(service, &plan, &[("traceparent", "as it came")]).await;

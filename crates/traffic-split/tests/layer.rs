@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn, util::BoxCloneService};
-use towergate_core::{Context, Guard, OtherWay, Plan, Plugin, Service, ServiceOverride};
+use towergate_core::{Context, Guard, OtherWay, Plan, Plugin, Plugins, Service, ServiceOverride};
 use towergate_traffic_split::{Canary, CanaryConfig, Choose, Key, RouteByHeader, SplitLayer, TrafficSplit};
 
 type Inner = BoxCloneService<Request<Full<Bytes>>, String, Infallible>;
@@ -92,7 +92,7 @@ fn context(is_usable: bool) -> (Context, http::request::Parts) {
         is_usable: Arc::new(move || is_usable),
         path: None,
     };
-    let plan = Plan { overrides: vec![way], ..Plan::default() };
+    let plan = Plan::from(Plugins { overrides: vec![way], ..Plugins::default() });
     let (head, ()) = Request::get("/").body(()).unwrap().into_parts();
     let timing = towergate_core::Timing::start();
     (Context::new(towergate_core::Client::default(), &head, timing, Some(Arc::new(plan))), head)

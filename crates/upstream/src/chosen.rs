@@ -40,8 +40,8 @@ pub(crate) type Leave<'a> = Option<Box<dyn Pass + 'a>>;
 /// What one attempt goes to.
 pub(crate) struct Chosen<'a> {
     pub(crate) peer: Peer<'a>,
-    /// The target of an upstream, and whose it is.
-    target: Option<(&'a Balancer, Picked)>,
+    /// The target of an upstream, and whose it is. Boxed, so that a service without an upstream makes no room for it.
+    target: Option<Box<(&'a Balancer, Picked)>>,
     pass: Leave<'a>,
     /// Since when an attempt has been under way that may be given up because another was faster.
     raced: Option<Instant>,
@@ -77,20 +77,20 @@ impl<'a> Chosen<'a> {
 
     /// The same, which is a target of an upstream.
     pub(crate) fn of(mut self, balancer: &'a Balancer, picked: Picked) -> Self {
-        self.target = Some((balancer, picked));
+        self.target = Some(Box::new((balancer, picked)));
         self
     }
 
     /// Notes that the attempt at it failed and another follows.
     pub(crate) fn failed(&mut self, outcome: Outcome) {
-        if let Some((balancer, picked)) = self.target.take() {
+        if let Some((balancer, picked)) = self.target.take().map(|target| *target) {
             balancer.report(&picked, outcome);
         }
     }
 
     /// Notes how the last attempt ended; answers what is left of it.
     pub(crate) fn ended(&mut self, outcome: Outcome) -> Kept {
-        let Some((balancer, picked)) = self.target.take() else { return Kept::default() };
+        let Some((balancer, picked)) = self.target.take().map(|target| *target) else { return Kept::default() };
         balancer.report(&picked, outcome);
         Kept { flight: picked.flight, token: picked.token }
     }
@@ -111,7 +111,7 @@ impl<'a> Chosen<'a> {
 
 impl Drop for Chosen<'_> {
     fn drop(&mut self) {
-        let flight = self.target.take().and_then(|(_, picked)| picked.flight);
+        let flight = self.target.take().and_then(|target| target.1.flight);
         if let (Some(began), Some(flight)) = (self.raced, flight) {
             let now = Instant::now();
             flight.answered(now.saturating_duration_since(began), now);

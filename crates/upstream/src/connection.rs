@@ -5,7 +5,7 @@ use std::time::Instant;
 use http::{HeaderName, HeaderValue, Method, header};
 use towergate_http1::{
     Spelling,
-    client::{self, Buffers, ErrorKind, Length, Timeouts},
+    client::{self, Buffers, ErrorKind, Length, Lines, Timeouts},
 };
 
 use crate::{
@@ -42,7 +42,7 @@ impl Connection {
 
     /// Whether nothing has happened on it while it was idle.
     pub(crate) fn is_open(&mut self) -> bool {
-        self.0.is_open()
+        self.0.stream().is_quiet().unwrap_or_else(|| self.0.is_open())
     }
 
     /// How many requests were sent on it.
@@ -76,7 +76,7 @@ impl Connection {
             request.header(&header::CONNECTION, &HeaderValue::from_static("keep-alive, Upgrade"));
             request.header(&header::UPGRADE, &WEBSOCKET);
         } else {
-            request.header(&header::CONNECTION, &HeaderValue::from_static("keep-alive"));
+            request.keep_alive();
         }
         Outgoing { request, spelling }
     }
@@ -115,6 +115,11 @@ impl Sink for Outgoing<'_> {
 
     fn put(&mut self, name: &Own, parts: &[&[u8]]) {
         self.request.header_of(name.written, parts);
+    }
+
+    fn put_written(&mut self, lines: &Lines) -> bool {
+        self.request.lines(lines);
+        true
     }
 }
 

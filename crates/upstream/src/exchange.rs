@@ -1,18 +1,18 @@
 //! One request and its attempts.
 
-use std::time::Instant;
+use std::{future::Future, sync::Arc, time::Instant};
 
-use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts, uri::Scheme};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts, response, uri::Scheme};
 use http_body::Body as _;
 use towergate_core::{Body, Context, Service, SetHeaders, Tries, Try, TryState};
 use towergate_http1::{
     Spelling, Upgrade,
-    client::{Length, Timeouts},
+    client::{self, Length, Timeouts},
 };
 
 use crate::{
     answer::{self, Arrived},
-    chosen::Affinity,
+    chosen::{Affinity, Tried},
     connection::{Connection, Received},
     counted::{self, Held},
     destination::{Destination, Peer},
@@ -20,10 +20,11 @@ use crate::{
     forward::{self, Wishes},
     hash_key::{self, HashKey},
     hop, http2,
-    pool::Berth,
+    pool::{Berth, Pool},
     proxy::Worker,
-    request_body::RequestBody,
+    request_body::{Feed, RequestBody},
     retry,
+    transport::{Key, Transport},
     tunnel::{self, Patience},
     websocket,
 };
@@ -37,18 +38,17 @@ pub(crate) struct Exchange<'a> {
     /// Headers that plugins have set and that are not in the head: none of those that are looked at here.
     set: SetHeaders,
     pub(crate) body: &'a RequestBody,
-    /// The client's `Host`, where that and not each target's is to be sent.
-    host: Option<HeaderValue>,
+    /// The client's `Host`, where that and not each target's is to be sent. Boxed, because few routes ask for it.
+    host: Option<Box<HeaderValue>>,
     wishes: Wishes,
     /// The client's wish to go on with a WebSocket.
     pub(crate) wish: Option<Upgrade>,
 }
 
 /// A response whose body is still to be read.
-#[expect(clippy::large_enum_variant, reason = "nearly every answer is the large one, which a box would cost more")]
 pub(crate) enum Answered {
-    /// And where its connection goes then.
-    Http1(Response<Arrived>, Berth),
+    /// And what its connection was made to.
+    Http1(Response<Arrived>, Key),
     Http2(Box<Response<http2::Answer>>),
 }
 
@@ -60,13 +60,13 @@ impl Answered {
         }
     }
 
-    /// Gives an answer up; if all of it has come, its connection is free again.
-    pub(crate) async fn discard(self) {
-        if let Self::Http1(response, berth) = self {
+    /// Gives an answer up; if all of it has come, its connection is free again, for this pool.
+    pub(crate) async fn discard(self, pool: &Arc<Pool>) {
+        if let Self::Http1(response, key) = self {
             match response.into_body() {
-                Arrived::Whole(_, Some(connection)) => berth.keep(connection, Instant::now().into()),
+                Arrived::Whole(_, Some(connection)) => pool.keep(key, connection, Instant::now().into()),
                 Arrived::Whole(_, None) => {}
-                Arrived::Rest(received) => drop(answer::body(received, berth).await),
+                Arrived::Rest(received) => drop(answer::body(received, Berth { key, pool: pool.clone() }).await),
             }
         }
     }
@@ -77,47 +77,72 @@ impl<'a> Exchange<'a> {
         worker: &'a Worker,
         cx: &'a Context,
         service: &'a Service,
-        (head, set): (&'a Parts, SetHeaders),
+        head: &'a Parts,
+        set: SetHeaders,
         wishes: Wishes,
-        wish: Option<Upgrade>,
         body: &'a RequestBody,
     ) -> Self {
         let preserves = cx.route().is_some_and(|route| route.preserve_host);
-        let host = if preserves { forward::client_host(head) } else { None };
-        Self { worker, cx, service, head, set, body, host, wishes, wish }
+        let host = if preserves { forward::client_host(head).map(Box::new) } else { None };
+        Self { worker, cx, service, head, set, body, host, wishes, wish: None }
     }
 
     /// Tries until an upstream answers or nothing more may be tried.
-    pub(crate) async fn run(&mut self, destination: &Destination) -> Result<Response<Body>, Error> {
-        let permit = destination.admit().await?;
-        let mut tries = Tries::default();
-        let key = destination.hashing().map(|balancing| HashKey::of(balancing, self.cx, self.head));
-        let session = destination.sticky();
-        let token = session.and_then(|cookie| hash_key::brought(&self.head.headers, &cookie.name));
-        let affinity = Affinity {
-            hash: key.as_ref().map_or(0, |key| key.hash),
-            token: token.and_then(|token| std::str::from_utf8(token).ok()),
-        };
-        let result = match self.cx.retries() {
-            None => self.attempts(destination, &mut tries, affinity).await,
-            // Boxed: a request without such rules does not make room for them.
-            Some(rules) => Box::pin(retry::attempts(self, destination, rules, &mut tries, affinity)).await,
-        };
-        self.cx.records.keep_tries(tries);
-        let (answered, kept) = result?;
-        let held = Held { flight: kept.flight, permit };
-        let now = Instant::now();
-        self.cx.timing.mark_answered(now);
-        self.cx.mark_proxied();
-        let mut response = match answered {
-            Answered::Http1(response, berth) => self.pass_on(response, berth, now, held).await,
-            Answered::Http2(response) => counted::response(self.pass_on_http2(*response), held),
-        };
-        let session = session.zip(kept.token).and_then(|(cookie, token)| hash_key::session_cookie(cookie, &token));
-        if let Some(cookie) = key.and_then(|key| key.cookie).or(session) {
-            response.headers_mut().append(header::SET_COOKIE, cookie);
+    #[allow(clippy::manual_async_fn, reason = "an async fn has room for its arguments twice")]
+    pub(crate) fn run(&mut self, destination: &Destination) -> impl Future<Output = Result<Response<Body>, Error>> {
+        async move {
+            let permit = destination.admit().await?;
+            let mut tries = self.cx.records.is_asked().then(Box::<Tries>::default);
+            // Boxed: most upstreams have none, and make no room for it.
+            let key = destination.hashing().map(|balancing| Box::new(HashKey::of(balancing, self.cx, self.head)));
+            let token = destination.sticky().and_then(|cookie| hash_key::brought(&self.head.headers, &cookie.name));
+            let affinity = Affinity {
+                hash: key.as_ref().map_or(0, |key| key.hash),
+                token: token.and_then(|token| std::str::from_utf8(token).ok()),
+            };
+            let result = match self.cx.retries() {
+                None => self.attempts(destination, &mut tries, Tried::new(self.cx, affinity)).await,
+                // Boxed: a request without such rules does not make room for them.
+                Some(rules) => Box::pin(retry::attempts(self, destination, rules, &mut tries, affinity)).await,
+            };
+            if let Some(tries) = tries {
+                self.cx.records.keep_tries(*tries);
+            }
+            let (answered, kept) = result?;
+            let held = Held { flight: kept.flight, permit };
+            let now = Instant::now();
+            self.cx.timing.mark_answered(now);
+            self.cx.mark_proxied();
+            let mut response = match answered {
+                Answered::Http1(response, key) => {
+                    let (mut head, arrived) = response.into_parts();
+                    head.version = Version::HTTP_11;
+                    match arrived {
+                        // What is at hand already is passed on as it is, and its connection is free again.
+                        Arrived::Whole(bytes, connection) => {
+                            if let Some(connection) = connection {
+                                self.worker.pool.keep(key, connection, now.into());
+                            }
+                            Response::from_parts(head, Body::from(bytes))
+                        }
+                        // Boxed: most responses make no room for it.
+                        Arrived::Rest(received) => {
+                            let berth = Berth { key, pool: self.worker.pool.clone() };
+                            Box::pin(self.pass_on(head, received, berth, held)).await
+                        }
+                    }
+                }
+                Answered::Http2(response) => counted::response(self.pass_on_http2(*response), held),
+            };
+            let session = destination
+                .sticky()
+                .zip(kept.token)
+                .and_then(|(cookie, token)| hash_key::session_cookie(cookie, &token));
+            if let Some(cookie) = key.and_then(|key| key.cookie).or(session) {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            Ok(response)
         }
-        Ok(response)
     }
 
     /// What became of an attempt.
@@ -149,45 +174,46 @@ impl<'a> Exchange<'a> {
         error.is_retryable(&self.head.method) && self.body.can_replay()
     }
 
-    /// One attempt.
-    pub(crate) async fn attempt(
+    /// One attempt, on a kept connection if there is one. That the upstream has closed such a
+    /// connection in the meantime says nothing about the upstream: then a new one is made.
+    #[allow(clippy::manual_async_fn, reason = "an async fn has room for its arguments twice")]
+    pub(crate) fn attempt(
         &self,
         destination: &Destination,
         peer: &Peer<'_>,
-        target: &[&str],
-        now: Instant,
-    ) -> Result<Answered, Error> {
-        match destination.is_http2() {
-            false => self.attempt_http1(peer, target, now).await,
-            // Boxed, so that it takes no room in the future of the many others.
-            true => Box::pin(self.attempt_http2(peer, target)).await,
-        }
-    }
-
-    /// One attempt, on a kept connection if there is one. That the upstream has closed such a
-    /// connection in the meantime says nothing about the upstream: then a new one is made.
-    async fn attempt_http1(&self, peer: &Peer<'_>, target: &[&str], now: Instant) -> Result<Answered, Error> {
-        let pool = &self.worker.pool;
-        let berth = Berth { key: peer.key(self.host.as_ref()), pool: pool.clone() };
-        if let Some(connection) = pool.take(&berth.key, now.into()) {
-            match self.send(peer, target, connection, Some(now)).await {
-                Err(error) if error.is_unheard_close() && self.may_repeat(&error) => {
-                    tracing::debug!(upstream = %peer.address, cause = %error, "Kept connection was closed");
-                    pool.was_stale();
-                }
-                result => return result.map(|response| Answered::Http1(response, berth)),
+        target: &[&str; 3],
+        now: &Instant,
+    ) -> impl Future<Output = Result<Answered, Error>> {
+        async move {
+            if destination.is_http2() {
+                // Boxed, so that it takes no room in the future of the many others.
+                return Box::pin(self.attempt_http2(peer, target)).await;
             }
+            let (pool, key) = (&self.worker.pool, peer.key(self.host.as_deref()));
+            if let Some(connection) = pool.take(&key, (*now).into()) {
+                let received = self.send(peer, target, connection, Some(*now)).await;
+                let error = match received {
+                    Ok(response) => return self.arrived(response, key),
+                    Err(error) => Error::from(error),
+                };
+                if !(error.is_unheard_close() && self.may_repeat(&error)) {
+                    return Err(error);
+                }
+                tracing::debug!(upstream = %peer.address, cause = %error, "Kept connection was closed");
+                pool.was_stale();
+            }
+            // Boxed, because it is rare and large.
+            let connection = Box::pin(pool.open(&key, self.service.connect_timeout)).await?;
+            let received = self.send(peer, target, connection, None).await;
+            self.arrived(received?, key)
         }
-        // Boxed, because it is rare and large.
-        let connection = Box::pin(pool.open(&berth.key, self.service.connect_timeout)).await?;
-        self.send(peer, target, connection, None).await.map(|response| Answered::Http1(response, berth))
     }
 
     /// One attempt over HTTP/2. A stream that the upstream did nothing about, because it was going
     /// to close the connection or had too many others, is begun once more on another connection or
     /// on the same one: that is no failed attempt.
     async fn attempt_http2(&self, peer: &Peer<'_>, target: &[&str]) -> Result<Answered, Error> {
-        let (key, patience) = (peer.key(self.host.as_ref()), http2::Patience::from(self.service));
+        let (key, patience) = (peer.key(self.host.as_deref()), http2::Patience::from(self.service));
         let head = self.http2_head(peer, target)?;
         let once = async |head| {
             let claim = self.worker.http2.claim(&key, patience).await?;
@@ -204,7 +230,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn http2_head(&self, peer: &Peer<'_>, target: &[&str]) -> Result<Request<()>, Error> {
-        let host = self.host.as_ref().unwrap_or_else(|| peer.host());
+        let host = self.host.as_deref().unwrap_or_else(|| peer.host());
         let scheme = if self.service.protocol.is_tls() { Scheme::HTTPS } else { Scheme::HTTP };
         let mut request = http2::head(&self.head.method, target, host, scheme)?;
         let headers = request.headers_mut();
@@ -218,16 +244,16 @@ impl<'a> Exchange<'a> {
         Ok(request)
     }
 
-    /// Sends the request, now if that is known, and waits for the head of its response.
-    async fn send(
+    /// Sends the request, now if that is known: the future of its response's head.
+    fn send(
         &self,
         peer: &Peer<'_>,
         target: &[&str],
         connection: Connection,
         now: Option<Instant>,
-    ) -> Result<Response<Arrived>, Error> {
+    ) -> client::Exchange<Transport, Feed> {
         let spelling = self.head.extensions.get::<Spelling>();
-        let host = self.host.as_ref().unwrap_or_else(|| peer.host());
+        let host = self.host.as_deref().unwrap_or_else(|| peer.host());
         let mut request = connection.request(&self.head.method, target, host, self.wish.is_some(), spelling);
         let forwarding = &self.worker.forwarding;
         let said = forwarding.pass(self.head, &self.set, self.wishes, &mut request);
@@ -237,12 +263,16 @@ impl<'a> Exchange<'a> {
         forwarding.add(self.cx, self.head, &said, &mut request);
         let length = forward::announced(&self.head.method, self.body.length(), said.framed);
         let timeouts = Timeouts { read: self.service.read_timeout, write: self.service.write_timeout };
-        let mut response = request.send(length, self.body.feed(), timeouts, now, room(self.cx)).await?;
+        request.send(length, self.body.feed(), timeouts, now, room(self.cx))
+    }
+
+    /// The response whose head was received, and what came with it.
+    fn arrived(&self, mut response: Response<Received>, key: Key) -> Result<Answered, Error> {
         // Most responses bring nothing that is to be looked at.
         if !response.body().is_plain() {
             self.check(&mut response)?;
         }
-        Ok(response.map(Arrived::from))
+        Ok(Answered::Http1(response.map(Arrived::from), key))
     }
 
     /// Checks that this answers what was asked, no other protocol and no coding of the transfer, and takes out of it what
@@ -262,20 +292,14 @@ impl<'a> Exchange<'a> {
         if is_answer { Ok(()) } else { Err(Error::new(Kind::BadResponse)) }
     }
 
-    /// The upstream's response as the client gets it.
-    async fn pass_on(&mut self, response: Response<Arrived>, berth: Berth, now: Instant, held: Held) -> Response<Body> {
-        let (mut head, arrived) = response.into_parts();
-        head.version = Version::HTTP_11;
-        let received = match arrived {
-            // What is at hand already is passed on as it is, and its connection is free again.
-            Arrived::Whole(bytes, connection) => {
-                if let Some(connection) = connection {
-                    berth.keep(connection, now.into());
-                }
-                return Response::from_parts(head, Body::from(bytes));
-            }
-            Arrived::Rest(received) => received,
-        };
+    /// A response of the upstream of which not everything is at hand, as the client gets it.
+    async fn pass_on(
+        &mut self,
+        mut head: response::Parts,
+        received: Box<Received>,
+        berth: Berth,
+        held: Held,
+    ) -> Response<Body> {
         let received = match (answer::upgraded(received), self.wish.take()) {
             (Ok(upgraded), Some(wish)) => {
                 websocket::pass_on(&mut head.headers, self.wishes.trailers);

@@ -4,17 +4,17 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, request::Parts};
 use towergate_core::{Context, SetHeaders};
-use towergate_http1::client::Length as Announced;
+use towergate_http1::client::{Length as Announced, Lines as WrittenLines};
 
-use crate::{hop, request_body::Length, settings::ProxySettings, text::Text};
+use crate::{client_lines, hop, request_body::Length, settings::ProxySettings, text::Text};
 
 const COOKIE: Own = Own::new("cookie", "Cookie");
 const VIA: Own = Own::new("via", "Via");
-const X_REAL_IP: Own = Own::new("x-real-ip", "X-Real-IP");
-const X_FORWARDED_FOR: Own = Own::new("x-forwarded-for", "X-Forwarded-For");
-const X_FORWARDED_PROTO: Own = Own::new("x-forwarded-proto", "X-Forwarded-Proto");
+pub(crate) const X_REAL_IP: Own = Own::new("x-real-ip", "X-Real-IP");
+pub(crate) const X_FORWARDED_FOR: Own = Own::new("x-forwarded-for", "X-Forwarded-For");
+pub(crate) const X_FORWARDED_PROTO: Own = Own::new("x-forwarded-proto", "X-Forwarded-Proto");
 const X_FORWARDED_HOST: Own = Own::new("x-forwarded-host", "X-Forwarded-Host");
-const X_FORWARDED_PORT: Own = Own::new("x-forwarded-port", "X-Forwarded-Port");
+pub(crate) const X_FORWARDED_PORT: Own = Own::new("x-forwarded-port", "X-Forwarded-Port");
 const X_FORWARDED_PATH: Own = Own::new("x-forwarded-path", "X-Forwarded-Path");
 const X_FORWARDED_PREFIX: Own = Own::new("x-forwarded-prefix", "X-Forwarded-Prefix");
 const X_KONG_REQUEST_ID: Own = Own::new("x-kong-request-id", "X-Kong-Request-Id");
@@ -39,6 +39,11 @@ pub(crate) trait Sink {
 
     /// A header of the gateway's own, whose value is made of parts.
     fn put(&mut self, name: &Own, parts: &[&[u8]]);
+
+    /// Lines that are written already; `false` if they are of no use here.
+    fn put_written(&mut self, _: &WrittenLines) -> bool {
+        false
+    }
 }
 
 impl Sink for HeaderMap {
@@ -276,6 +281,31 @@ pub(crate) fn announced(method: &Method, length: Length, framed: bool) -> Announ
 /// says about them counts only if it is trusted; `X-Forwarded-For` is always continued.
 fn forwarded(cx: &Context, head: &Parts, said: &Said<'_>, sink: &mut impl Sink) {
     let client = &cx.client;
+    let is_first = said.forwarded_for.first.is_none();
+    let written = if is_first { client_lines::with(client, |lines| sink.put_written(&lines.addresses)) } else { None };
+    let is_written = written == Some(true);
+    if !is_written {
+        addresses(cx, head, said, sink);
+    }
+    let mut tell = Telling { cx, head, sink };
+    if !is_written {
+        tell.say(&X_FORWARDED_PROTO, |_| Some(client.scheme.as_str().into()));
+    }
+    tell.say(&X_FORWARDED_HOST, |tell| tell.host_without_port());
+    if is_written {
+        client_lines::with(client, |lines| tell.sink.put_written(&lines.port));
+    } else if !tell.repeat(&X_FORWARDED_PORT)
+        && let Some(local) = client.local
+    {
+        tell.sink.put(&X_FORWARDED_PORT, &[Text::number(local.port().into()).as_bytes()]);
+    }
+    tell.say(&X_FORWARDED_PATH, |tell| Some(tell.head.uri.path().into()));
+    tell.say(&X_FORWARDED_PREFIX, |tell| tell.stripped_prefix().map(Cow::Borrowed));
+}
+
+/// Tells the client's address, and those it says it speaks for.
+fn addresses(cx: &Context, head: &Parts, said: &Said<'_>, sink: &mut impl Sink) {
+    let client = &cx.client;
     let peer = client.peer.map(|peer| peer.ip());
     let address = client.address.or(peer).map(Text::address);
     let hops = said.forwarded_for.joined(&head.headers, &X_FORWARDED_FOR.name);
@@ -288,16 +318,6 @@ fn forwarded(cx: &Context, head: &Parts, said: &Said<'_>, sink: &mut impl Sink) 
         (None, _, Some(address)) => sink.put(&X_FORWARDED_FOR, &[address.as_bytes()]),
         (None, _, None) => {}
     }
-    let mut tell = Telling { cx, head, sink };
-    tell.say(&X_FORWARDED_PROTO, |_| Some(client.scheme.as_str().into()));
-    tell.say(&X_FORWARDED_HOST, |tell| tell.host_without_port());
-    if !tell.repeat(&X_FORWARDED_PORT)
-        && let Some(local) = client.local
-    {
-        tell.sink.put(&X_FORWARDED_PORT, &[Text::number(local.port().into()).as_bytes()]);
-    }
-    tell.say(&X_FORWARDED_PATH, |tell| Some(tell.head.uri.path().into()));
-    tell.say(&X_FORWARDED_PREFIX, |tell| tell.stripped_prefix().map(Cow::Borrowed));
 }
 
 /// What is told about the client's side of a request.

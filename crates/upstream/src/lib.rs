@@ -125,6 +125,7 @@
 mod answer;
 mod attempts;
 mod chosen;
+mod client_lines;
 mod connection;
 mod connections;
 mod counted;

@@ -105,11 +105,13 @@ where
     fn call(&mut self, request: Request<B>) -> ProxyFuture {
         let worker = self.worker.clone();
         let (mut head, body) = request.into_parts();
-        let cx = Context::of(&mut head);
+        // Taken, not shared: behind the proxy nobody looks for it in the extensions.
+        let cx = head.extensions.remove::<Arc<Context>>().unwrap_or_else(|| Context::of(&mut head));
         let buffering = cx.route().is_none_or(|route| route.request_buffering);
         let mut body = RequestBody::new(body, buffering);
         let answer = async move {
-            let response = worker.answer(&cx, &mut head, &mut body).await;
+            let answered = worker.forward(&cx, &mut head, &mut body).await;
+            let response = answered.unwrap_or_else(|error| explain(&cx, &error));
             reuse(head.headers, head.extensions);
             response
         };
@@ -143,30 +145,33 @@ impl fmt::Debug for ProxyFuture {
 }
 
 impl Worker {
-    async fn answer(&self, cx: &Context, head: &mut Parts, body: &mut RequestBody) -> Response<Body> {
-        match self.forward(cx, head, body).await {
-            Ok(response) => response,
-            Err(error) => explain(cx, &error),
-        }
-    }
-
-    async fn forward(&self, cx: &Context, head: &mut Parts, body: &mut RequestBody) -> Result<Response<Body>, Error> {
-        let (service, destination) = self.way(cx)?;
-        // A call that streams waits for answers to what it has sent.
-        if !destination.is_http2() {
-            body.gather().await?;
-        }
-        // Who looks at headers sees those that guards have set, too; usually they are written while the request is sent.
-        let set = match destination.is_http2() || destination.reads_headers() {
-            true => {
-                cx.write_request_headers(&mut head.headers);
-                SetHeaders::default()
+    #[allow(clippy::manual_async_fn, reason = "an async fn has room for its arguments twice")]
+    fn forward(
+        &self,
+        cx: &Context,
+        head: &mut Parts,
+        body: &mut RequestBody,
+    ) -> impl Future<Output = Result<Response<Body>, Error>> {
+        async move {
+            let (service, destination) = self.way(cx)?;
+            // A call that streams waits for answers to what it has sent.
+            if !destination.is_http2() {
+                body.gather().await?;
             }
-            false => cx.take_request_headers(),
-        };
-        let wishes = Wishes::of(&head.headers);
-        let wish = if wishes.upgrade { websocket::wish(head, body.length()) } else { None };
-        Exchange::new(self, cx, service, (head, set), wishes, wish, body).run(destination).await
+            // Who looks at headers sees those that guards have set, too; usually they are written while the request is sent.
+            let set = match destination.is_http2() || destination.reads_headers() {
+                true => {
+                    cx.write_request_headers(&mut head.headers);
+                    SetHeaders::default()
+                }
+                false => cx.take_request_headers(),
+            };
+            let wishes = Wishes::of(&head.headers);
+            let wish = if wishes.upgrade { websocket::wish(head, body.length()) } else { None };
+            let mut exchange = Exchange::new(self, cx, service, head, set, wishes, body);
+            exchange.wish = wish;
+            exchange.run(destination).await
+        }
     }
 
     /// The service of this request and the way there.
@@ -215,5 +220,11 @@ mod tests {
         {
         }
         fits(&Proxy::new(&ProxySettings::default()));
+    }
+
+    #[test]
+    fn the_future_of_a_request_is_no_larger_than_is_quickly_allocated() {
+        let future = Proxy::new(&ProxySettings::default()).call(Request::new(Body::Empty));
+        assert!(size_of_val(&*future.answer) <= 1024, "{}", size_of_val(&*future.answer));
     }
 }

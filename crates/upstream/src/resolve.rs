@@ -70,7 +70,8 @@ impl Resolver {
         if let Some(known) = before.as_ref().filter(|known| now < known.answer.expires) {
             return (known.clone(), false);
         }
-        let (answer, has_waited) = self.client.wait_for(name).await;
+        // Boxed: nearly always it is known, and no request is to make room for asking.
+        let (answer, has_waited) = Box::pin(self.client.wait_for(name)).await;
         let known = match before {
             Some(known) if Arc::ptr_eq(&known.answer, &answer) => known,
             before => self.remember(name, Arc::new(Known::of(answer, before.as_deref())), now),

@@ -20,7 +20,7 @@ pub(crate) async fn attempts(
     exchange: &Exchange<'_>,
     destination: &Destination,
     rules: &RetryRules,
-    tries: &mut Tries,
+    tries: &mut Option<Box<Tries>>,
     affinity: Affinity<'_>,
 ) -> Ended {
     let target = forward::target(exchange.cx, exchange.head).ok_or_else(|| Error::new(Kind::BadRequest))?;
@@ -47,7 +47,7 @@ struct Errand<'e, 'a> {
 struct Governed<'e, 'a, 't> {
     errand: Errand<'e, 'a>,
     tried: Tried<'e>,
-    tries: &'t mut Tries,
+    tries: &'t mut Option<Box<Tries>>,
     /// How many further attempts may be made.
     left: u32,
 }
@@ -76,7 +76,7 @@ impl<'e> Governed<'e, '_, '_> {
                 }
             };
             if let Some(run) = before.take() {
-                run.give_up().await;
+                run.give_up(self.errand.exchange).await;
             }
             let run = self.race(chosen, started).await;
             spans.end();
@@ -122,7 +122,7 @@ impl<'e> Governed<'e, '_, '_> {
                     if running.is_empty() || !self.errand.is_failure(&run.result) {
                         return run;
                     }
-                    self.failed(run).give_up().await;
+                    self.failed(run).give_up(self.errand.exchange).await;
                 }
                 () = until(hedge_at) => {
                     let now = Instant::now();
@@ -157,8 +157,8 @@ impl<'e> Governed<'e, '_, '_> {
     /// Tells logs and the gate how an attempt went.
     fn note(&mut self, run: &mut Run<'_>) {
         let Run { chosen, started, sent, result } = run;
-        if self.errand.exchange.cx.records.is_asked() {
-            self.tries.push(self.errand.exchange.note(&chosen.peer, *started, *sent, result));
+        if let Some(tries) = &mut self.tries {
+            tries.push(self.errand.exchange.note(&chosen.peer, *started, *sent, result));
         }
         chosen.report(|| attempt(result));
     }
@@ -212,7 +212,7 @@ impl<'e> Errand<'e, '_> {
         if is_raced {
             chosen.race(sent);
         }
-        let attempt = self.exchange.attempt(self.destination, &chosen.peer, &self.target, sent);
+        let attempt = self.exchange.attempt(self.destination, &chosen.peer, &self.target, &sent);
         let result = match self.limit(sent) {
             None => attempt.await,
             Some((end, late)) => match timeout_at(end.into(), attempt).await {
@@ -236,9 +236,9 @@ impl<'e> Errand<'e, '_> {
 
 impl Run<'_> {
     /// Lets go of what nobody wants any more.
-    async fn give_up(self) {
+    async fn give_up(self, exchange: &Exchange<'_>) {
         if let Ok(answered) = self.result {
-            answered.discard().await;
+            answered.discard(&exchange.worker.pool).await;
         }
     }
 }

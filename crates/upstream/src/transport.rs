@@ -79,6 +79,14 @@ impl Transport {
         Self { stream, _counted: None }
     }
 
+    /// Whether nothing has happened on it as far as is known, neither bytes nor its end; `None` over TLS, where only reading
+    /// tells.
+    pub(crate) fn is_quiet(&self) -> Option<bool> {
+        let Stream::Tcp(socket) = &self.stream else { return None };
+        // Without anybody who would have to be woken. A byte that were read had no business there.
+        Some(socket.try_read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock))
+    }
+
     /// Counts as open there, until it is closed.
     pub(crate) fn counted(self, counted: Counted) -> Self {
         Self { _counted: Some(counted), ..self }

@@ -139,7 +139,7 @@ fn a_node_starts_while_its_postgres_is_gone_with_what_was_last_in_force() {
     server.kill();
     let node = start().on_the_ports_of(&node).start();
     assert_eq!(status(&node), 201);
-    assert!(node.log().contains("STARTING WITH THE CONFIGURATION THAT WAS LAST IN FORCE HERE"), "{}", node.log());
+    eventually(SOON, || node.log().contains("STARTING WITH THE CONFIGURATION THAT WAS LAST IN FORCE HERE"));
     assert!(!node.log().contains(postgres::PASSWORD));
     assert_eq!(node.ask_admin(&Request::get("/routes/only")).status, 200, "it can be read");
     let route = Request::post("/routes", r#"{"paths": ["/new"]}"#).header("Content-Type", "application/json");
@@ -176,7 +176,7 @@ fn a_node_begins_with_what_a_replica_has_and_follows_the_server() {
     other.kill();
     let node = on(&settings).start();
     assert_eq!(status(&node), 203, "without the replica it is read from the server");
-    assert!(node.log().contains("the replica (pg_ro_host) is not read from"), "{}", node.log());
+    eventually(SOON, || node.log().contains("the replica (pg_ro_host) is not read from"));
 }
 
 #[test]
@@ -205,8 +205,9 @@ fn what_is_broken_in_the_store_never_replaces_what_is_in_force() {
         (store, version, id)
     };
     let (store, version, id): (_, Version, _) = runtime.block_on(break_it);
-    eventually(SOON, || node.log().contains("the configuration before stays in force"));
-    assert!(node.log().contains("status_code"), "{}", node.log());
+    eventually(SOON, || {
+        ["the configuration before stays in force", "status_code"].iter().all(|part| node.log().contains(part))
+    });
     assert_eq!(status(&node), 201);
     let mend = store.commit(Commit::of(version, vec![Change::delete(Kind::Plugins, id)]));
     runtime.block_on(mend).unwrap();

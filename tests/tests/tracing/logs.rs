@@ -64,7 +64,7 @@ fn what_is_logged_of_a_request_is_sent_with_its_trace() {
     assert!(value(&record.attributes, "introspection.source").as_str().is_some_and(|file| file.ends_with(".rs")));
     assert!(value(&record.attributes, "introspection.current.line").is_number());
     // The error log has the same line; the other route's is in no collector.
-    assert!(gateway.log().contains(&body(&record)), "{}", body(&record));
+    eventually(SOON, || gateway.log().contains(&body(&record)));
     let all = records(&logs);
     assert_eq!(all.iter().filter(|record| body(record).contains("Request not proxied")).count(), 1, "{all:?}");
 }

@@ -229,7 +229,8 @@ fn spans_last_as_long_as_what_they_are_of() {
     for name in ["kong", "kong.balancer"] {
         assert!(took(named(&spans, name)) >= Duration::from_millis(120), "{name}");
     }
-    assert!(took(named(&spans, "kong.router")) < Duration::from_millis(100));
+    let (router, balancer) = (named(&spans, "kong.router"), named(&spans, "kong.balancer"));
+    assert!(router.end_time_unix_nano <= balancer.start_time_unix_nano, "it was over before the attempt began");
 }
 
 #[test]

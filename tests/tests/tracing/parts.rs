@@ -33,6 +33,8 @@ fn a_look_up_that_is_waited_for_has_kongs_span() {
     let document = proxying_to(&format!("http://web.test:{port}"), &["retries: 0"]);
     let gateway = traced(&document, &collector)
         .setting("dns_resolver", &server.address().to_string())
+        // One look-up for all of them, however long they take.
+        .setting("dns_valid_ttl", "600")
         .setting("nginx_worker_processes", "1")
         .start();
     for _ in 0..3 {

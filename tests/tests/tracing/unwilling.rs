@@ -29,7 +29,8 @@ fn assert_unharmed(gateway: &Gateway) {
     for _ in 0..REQUESTS {
         assert_eq!(client.request(&towergate_tests::Request::get("/")).status, 200);
     }
-    assert!(start.elapsed() < SOON, "{:?} for {REQUESTS} requests", start.elapsed());
+    // Half of what it would be if each waited for the collector's timeout.
+    assert!(start.elapsed() < Duration::from_secs(50), "{:?} for {REQUESTS} requests", start.elapsed());
 }
 
 #[test]

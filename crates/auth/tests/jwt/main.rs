@@ -22,7 +22,9 @@ use support::*;
 use tokens::{Signer, encode};
 use tower::{Layer, ServiceExt, service_fn};
 use towergate_auth::{Algorithm, Jwt, JwtConfig, JwtKey, JwtLayer};
-use towergate_core::{Choice, Client, Consumer, Context, Directory, Guard, GuardBody, GuardLayer, Level, Plan, Timing};
+use towergate_core::{
+    Choice, Client, Consumer, Context, Directory, Guard, GuardBody, GuardLayer, Level, Plan, Plugins, Timing,
+};
 use uuid::Uuid;
 
 #[tokio::test]
@@ -304,7 +306,7 @@ async fn a_second_way_is_not_asked_once_one_has_proven_enough() {
     let policies: Vec<Choice<dyn Guard>> = [policy(JwtConfig::default()), lax]
         .map(|policy| Choice::new("jwt", vec![Level::Everybody(Arc::new(policy) as Arc<dyn Guard>)]))
         .into();
-    let plan = Plan { guards: policies, ..Plan::default() };
+    let plan = Plan::from(Plugins { guards: policies, ..Plugins::default() });
     let (mut head, body) = with(&token).into_parts();
     let timing = Timing::at(Instant::now(), SystemTime::now());
     let cx = Context::new(Client::default(), &head, timing, Some(Arc::new(plan)));

@@ -10,7 +10,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Connection, Exchange, Timeouts, error::BoxError, link::Link};
+use super::{Connection, Exchange, Lines, Timeouts, error::BoxError, link::Link};
 use crate::spelling::{self, Spelling};
 
 /// How the body of a request is announced.
@@ -110,16 +110,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Request<T> {
     /// Writes a header of the caller's own: its name must be one and stands there as it is to be written, its value in
     /// several parts, which need not be joined first. Bytes that no value may have are left out.
     pub fn header_of(&mut self, name: &'static str, parts: &[&[u8]]) {
-        if ["content-length", "transfer-encoding"].iter().any(|framing| name.eq_ignore_ascii_case(framing)) {
-            return;
-        }
-        let out = self.head();
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b": ");
-        for part in parts {
-            put_clean(out, part, b' ', |byte| matches!(byte, 0..=8 | 10..=31 | 0x7f));
-        }
-        out.extend_from_slice(b"\r\n");
+        put_own(self.head(), name, parts);
+    }
+
+    /// Writes lines that were made before.
+    pub fn lines(&mut self, lines: &Lines) {
+        self.head().extend_from_slice(lines.as_bytes());
+    }
+
+    /// Writes `Connection: keep-alive`, for servers that speak HTTP/1.0.
+    pub fn keep_alive(&mut self) {
+        self.head().extend_from_slice(b"Connection: keep-alive\r\n");
     }
 
     /// Says how many lines will be added to the head of the response, so that its map has room for them from the
@@ -151,6 +152,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Request<T> {
         out.extend_from_slice(b"\r\n");
         Exchange::new(Link::new(self.connection, length, body, timeouts, self.begun), self.asked)
     }
+}
+
+/// Writes a header line of the caller's own, unless it would frame the request.
+pub(super) fn put_own(out: &mut Vec<u8>, name: &'static str, parts: &[&[u8]]) {
+    if ["content-length", "transfer-encoding"].iter().any(|framing| name.eq_ignore_ascii_case(framing)) {
+        return;
+    }
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    for part in parts {
+        put_clean(out, part, b' ', |byte| matches!(byte, 0..=8 | 10..=31 | 0x7f));
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Whether a header says where the body ends, which only [`Length`] does.

@@ -19,19 +19,19 @@ const ROOM: usize = 16 * 1024;
 const KEPT: usize = 64 * 1024;
 
 thread_local! {
-    static READING: Cell<BytesMut> = Cell::new(BytesMut::new());
+    static READING: Cell<Option<BytesMut>> = const { Cell::new(None) };
     static WRITING: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Lends the block, with room for a read. What is read is to be split off.
 pub(super) fn with_block<R>(read: impl FnOnce(&mut BytesMut) -> R) -> R {
     // Taken out: should `read` come here again, it gets another one.
-    let mut block = READING.take();
+    let mut block = READING.take().unwrap_or_default();
     if block.capacity() < ROOM && !block.try_reclaim(ROOM) {
         block = BytesMut::with_capacity(BLOCK);
     }
     let result = read(&mut block);
-    READING.set(block);
+    READING.set(Some(block));
     result
 }
 

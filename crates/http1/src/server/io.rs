@@ -29,6 +29,8 @@ pub(super) struct Io<T> {
     stream: Option<T>,
     /// What was read and not used yet.
     pub(super) read: BytesMut,
+    // Whether `read` has been something else than an empty buffer of its own since it was released.
+    is_held: bool,
     /// The body of the request that is served.
     coding: Coding,
     // Which request that is; a body of an earlier one has nothing to say any more.
@@ -66,6 +68,7 @@ impl<T> Io<T> {
         Self {
             stream,
             read: BytesMut::new(),
+            is_held: false,
             coding: Coding::Ended,
             request: 0,
             is_wanted: false,
@@ -136,8 +139,9 @@ impl<T> Io<T> {
 
     /// Holds no buffer while there is nothing in it.
     pub(super) fn release(&mut self) {
-        if self.read.is_empty() {
+        if self.is_held && self.read.is_empty() {
             self.read = BytesMut::new();
+            self.is_held = false;
         }
     }
 
@@ -152,7 +156,7 @@ impl<T> Io<T> {
 impl<T: AsyncRead + Unpin> Io<T> {
     /// Reads some bytes after those that were read before. 0 is the end.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Self { stream, read, .. } = self;
+        let Self { stream, read, is_held, .. } = self;
         let Some(stream) = stream else { return Poll::Ready(Ok(0)) };
         if !read.is_empty() {
             read.reserve(HEAD_STEP);
@@ -161,6 +165,7 @@ impl<T: AsyncRead + Unpin> Io<T> {
         buffers::with_block(|block| {
             let count = ready!(poll_read(stream, block, cx))?;
             *read = block.split();
+            *is_held = true;
             Poll::Ready(Ok(count))
         })
     }
@@ -183,6 +188,7 @@ impl<T: AsyncRead + Unpin> Io<T> {
             _ => self.step,
         };
         let Some(stream) = &mut self.stream else { return Poll::Ready(Ok(0)) };
+        self.is_held = true;
         self.read.reserve(step);
         let count = ready!(poll_read(stream, &mut self.read, cx))?;
         if count >= self.step {

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     fields::{self, FieldError, Lines, trim},
+    find::find,
     spare,
     spelling::Spelling,
 };
@@ -91,7 +92,7 @@ fn read_line(head: &Bytes, line: &[u8], parts: &mut Parts) -> Result<(), Fault> 
 }
 
 fn split(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
-    let (before, after) = bytes.split_at_checked(memchr::memchr(at, bytes)?)?;
+    let (before, after) = bytes.split_at_checked(find(at, bytes)?)?;
     Some((before, after.get(1..)?))
 }
 

@@ -44,7 +44,7 @@ pub(super) fn put(
     put_status(out, head.status);
     let seen = put_fields(out, head, &mut own);
     own.add(&mut Lines::to(out));
-    let declared = if seen.has_length { declared(&head.headers) } else { None };
+    let declared = || if seen.has_length { declared(&head.headers) } else { None };
     let encoder = encoder(head.status, declared, exact, asked);
     let is_close_asked = seen.has_connection && is_close_asked(&head.headers);
     asked.is_kept &= encoder != Encoder::UntilClose && !is_close_asked;
@@ -57,7 +57,7 @@ pub(super) fn put(
         Encoder::Length(length) => put_length(out, length),
         Encoder::Chunked { .. } => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         Encoder::Bodiless => {
-            if let Some(length) = length_without_body(head.status, declared, exact) {
+            if let Some(length) = length_without_body(head.status, declared(), exact) {
                 put_length(out, length);
             }
         }
@@ -77,11 +77,11 @@ struct Seen {
     has_date: bool,
 }
 
-fn encoder(status: StatusCode, declared: Option<u64>, exact: Option<u64>, asked: &Asked) -> Encoder {
+fn encoder(status: StatusCode, declared: impl Fn() -> Option<u64>, exact: Option<u64>, asked: &Asked) -> Encoder {
     if asked.is_head || is_bodiless(status) || status == StatusCode::NOT_MODIFIED {
         return Encoder::Bodiless;
     }
-    match exact.or(declared) {
+    match exact.or_else(declared) {
         Some(length) => Encoder::Length(length),
         None if asked.is_old => Encoder::UntilClose,
         None => Encoder::Chunked { trailers: asked.are_trailers_taken },

@@ -1,6 +1,7 @@
 //! Where a request's head ends, found without reading any of it twice.
 
 use super::{Config, Fault};
+use crate::find::find;
 
 /// How many empty bytes (CR and LF) may stand before a request line (RFC 9112, section 2.2).
 const BLANK: usize = 256;
@@ -35,9 +36,10 @@ impl Scan {
     /// The length of the head, its last empty line included; `None` if more bytes are needed.
     /// `bytes` begins where it began before, with more at the end.
     pub(super) fn end(&mut self, bytes: &[u8], config: &Config) -> Result<Option<usize>, Fault> {
-        let from = self.at;
-        for found in memchr::memchr_iter(b'\n', bytes.get(from..).unwrap_or_default()) {
+        let mut from = self.at;
+        while let Some(found) = find(b'\n', bytes.get(from..).unwrap_or_default()) {
             let next = from.saturating_add(found).saturating_add(1);
+            from = next;
             let length = next.saturating_sub(self.line);
             if length <= 2 && self.is_empty(bytes, next) {
                 return if next > config.head { Err(Fault::HeadTooLarge) } else { Ok(Some(next)) };
@@ -68,7 +70,7 @@ impl Scan {
     /// The lines of the head whose end was found, without their ends and the empty one.
     pub(super) fn lines<'a>(&'a self, head: &'a [u8]) -> Lines<'a> {
         let ends = self.ends.get(..self.lines).unwrap_or(&self.ends);
-        Lines { head, ends: ends.iter(), from: 0 }
+        Lines { head, ends: ends.iter(), from: 0, is_all_noted: (1..=NOTED).contains(&self.lines) }
     }
 
     /// Whether the line that ends before `next`, of one or two bytes, is empty.
@@ -86,6 +88,8 @@ pub(super) struct Lines<'a> {
     head: &'a [u8],
     ends: std::slice::Iter<'a, u32>,
     from: usize,
+    /// Whether there is no line but those whose ends are known.
+    is_all_noted: bool,
 }
 
 impl<'a> Iterator for Lines<'a> {
@@ -95,11 +99,11 @@ impl<'a> Iterator for Lines<'a> {
         let rest = self.head.get(self.from..)?;
         let length = match self.ends.next() {
             Some(end) => usize::try_from(*end).ok()?.checked_sub(self.from)?,
+            None if self.is_all_noted => return None,
             None => memchr::memchr(b'\n', rest)?.checked_add(1)?,
         };
         self.from = self.from.checked_add(length)?;
-        let line = rest.get(..length)?.strip_suffix(b"\n")?;
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let ([line @ .., b'\r', b'\n'] | [line @ .., b'\n']) = rest.get(..length)? else { return None };
         (!line.is_empty()).then_some(line)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use towergate_core::{Context, Ended, Route, Service};
+use towergate_core::{Context, Ended, Service};
 use towergate_queue::Entry;
 use uuid::Uuid;
 
@@ -22,9 +22,16 @@ pub(crate) struct Facts {
     pub(crate) received: u64,
     pub(crate) sent: u64,
     pub(crate) latencies: Latencies,
-    pub(crate) route: Option<Arc<Route>>,
+    pub(crate) route: Option<Matched>,
     pub(crate) service: Option<Arc<Service>>,
     pub(crate) consumer: Option<Who>,
+}
+
+/// What a route may be called.
+#[derive(Debug, Clone)]
+pub(crate) struct Matched {
+    pub(crate) id: Uuid,
+    pub(crate) name: Option<String>,
 }
 
 /// What a consumer may be called.
@@ -53,7 +60,7 @@ impl Facts {
             received: ended.received,
             sent: ended.sent,
             latencies: Latencies::of(cx, ended),
-            route: cx.plan().and_then(|plan| plan.route.clone()),
+            route: cx.route().map(|route| Matched { id: route.id, name: route.name.clone() }),
             service: cx.plan().and_then(|plan| plan.service.clone()),
             consumer,
         }

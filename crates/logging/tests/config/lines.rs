@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use towergate_logging::{FileLog, Loggly, Syslog, TcpLog, UdpLog};
 
-use crate::scene::{Connections, Datagrams, LIMIT, Told, entry};
+use crate::scene::{Connections, Datagrams, LIMIT, Told, entry, uninterrupted};
 
 const CUSTOM: &str = r#"{"team": "return kong.request.get_header('x-team')", "request.method": "return nil"}"#;
 
@@ -96,7 +96,7 @@ fn syslog() {
     socket.set_read_timeout(Some(LIMIT)).unwrap();
     let next = || {
         let mut bytes = [0; 4096];
-        let length = socket.recv(&mut bytes).expect("an entry comes");
+        let length = uninterrupted(|| socket.recv(&mut bytes)).expect("an entry comes");
         let text = String::from_utf8(bytes[..length].to_vec()).unwrap();
         let (head, entry_text) = text.split_once(" kong: ").unwrap();
         (head[1..head.find('>').unwrap()].parse::<u16>().unwrap(), entry(entry_text))

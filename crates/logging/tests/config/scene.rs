@@ -83,7 +83,7 @@ fn request(status: u16) -> (Context, Ended) {
     head.headers.insert("x-team", HeaderValue::from_static("shop"));
     let mut consumer = Consumer::named("alice");
     (consumer.id, consumer.custom_id) = (CONSUMER, Some("a-1".into()));
-    let plan = Plan { route: Some(Arc::new(route())), service: Some(Arc::new(service())), ..Plan::default() };
+    let plan = Plan { route: Some(route()), service: Some(Arc::new(service())), ..Plan::default() };
     let client = Client { address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), ..Client::default() };
     let timing = Timing::at(Instant::now(), SystemTime::now());
     timing.mark_sent(timing.started() + Duration::from_millis(3));
@@ -142,6 +142,16 @@ fn service() -> Service {
     }
 }
 
+/// Waits for what comes. Where there is a limit, Linux may interrupt that when the machine was stopped for a moment.
+pub(crate) fn uninterrupted<T>(mut wait: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
+    loop {
+        match wait() {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
 /// A collector of datagrams.
 pub(crate) struct Datagrams(UdpSocket);
 
@@ -160,7 +170,7 @@ impl Datagrams {
     #[track_caller]
     pub(crate) fn next(&self) -> String {
         let mut bytes = vec![0; 65536];
-        let length = self.0.recv(&mut bytes).expect("a datagram comes");
+        let length = uninterrupted(|| self.0.recv(&mut bytes)).expect("a datagram comes");
         String::from_utf8(bytes[..length].to_vec()).unwrap()
     }
 }

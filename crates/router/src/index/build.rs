@@ -133,12 +133,23 @@ impl<'a> Builder<'a> {
         self.split(ranks, groups, others, |builder, groups, _| {
             let entry = |(prefix, ranks): (Vec<u8>, Vec<usize>)| {
                 let node = builder.node(ranks, others);
+                let node = builder.prefix(&node, prefix.len()).unwrap_or(node);
                 (prefix, PathEntry { best: node.best(), node })
             };
             let mut trie = Trie::new(groups.into_iter().map(entry).collect());
             trie.inherit(|entry, shorter| entry.best = entry.best.min(shorter.best));
             By::Path(trie)
         })
+    }
+
+    /// The leaf for the one branch of a node under a prefix of so many bytes, if it asks for nothing else.
+    fn prefix(&self, node: &Node, length: usize) -> Option<Node> {
+        let Node::One(rank) = node else { return None };
+        let branch = self.branches.get(*rank)?;
+        let is_prefix = matches!(branch.paths, Paths::Prefix(_) | Paths::Prefixes(_));
+        let asks_for_more = self.attributes(*rank).is_some();
+        let number = |number: usize| u32::try_from(number).ok().filter(|_| is_prefix && !asks_for_more);
+        Some(Node::Prefix { rank: number(*rank)?, rule: number(branch.rule)?, length: number(length)? })
     }
 
     /// Each regex goes by the segment that the fewest others have.

@@ -5,27 +5,29 @@ use std::collections::VecDeque;
 /// A radix tree over prefixes, flat in memory: the children of a node lie side by side.
 #[derive(Debug, Clone)]
 pub(crate) struct Trie<T> {
-    nodes: Vec<TrieNode>,
+    nodes: Vec<TrieNode<T>>,
     /// The first byte of each node's label: all that is needed to choose a child.
     firsts: Vec<u8>,
+    /// What else labels have.
     labels: Vec<u8>,
-    entries: Vec<Entry<T>>,
 }
 
 /// A prefix that was put in, and what belongs to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry<T> {
     pub(crate) value: T,
-    /// The longest other entry that is a prefix of this one.
-    shorter: Option<usize>,
+    /// The node of the longest other entry that is a prefix of this one.
+    shorter: Option<u32>,
 }
 
-/// Half as large as with places in full: what a path is compared with shares fewer lines of a cache with others.
-#[derive(Debug, Clone, Default)]
-struct TrieNode {
+/// What is read of one of very many prefixes, which is in no cache: one line of it.
+#[derive(Debug, Clone)]
+#[repr(align(64))]
+struct TrieNode<T> {
+    /// Without its first byte. Of many prefixes alike there is no more of it, and nothing is looked up.
     label: Span,
     children: Span,
-    entry: Option<u32>,
+    entry: Option<Entry<T>>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,6 +39,11 @@ struct Span {
 impl Span {
     fn new(start: usize, length: usize) -> Self {
         Self { start: place(start), length: place(length) }
+    }
+
+    /// What is left of `text` after this of `all`; `None` if it does not begin with it.
+    fn taken_from<'a>(self, text: &'a [u8], all: &[u8]) -> Option<&'a [u8]> {
+        if self.length == 0 { Some(text) } else { text.strip_prefix(self.of(all)) }
     }
 
     fn of<T>(self, all: &[T]) -> &[T] {
@@ -56,19 +63,20 @@ struct Pending {
     /// The entries below: all begin with the same `depth` bytes.
     entries: std::ops::Range<usize>,
     depth: usize,
-    shorter: Option<usize>,
+    /// The node of the longest entry above.
+    shorter: Option<u32>,
 }
 
 impl<T> Trie<T> {
     /// Takes prefixes in ascending order, no two of them equal.
     pub(crate) fn new(sorted: Vec<(Vec<u8>, T)>) -> Self {
-        let (keys, values): (Vec<_>, Vec<_>) = sorted.into_iter().unzip();
-        let entries = values.into_iter().map(|value| Entry { value, shorter: None }).collect();
-        let mut trie = Self { nodes: vec![TrieNode::default()], firsts: vec![0], labels: Vec::new(), entries };
+        let (keys, mut values): (Vec<_>, Vec<_>) = sorted.into_iter().map(|(key, value)| (key, Some(value))).unzip();
+        let root = TrieNode { label: Span::default(), children: Span::default(), entry: None };
+        let mut trie = Self { nodes: vec![root], firsts: vec![0], labels: Vec::new() };
         // A queue, not recursion: paths may be nested as deep as they are long.
         let mut queue = VecDeque::from([Pending { node: 0, entries: 0..keys.len(), depth: 0, shorter: None }]);
         while let Some(pending) = queue.pop_front() {
-            trie.grow(&keys, pending, &mut queue);
+            trie.grow(&keys, &mut values, pending, &mut queue);
         }
         trie.nodes.shrink_to_fit();
         trie.firsts.shrink_to_fit();
@@ -80,7 +88,7 @@ impl<T> Trie<T> {
     pub(crate) fn prefixes_of(&self, path: &[u8]) -> impl Iterator<Item = &Entry<T>> {
         let mut next = self.longest(path);
         std::iter::from_fn(move || {
-            let entry = self.entries.get(next?)?;
+            let entry = self.nodes.get(next? as usize)?.entry.as_ref()?;
             next = entry.shorter;
             Some(entry)
         })
@@ -88,39 +96,43 @@ impl<T> Trie<T> {
 
     /// Calls `take` for each entry that has a shorter one, with both; the shorter ones first.
     pub(crate) fn inherit(&mut self, take: impl Fn(&mut T, &T)) {
-        // In order, a prefix is before all that begin with it.
-        for n in 0..self.entries.len() {
-            let (before, from) = self.entries.split_at_mut(n);
-            let Some(entry) = from.first_mut() else { return };
-            if let Some(shorter) = entry.shorter.and_then(|shorter| before.get(shorter)) {
+        // A prefix is before all that begin with it.
+        for n in 0..self.nodes.len() {
+            let (before, from) = self.nodes.split_at_mut(n);
+            let Some(entry) = from.first_mut().and_then(|node| node.entry.as_mut()) else { continue };
+            let shorter = entry.shorter.and_then(|shorter| before.get(shorter as usize)?.entry.as_ref());
+            if let Some(shorter) = shorter {
                 take(&mut entry.value, &shorter.value);
             }
         }
     }
 
-    fn longest(&self, path: &[u8]) -> Option<usize> {
-        let mut node = self.nodes.first()?;
-        let mut found = node.entry;
+    /// The node of the longest entry that is a prefix of the path.
+    fn longest(&self, path: &[u8]) -> Option<u32> {
+        let (mut number, mut node) = (0, self.nodes.first()?);
+        let mut found = node.entry.is_some().then_some(number);
         let mut rest = path;
-        while let Some(first) = rest.first() {
+        while let Some((first, after)) = rest.split_first() {
             let Some(n) = node.children.of(&self.firsts).iter().position(|known| known == first) else { break };
             let Some(child) = node.children.of(&self.nodes).get(n) else { break };
-            let Some(after) = rest.strip_prefix(child.label.of(&self.labels)) else { break };
-            (node, rest) = (child, after);
-            found = node.entry.or(found);
+            let Some(after) = child.label.taken_from(after, &self.labels) else { break };
+            (number, node, rest) = (node.children.start.saturating_add(place(n)), child, after);
+            if node.entry.is_some() {
+                found = Some(number);
+            }
         }
-        found.map(|entry| entry as usize)
+        found
     }
 
     /// Gives a node its entry and its children, one for each byte that can follow.
-    fn grow(&mut self, keys: &[Vec<u8>], pending: Pending, queue: &mut VecDeque<Pending>) {
+    fn grow(&mut self, keys: &[Vec<u8>], values: &mut [Option<T>], pending: Pending, queue: &mut VecDeque<Pending>) {
         let Pending { node, mut entries, depth, mut shorter } = pending;
         if keys.get(entries.start).is_some_and(|key| key.len() == depth) && !entries.is_empty() {
-            if let (Some(entry), Some(node)) = (self.entries.get_mut(entries.start), self.nodes.get_mut(node)) {
-                entry.shorter = shorter;
-                node.entry = Some(place(entries.start));
+            let value = values.get_mut(entries.start).and_then(Option::take);
+            if let (Some(value), Some(here)) = (value, self.nodes.get_mut(node)) {
+                here.entry = Some(Entry { value, shorter });
             }
-            shorter = Some(entries.start);
+            shorter = Some(place(node));
             entries.start = entries.start.saturating_add(1);
         }
         let start = self.nodes.len();
@@ -144,10 +156,10 @@ impl<T> Trie<T> {
         let (low, high) = (tail(group.start), tail(group.end.saturating_sub(1)));
         // In order, so what the outermost two share, all share.
         let length = low.iter().zip(high).take_while(|(a, b)| a == b).count();
-        let label = Span::new(self.labels.len(), length);
-        self.labels.extend(low.iter().take(length));
+        let label = Span::new(self.labels.len(), length.saturating_sub(1));
+        self.labels.extend(low.iter().take(length).skip(1));
         self.firsts.push(first);
-        self.nodes.push(TrieNode { label, ..TrieNode::default() });
+        self.nodes.push(TrieNode { label, children: Span::default(), entry: None });
         depth.saturating_add(length)
     }
 }
@@ -157,6 +169,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::index::PathEntry;
 
     fn trie(prefixes: &[&str]) -> Trie<String> {
         let mut sorted: Vec<_> = prefixes.iter().map(|one| (one.as_bytes().to_vec(), (*one).to_owned())).collect();
@@ -177,6 +190,11 @@ mod tests {
         assert_eq!(found(&trie, "/apples"), ["/apple", "/"]);
         assert_eq!(found(&trie, "/é/x"), ["/é", "/"]);
         assert!(found(&trie, "").is_empty());
+    }
+
+    #[test]
+    fn a_node_is_a_line_of_a_cache() {
+        assert_eq!(size_of::<TrieNode<PathEntry>>(), 64);
     }
 
     #[test]

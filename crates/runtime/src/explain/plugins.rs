@@ -60,14 +60,14 @@ pub(super) fn run(
 ) -> Vec<ShownPlugin> {
     let mut shown = Vec::new();
     let wraps = registry.kinds().iter().filter(|kind| matches!(kind.band, Band::Outer | Band::Inner));
-    let wraps: Vec<_> = wraps.zip(&plan.wraps).collect();
+    let wraps: Vec<_> = wraps.zip(&plan.plugins.wraps).collect();
     let mut add = |id: Option<Uuid>| shown.extend(id.and_then(|id| self::shown(runtime, registry, id)));
     for (_, choice) in wraps.iter().filter(|(kind, _)| kind.band == Band::Outer) {
         add(choice.as_ref().and_then(|choice| choice.pick(None)).and_then(|policy| wrap_id(runtime, policy)));
     }
     // Who a consumer is comes out at the first plugin that authenticates: what runs before has nobody's.
     let mut known = None;
-    for choice in &plan.guards {
+    for choice in &plan.plugins.guards {
         if registry.kind(choice.name).is_some_and(authenticates) {
             known = consumer;
         }
@@ -76,7 +76,7 @@ pub(super) fn run(
     for (_, choice) in wraps.iter().filter(|(kind, _)| kind.band == Band::Inner) {
         add(choice.as_ref().and_then(|choice| choice.pick(known)).and_then(|policy| wrap_id(runtime, policy)));
     }
-    for choice in &plan.observers {
+    for choice in &plan.plugins.observers {
         add(choice.pick(known).and_then(|observer| observer_id(runtime, observer)));
     }
     if consumer.is_some() && known.is_none() {

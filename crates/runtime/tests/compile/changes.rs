@@ -184,7 +184,8 @@ fn written(config: &Config, registry: &Registry, (kind, n, value): &Write) -> Co
 
 /// All that can be told of a plan without sending a request.
 fn told(plan: &Plan) -> String {
-    let mut overrides: Vec<_> = plan
+    let plugins = &plan.plugins;
+    let mut overrides: Vec<_> = plugins
         .overrides
         .iter()
         .map(|way| format!("{} {:?} {:?}", way.to, way.service, way.destination.downcast_ref::<String>()))
@@ -193,7 +194,7 @@ fn told(plan: &Plan) -> String {
     let destination = plan.destination.as_ref().and_then(|destination| destination.downcast_ref::<String>());
     format!(
         "{:?}\n{:?}\n{destination:?}\n{:?} {:?}\n{:?} {:?}\n{overrides:?}",
-        plan.route, plan.service, plan.guards, plan.response_turns, plan.wraps, plan.memos
+        plan.route, plan.service, plugins.guards, plugins.response_turns, plugins.wraps, plan.memos
     )
 }
 
@@ -311,6 +312,18 @@ fn renewed(before: &Arc<Config>, registry: &Registry, write: &Write) -> (Vec<Uui
     let is_kept = |plan: &Arc<Plan>| own.plans.iter().any(|known| Arc::ptr_eq(known, plan));
     let renewed = worker.plans.iter().filter(|plan| !is_kept(plan)).filter_map(|plan| Some(plan.route.as_ref()?.id));
     (renewed.collect(), !Arc::ptr_eq(&worker.router, &own.router))
+}
+
+#[test]
+fn a_plan_that_is_made_anew_shares_plugins_with_those_that_stay() {
+    let registry = registry();
+    let before = Arc::new(hundred(&registry));
+    let write = (Kind::Routes, 7, Some(json!({"paths": ["/x"], "service": link(Kind::Services, 7)})));
+    let config = Arc::new(written(&before, &registry, &write));
+    let runtime = compiled(&before, &registry, None).unwrap();
+    let next = compiled(&config, &registry, Some(&runtime)).unwrap();
+    let common = &runtime.table.unrouted.plugins;
+    assert!(next.table.plans.iter().all(|plan| Arc::ptr_eq(&plan.plugins, common)));
 }
 
 #[test]

@@ -200,7 +200,7 @@ fn routes_get_their_services_and_plans() {
 fn number(plan: &Plan) -> Option<String> {
     let (mut head, ()) = Request::new(()).into_parts();
     let cx = Context::new(Client::default(), &head, Timing::start(), None);
-    assert!(plan.guards.first()?.pick(None)?.check(&cx, &mut head).is_pass());
+    assert!(plan.plugins.guards.first()?.pick(None)?.check(&cx, &mut head).is_pass());
     cx.correlation_id().map(|id| id.to_str().unwrap().to_owned())
 }
 
@@ -210,12 +210,20 @@ fn the_most_specific_enabled_plugin_applies() {
     let numbers: Vec<_> = runtime.table.plans.iter().map(|plan| number(plan).unwrap()).collect();
     assert_eq!(numbers, ["3", "2", "2"], "a disabled one is as if absent");
     assert_eq!(number(&runtime.table.unrouted).as_deref(), Some("2"), "a 404 sees what is for everything");
-    let wraps = |plan: &Plan| plan.wraps.first().is_some_and(Option::is_some);
+    let wraps = |plan: &Plan| plan.plugins.wraps.first().is_some_and(Option::is_some);
     assert_eq!(runtime.table.plans.iter().map(|plan| wraps(plan)).collect::<Vec<_>>(), [true, false, false]);
     assert!(!wraps(&runtime.table.unrouted));
-    let bands = |plan: &Plan| (plan.bands.outer, plan.bands.inner);
+    let bands = |plan: &Plan| (plan.plugins.bands.outer, plan.plugins.bands.inner);
     let of_plans: Vec<_> = runtime.table.plans.iter().map(|plan| bands(plan)).collect();
     assert_eq!(of_plans, [(true, false), (false, false), (false, false)], "who has nothing there goes past");
+}
+
+#[test]
+fn plans_share_plugins_that_are_the_same() {
+    let same = |one: &Plan, other: &Plan| Arc::ptr_eq(&one.plugins, &other.plugins);
+    let table = compiled(SERVED, None).unwrap().table;
+    assert!(!same(&table.plans[0], &table.plans[1]), "one of its own");
+    assert!(same(&table.plans[1], &table.plans[2]) && same(&table.plans[1], &table.unrouted));
 }
 
 #[test]
@@ -223,7 +231,7 @@ fn what_policies_share_goes_on_when_they_are_configured_otherwise() {
     let checks = |plan: &Plan| {
         let (mut head, ()) = Request::new(()).into_parts();
         let cx = Context::new(Client::default(), &head, Timing::start(), None);
-        assert!(plan.guards[0].pick(None).unwrap().check(&cx, &mut head).is_pass());
+        assert!(plan.plugins.guards[0].pick(None).unwrap().check(&cx, &mut head).is_pass());
         head.extensions.get::<usize>().copied()
     };
     let one_gateway = registry();
@@ -388,6 +396,6 @@ async fn unchanged_policies_and_their_tasks_go_on_and_others_stop() {
     // Gone with the plugin; and what workers have let go of is taken apart.
     control.apply(config("routes:\n- {name: r, paths: [/r]}\n")).unwrap();
     running(0).await;
-    watched.iter().for_each(|watched| watched.with(|table| assert!(table.plans[0].guards.is_empty())));
+    watched.iter().for_each(|watched| watched.with(|table| assert!(table.plans[0].plugins.guards.is_empty())));
     assert_eq!(control.sweep(), 0);
 }

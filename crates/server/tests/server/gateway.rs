@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tower::{ServiceBuilder, service_fn};
 use towergate_core::{
-    Body, Choice, Context, Guard, GuardBody, GuardLayer, Level, Plan, Protocol, Route, Service, Verdict,
+    Body, Choice, Context, Guard, GuardBody, GuardLayer, Level, Plan, Plugins, Protocol, Route, Service, Verdict,
 };
 use towergate_router::{Router, Rule};
 use towergate_runtime::{Publisher, Table};
@@ -71,7 +71,7 @@ impl TestRoute {
             tags: Vec::new(),
             balancing: None,
         };
-        Arc::new(Plan { route: Some(Arc::new(route)), service: Some(Arc::new(service)), ..Plan::default() })
+        Arc::new(Plan { route: Some(route), service: Some(Arc::new(service)), ..Plan::default() })
     }
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn table(routes: &[TestRoute], certificates: Arc<Certificates>) -> Ta
     Table {
         router: Arc::new(Router::new(rules).unwrap()),
         plans: routes.iter().map(TestRoute::plan).collect(),
-        unrouted: Arc::new(Plan { guards, ..Plan::default() }),
+        unrouted: Arc::new(Plan::from(Plugins { guards, ..Plugins::default() })),
         generation: Arc::default(),
         certificates,
         asked: towergate_tls::Asked::Nobody,

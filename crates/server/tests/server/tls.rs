@@ -205,7 +205,11 @@ fn half_a_head_behind_the_handshake_is_not_waited_for_any_longer() {
             session.write_tls(&mut socket).unwrap();
         }
         if session.is_handshaking() {
-            session.read_tls(&mut socket).unwrap();
+            match session.read_tls(&mut socket) {
+                // As when the machine was stopped for a moment: the next turn reads on.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                read => drop(read.unwrap()),
+            }
             session.process_new_packets().unwrap();
         }
     }
@@ -230,7 +234,7 @@ fn is_over(client: &mut TlsClient) -> bool {
 
 #[test]
 fn who_takes_nothing_of_a_response_is_let_go_and_who_is_slow_is_not() {
-    let timeouts = Timeouts { send: Duration::from_millis(400), ..Timeouts::default() };
+    let timeouts = Timeouts { send: Duration::from_secs(1), ..Timeouts::default() };
     let gateway = start(timeouts, &[route("main", "/a")]);
     let mut client = connect(&gateway, "x");
     client.send("GET /a?large HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -243,9 +247,9 @@ fn who_takes_nothing_of_a_response_is_let_go_and_who_is_slow_is_not() {
     let mut piece = vec![0; 1 << 20];
     for taken in 0..32 {
         client.stream_mut().read_exact(&mut piece).unwrap_or_else(|error| panic!("cut off after {taken} MiB: {error}"));
-        std::thread::sleep(Duration::from_millis(40));
+        std::thread::sleep(Duration::from_millis(60));
     }
-    assert!(begin.elapsed() > 2 * timeouts.send);
+    assert!(begin.elapsed() > timeouts.send + timeouts.send / 2);
 }
 
 #[test]

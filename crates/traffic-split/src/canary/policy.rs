@@ -242,7 +242,9 @@ mod tests {
                     hash_header: Some("x-user".into()),
                     ..to_host()
                 });
-                let met = share(&policy, now);
+                // What goes by chance is asked more often: once, one half is 2 percent off in 16,000 runs.
+                let times = if hash == CanaryHash::None { 4 } else { 1 };
+                let met = (0..times).map(|_| share(&policy, now)).sum::<usize>() / times;
                 assert!(met.abs_diff(expected) <= 200, "{percentage} % by {hash:?}: {met} of 10,000");
                 let (cx, head) = request(7, None);
                 let first = policy.takes(&cx, &head, now);

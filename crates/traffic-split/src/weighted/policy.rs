@@ -111,13 +111,15 @@ mod tests {
     /// How many of 10,000 clients go to each place.
     fn shares(policy: &TrafficSplit) -> Vec<usize> {
         let mut shares = vec![0; policy.splits.len()];
-        for address in 0..10_000u32 {
+        // What goes by chance is asked more often: once, 70 percent are 2 percent off in 70,000 runs.
+        let times = if policy.key == Key::None { 4 } else { 1 };
+        for address in 0..10_000 * times {
             let (head, ()) = Request::get("/").body(()).unwrap().into_parts();
             let client = Client { address: Some(Ipv4Addr::from(address).into()), ..Client::default() };
             let cx = Context::new(client, &head, Timing::start(), None);
             shares[policy.place(&cx, &head).unwrap()] += 1;
         }
-        shares
+        shares.into_iter().map(|share| share / times as usize).collect()
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Case {
             https_redirect_status_code: 426,
             tags: vec![],
         };
-        let plan = Plan { route: Some(Arc::new(route)), ..Plan::default() };
+        let plan = Plan { route: Some(route), ..Plan::default() };
         let mut cx = Context::new(client, &head, Timing::start(), Some(Arc::new(plan)));
         cx.host = "shop.test".into();
         cx.matched = Matched { path: "/api/v1/a b".into(), prefix: Some(4), ..Matched::default() };

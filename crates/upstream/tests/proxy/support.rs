@@ -185,7 +185,7 @@ impl Gateway {
     pub(crate) fn new(service: Service, route: Route, settings: &ProxySettings) -> Self {
         let destination = Destinations::new().destination(&service);
         let plan = Plan {
-            route: Some(Arc::new(route)),
+            route: Some(route),
             service: Some(Arc::new(service)),
             destination: Some(destination),
             ..Plan::default()

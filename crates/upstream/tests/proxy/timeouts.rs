@@ -31,7 +31,7 @@ async fn a_silent_upstream_is_a_gateway_timeout() {
         assert!(text(response).await.contains("The upstream server is timing out"));
         assert_eq!(tries(&cx), vec![(upstream.address.port(), 504); attempts]);
         let expected = SHORT * attempts as u32;
-        assert!((expected..expected + Duration::from_millis(1500)).contains(&started.elapsed()));
+        assert!((expected..expected + Duration::from_secs(10)).contains(&started.elapsed()));
     }
 }
 
@@ -39,13 +39,13 @@ async fn a_silent_upstream_is_a_gateway_timeout() {
 async fn a_timeout_counts_from_the_last_bytes() {
     let upstream = Upstream::bind().await;
     // All pieces together take longer than the timeout, each one far less.
-    let service = Service { read_timeout: SHORT * 4, retries: 0, ..service(upstream.address) };
+    let service = Service { read_timeout: SHORT * 10, retries: 0, ..service(upstream.address) };
     let gateway = Gateway::to(service);
     let call = gateway.spawn(get("/"));
     let mut peer = upstream.accept().await;
     peer.head().await;
     for piece in ["HTTP/1.1 200 OK\r\n", "Content-", "Length: 2", "\r\n\r\n", "o", "k"] {
-        tokio::time::sleep(SHORT).await;
+        tokio::time::sleep(SHORT * 2).await;
         peer.send(piece).await;
     }
     assert_eq!(text(call.await.unwrap().1).await, "ok");
