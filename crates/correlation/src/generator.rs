@@ -8,12 +8,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use fastrand::Rng;
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use towergate_core::Context;
 use towergate_schema::Schema;
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
 /// How an id is made when the client sent none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, Schema)]
@@ -52,10 +51,7 @@ impl Generator {
     /// A new id for this request.
     pub(crate) fn id(self, cx: &Context) -> HeaderValue {
         let id = match self {
-            Self::Uuid => {
-                let id = RANDOM.with_borrow_mut(Random::next);
-                HeaderValue::from_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
-            }
+            Self::Uuid => HeaderValue::from_str(Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer())),
             Self::UuidCounter => SERIAL.with_borrow_mut(|serial| HeaderValue::from_str(serial.next())),
             Self::Tracker => HeaderValue::from_str(&tracker(cx)),
         };
@@ -72,24 +68,6 @@ impl fmt::Display for Generator {
 
 thread_local! {
     static SERIAL: RefCell<Serial> = RefCell::new(Serial::new(Uuid::new_v4()));
-    static RANDOM: RefCell<Random> = RefCell::new(Random::new(Uuid::new_v4()));
-}
-
-/// The random ids of one worker thread. They are no secrets, so that they need not be such as nobody could guess, which
-/// costs many times as much; but each half has a state of its own, so that no two threads come to the same ids.
-struct Random([Rng; 2]);
-
-impl Random {
-    fn new(seed: Uuid) -> Self {
-        let (high, low) = seed.as_u64_pair();
-        Self([high, low].map(Rng::with_seed))
-    }
-
-    fn next(&mut self) -> Uuid {
-        let [high, low] = &mut self.0;
-        let (high, low) = (u128::from(high.u64(..)), u128::from(low.u64(..)));
-        Builder::from_random_bytes(((high << 64) | low).to_be_bytes()).into_uuid()
-    }
 }
 
 /// The ids of one worker thread.
