@@ -175,6 +175,20 @@ impl Gateway {
         bytes("VmHWM:").saturating_sub(bytes("RssFile:")).max(bytes("RssAnon:"))
     }
 
+    /// Waits until no client is connected to the proxy. The look whether it was ready was a connection as well, which may not be
+    /// accepted yet.
+    ///
+    /// # Panics
+    /// When some are for longer than [`SOON`].
+    #[track_caller]
+    pub fn wait_until_empty(&self) {
+        eventually(SOON, || {
+            let status = self.ask_admin(&Request::get("/status")).json();
+            let count = |name: &str| status["server"][name].as_u64().expect("a number");
+            count("connections_accepted") > 0 && count("connections_active") == 0
+        });
+    }
+
     /// Whether the process is running.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("the state of our own child").is_none()

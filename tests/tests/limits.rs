@@ -262,21 +262,13 @@ fn server_status(gateway: &Gateway, name: &str) -> u64 {
     gateway.ask_admin(&Request::get("/status")).json()["server"][name].as_u64().expect("a number")
 }
 
-/// Waits until no connection is left. The look whether it was ready was one as well, which may not be accepted yet.
-#[track_caller]
-fn wait_until_empty(gateway: &Gateway) {
-    eventually(SOON, || {
-        server_status(gateway, "connections_accepted") > 0 && server_status(gateway, "connections_active") == 0
-    });
-}
-
 #[test]
 fn connections_beyond_the_limit_are_closed_and_told_once_a_second() {
     let gate = Gate::closed();
     let held = gate.clone();
     let upstream = Upstream::answering(move |_| Script::echo().behind(&held));
     let gateway = limited(&upstream, &[("nginx_events_worker_connections", "4")]);
-    wait_until_empty(&gateway);
+    gateway.wait_until_empty();
     let mut busy = busy(&gateway, &upstream, 4);
     let start = Instant::now();
     for _ in 0..20 {
@@ -293,7 +285,7 @@ fn connections_beyond_the_limit_are_closed_and_told_once_a_second() {
         assert_eq!(connection.answer().status, 200, "those that are served are not disturbed");
     }
     drop(busy);
-    wait_until_empty(&gateway);
+    gateway.wait_until_empty();
     assert_eq!(gateway.get("/").status, 200);
 }
 
@@ -302,7 +294,7 @@ fn connections_beyond_the_limit_are_closed_and_told_once_a_second() {
 fn idle_connections_give_way() {
     let upstream = Upstream::echo();
     let gateway = limited(&upstream, &[("nginx_events_worker_connections", "4")]);
-    wait_until_empty(&gateway);
+    gateway.wait_until_empty();
     let mut idle: Vec<Connection> = (0..4).map(|_| gateway.connect()).collect();
     for connection in &mut idle {
         assert_eq!(connection.request(&Request::get("/")).status, 200);

@@ -104,6 +104,7 @@ fn the_dashboard_and_the_alerts_against_a_real_prometheus() {
         .setting("nginx_http_client_header_timeout", "600s")
         .status_api_on(&small)
         .start();
+    crowded.wait_until_empty();
     let mut clients: Vec<_> = (0..4).map(|_| crowded.connect()).collect();
     scene.fail();
     let tried: BTreeSet<_> = shipped::alerts().into_iter().filter(|alert| !NOT_TRIED.contains(alert)).collect();
