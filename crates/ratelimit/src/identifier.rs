@@ -25,20 +25,10 @@ impl Identifier<'_> {
     /// 128 bits that stand for it, which nobody can choose who does not know the key.
     #[inline]
     pub(crate) fn fingerprint(&self, key: &[u8; 16]) -> [u64; 2] {
-        // Ids are random or worked out by a hash; what tells them apart need not be worked out of every byte.
-        if let Self::Id(id) = self {
-            return mixed(*id, key);
-        }
-        self.hashed(key)
-    }
-
-    fn hashed(&self, key: &[u8; 16]) -> [u64; 2] {
         let mut hasher = SipHasher13::new_with_key(key);
         match self {
-            Self::Id(id) => {
-                hasher.write_u8(0);
-                hasher.write(id.as_bytes());
-            }
+            // Ids are random or worked out by a hash; what tells them apart need not be worked out of every byte.
+            Self::Id(id) => return mixed(*id, key),
             Self::Address(IpAddr::V4(address)) => {
                 hasher.write_u8(1);
                 hasher.write(&address.octets());

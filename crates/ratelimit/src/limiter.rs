@@ -85,19 +85,10 @@ impl Limiter {
                 rule.tell_admitted(cx, &count.cells, now);
                 return Verdict::Pass;
             }
-            return match rule.decide(Ok(Counted { admitted, cells: count.cells }), now) {
-                Decision::Pass(_) => Verdict::Pass,
-                Decision::Refuse(reply) => Verdict::Refuse(reply),
-            };
+            return rule.decide(Ok(Counted { admitted, cells: count.cells }), now).verdict(cx);
         }
         match self.store.count(count) {
-            Counting::Done(counted) => match rule.decide(counted, now) {
-                Decision::Pass(headers) => {
-                    set(cx, headers);
-                    Verdict::Pass
-                }
-                Decision::Refuse(reply) => Verdict::Refuse(reply),
-            },
+            Counting::Done(counted) => rule.decide(counted, now).verdict(cx),
             Counting::Later(counting) => {
                 let rule = rule.clone();
                 Verdict::wait(async move { rule.decide(counting.await, now).outcome() })
@@ -122,6 +113,16 @@ enum Decision {
 }
 
 impl Decision {
+    fn verdict(self, cx: &Context) -> Verdict {
+        match self {
+            Self::Pass(headers) => {
+                set(cx, headers);
+                Verdict::Pass
+            }
+            Self::Refuse(reply) => Verdict::Refuse(reply),
+        }
+    }
+
     fn outcome(self) -> Outcome {
         match self {
             Self::Pass(headers) if headers.is_empty() => Outcome::Pass,
